@@ -1,0 +1,52 @@
+# Every target does its own set-up: a virtual environment with the versions of constraints.txt.
+# `make demo` and `make test` need nothing but Python 3.10 to 3.13 and make.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+BIN := $(VENV)/bin
+WORKSPACE ?= $(or $(NIFTYFORMER_WORKSPACE),$(if $(KITE_API_KEY),nifty200,demo))
+
+.PHONY: demo test dev check bench format clean help
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+demo: $(VENV)/.installed ## the whole graph on the simulated exchange, then how to look at it
+	NIFTYFORMER_WORKSPACE=demo $(BIN)/niftyformer run --experiment demo
+
+dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.0.0.1:3000
+	NIFTYFORMER_WORKSPACE=$(WORKSPACE) DAGSTER_HOME=$(CURDIR)/storage/$(WORKSPACE) \
+		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1
+
+test: check ## formatting, lint, types, import contract, all tests
+	$(BIN)/python -m pytest -q --durations=10
+
+check: $(VENV)/.installed-dev ## formatting, lint, types and import contract only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## speed and memory, as tables
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+format: $(VENV)/.installed-dev ## rewrite the sources as the formatter wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the environment and caches, never data or storage
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 is needed and none was found; name one with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(VENV)/.installed $@

@@ -1,0 +1,167 @@
+"""Where each artifact lies.
+
+A workspace is one source of candles with everything made from it. Its files are under
+`data/{workspace}/`, those of an experiment under `data/{workspace}/experiments/{experiment}/`.
+Names are those of the plan and of the published Stockformer code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The paths of one workspace. `data` is the folder that holds all workspaces."""
+
+    data: Path
+    name: str
+
+    @property
+    def root(self) -> Path:
+        return self.data / self.name
+
+    @property
+    def index_lists(self) -> Path:
+        """NSE's constituent lists as fetched, one file a date."""
+        return self.root / "index_lists"
+
+    @property
+    def universe(self) -> Path:
+        return self.root / "universe.parquet"
+
+    @property
+    def sector_dummies(self) -> Path:
+        return self.root / "sector_dummies.parquet"
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw"
+
+    def candles(self, symbol: str) -> Path:
+        """The candles of one symbol. The only place where a symbol becomes a file name."""
+        return self.raw / f"{quote(symbol, safe='&')}.parquet"
+
+    @staticmethod
+    def symbol_of(candles: Path) -> str:
+        """The symbol whose candles lie at this path."""
+        return unquote(candles.stem)
+
+    @property
+    def benchmark_index(self) -> Path:
+        return self.root / "benchmark_index.parquet"
+
+    @property
+    def data_quality_report(self) -> Path:
+        return self.root / "data_quality_report.parquet"
+
+    @property
+    def data_quality_text(self) -> Path:
+        return self.root / "data_quality_report.md"
+
+    @property
+    def market_panel(self) -> Path:
+        return self.root / "market_panel.npz"
+
+    @property
+    def size_proxy(self) -> Path:
+        return self.root / "size_proxy.parquet"
+
+    @property
+    def labels(self) -> Path:
+        return self.root / "label.csv"
+
+    def factor_panel(self, factor_set: str) -> Path:
+        """alpha158.parquet, alpha360.parquet: long tables (date, symbol, one column a factor)."""
+        return self.root / f"{factor_set}.parquet"
+
+    @property
+    def comparison_csv(self) -> Path:
+        return self.root / "comparison.csv"
+
+    @property
+    def comparison_html(self) -> Path:
+        return self.root / "comparison.html"
+
+    @property
+    def provenance(self) -> Path:
+        return self.root / "provenance"
+
+    def experiment(self, name: str) -> ExperimentFolder:
+        return ExperimentFolder(self.root / "experiments" / name)
+
+
+@dataclass(frozen=True)
+class ExperimentFolder:
+    """The paths of one experiment. The folder is what the published Stockformer code loads."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """The experiment as it was run, all defaults filled in."""
+        return self.root / "experiment.json"
+
+    @property
+    def stockformer_conf(self) -> Path:
+        return self.root / "stockformer.conf"
+
+    @property
+    def ic_summary(self) -> Path:
+        return self.root / "ic_summary.csv"
+
+    @property
+    def selected_factors(self) -> Path:
+        return self.root / "selected_factors.txt"
+
+    @property
+    def factors(self) -> Path:
+        """One CSV a factor, and nothing else: the published loader reads every file in it."""
+        return self.root / "factors"
+
+    @property
+    def neutralized_factors(self) -> Path:
+        return self.root / "neutralized_factors.npz"
+
+    @property
+    def flow(self) -> Path:
+        return self.root / "flow.npz"
+
+    @property
+    def trend_indicator(self) -> Path:
+        return self.root / "trend_indicator.npz"
+
+    @property
+    def corr_adj(self) -> Path:
+        return self.root / "corr_adj.npy"
+
+    @property
+    def corr_graph(self) -> Path:
+        return self.root / "corr_adj.graphml"
+
+    @property
+    def graph_embeddings(self) -> Path:
+        """The name is the published one, whatever the setting of the embedding and its width."""
+        return self.root / "128_corr_struc2vec_adjgat.npy"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model"
+
+    @property
+    def predictions(self) -> Path:
+        return self.root / "predictions.parquet"
+
+    @property
+    def baseline_predictions(self) -> Path:
+        return self.root / "baseline_predictions.parquet"
+
+    @property
+    def backtest(self) -> Path:
+        return self.root / "backtest"
+
+    @property
+    def provenance(self) -> Path:
+        return self.root / "provenance"
