@@ -1,0 +1,76 @@
+"""The settings of an experiment that turn returns and factors into what the model sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from niftyformer_assets.store.checks import require
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """Lengths of a sample, in sessions.
+
+    input_sessions: T1, what the model looks at.
+    output_sessions: T2, how many sessions ahead it predicts.
+    label: the session's raw return (the plan), or its rank or z-score across the stocks of the
+        session, centred and of unit variance.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    input_sessions: int = 20
+    output_sessions: int = 2
+    label: Literal["return", "rank", "zscore"] = "return"
+
+    def __post_init__(self) -> None:
+        require(self.input_sessions >= 2, "input_sessions must be at least 2")
+        require(self.output_sessions >= 1, "output_sessions must be at least 1")
+
+
+@dataclass(frozen=True)
+class WaveletSettings:
+    """How a window is split into a low and a high band.
+
+    factors: decompose the factors too (the plan's task 4.1), low bands to the low branch.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    wavelet: str = "sym2"
+    level: int = 1
+    factors: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.level >= 1, "level must be at least 1")
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """The correlation graph of the training sessions and its embedding.
+
+    source: what is correlated: returns of the last `sessions` training sessions; the mean over
+        training of rolling correlations of that length; or the factors on those sessions.
+    threshold: correlations below it are dropped.
+    min_overlap: a pair with fewer common sessions than this has no edge.
+    dimensions: width of the embedding; the model adds it to its states, so it equals model.width.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    source: Literal["returns", "rolling_returns", "factors"] = "returns"
+    sessions: int = 60
+    threshold: float = 0.3
+    min_overlap: int = 30
+    embedding: Literal["struc2vec", "spectral", "none"] = "struc2vec"
+    walks: int = 10
+    walk_length: int = 80
+    dimensions: int = 128
+
+    def __post_init__(self) -> None:
+        require(self.sessions >= 3, "sessions must be at least 3")
+        require(0 <= self.threshold < 1, "threshold must be at least 0 and below 1")
+        require(3 <= self.min_overlap <= self.sessions, "min_overlap must lie between 3 and sessions")
+        require(self.walks >= 1 and self.walk_length >= 2, "walks must be at least 1 and walk_length at least 2")
+        require(self.dimensions >= 1, "dimensions must be at least 1")

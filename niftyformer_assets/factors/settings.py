@@ -1,0 +1,43 @@
+"""The settings of an experiment that decide on its factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from niftyformer_assets.store.checks import require
+
+
+@dataclass(frozen=True)
+class FactorSettings:
+    """Which factors are computed, how they are selected, how they are neutralised.
+
+    factor_set: the panel the factors come from.
+    ic_threshold: a factor is kept if the absolute mean of its daily information coefficient over
+        the training sessions is at least this.
+    ic_horizon: sessions ahead of the return that the selection looks at.
+    select_on: whether the selection looks at raw or at neutralised factors.
+    min_stocks: a session with fewer valid stocks than this has no coefficient and no regression.
+    winsorize: share of each tail that is clipped on each session before the regression, or none.
+    rolling_zscore_sessions: length of the plan's rolling z-score of each stock's residuals, or none.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    factor_set: Literal["alpha158", "alpha360"] = "alpha158"
+    ic_threshold: float = 0.02
+    ic_horizon: int = 1
+    select_on: Literal["raw", "neutralized"] = "raw"
+    min_stocks: int = 10
+    winsorize: float | None = None
+    rolling_zscore_sessions: int | None = None
+
+    def __post_init__(self) -> None:
+        require(0 <= self.ic_threshold < 1, "ic_threshold must be at least 0 and below 1")
+        require(self.ic_horizon >= 1, "ic_horizon must be at least 1 session")
+        require(self.min_stocks >= 3, "min_stocks must be at least 3")
+        require(self.winsorize is None or 0 < self.winsorize < 0.5, "winsorize must lie between 0 and 0.5")
+        require(
+            self.rolling_zscore_sessions is None or self.rolling_zscore_sessions >= 2,
+            "rolling_zscore_sessions must be at least 2",
+        )

@@ -1,0 +1,1 @@
+"""Multitask-Stockformer: the network, its training, checkpoints, inference, and the baselines."""

@@ -1,0 +1,59 @@
+"""The settings of an experiment that shape the network and its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from niftyformer_assets.store.checks import require
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Size of the Multitask-Stockformer.
+
+    temporal_features: `calendar` is weekday and session of the month; `published` repeats the
+        published code's row arithmetic, for parity.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    width: int = 128
+    layers: int = 2
+    heads: int = 1
+    dropout: float = 0.2
+    temporal_features: Literal["calendar", "published"] = "calendar"
+
+    def __post_init__(self) -> None:
+        require(min(self.width, self.layers, self.heads) >= 1, "width, layers and heads must be at least 1")
+        require(self.width % self.heads == 0, f"width {self.width} must be a multiple of heads {self.heads}")
+        require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the network is trained.
+
+    The plan's scheduler (patience 20) cannot act before its early stopping (patience 15): both
+    values are kept as published, and the log says so.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    batch_size: int = 12
+    learning_rate: float = 1e-3
+    max_epochs: int = 100
+    patience: int = 15
+    gradient_clip: float = 0.5
+    scheduler_factor: float = 0.1
+    scheduler_patience: int = 20
+    min_learning_rate: float = 2e-6
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def __post_init__(self) -> None:
+        require(
+            min(self.batch_size, self.max_epochs, self.patience) >= 1,
+            "batch_size, max_epochs and patience must be at least 1",
+        )
+        require(self.learning_rate > 0, "learning_rate must be above 0")
+        require(self.gradient_clip > 0, "gradient_clip must be above 0")

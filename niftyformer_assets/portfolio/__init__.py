@@ -1,0 +1,1 @@
+"""From scores to money: strategies, costs, accounting, metrics, comparison and the report."""

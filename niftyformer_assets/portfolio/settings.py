@@ -1,0 +1,70 @@
+"""The settings of an experiment that turn scores into trades and money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from niftyformer_assets.store.checks import require
+
+
+@dataclass(frozen=True)
+class StrategySettings:
+    """What is bought and sold, and when.
+
+    name: `topk_equal_weight` restores equal weights every `rebalance_every` sessions and replaces
+        the worst `drop_share` of the holdings every `drop_every` sessions (the plan);
+        `topk_dropout` swaps up to `n_drop` names each session, as Qlib's strategy does.
+    hold_sessions: `topk_dropout` keeps a name at least this long.
+    trade_at: scores made at the close of session t trade at the open or the close of t+1.
+    capital: starting cash in rupees.
+    risk_free_rate: a year, for Sharpe and Sortino.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    name: Literal["topk_equal_weight", "topk_dropout"] = "topk_equal_weight"
+    top_k: int = 10
+    rebalance_every: int = 5
+    drop_every: int = 10
+    drop_share: float = 0.2
+    n_drop: int = 2
+    hold_sessions: int = 1
+    trade_at: Literal["open", "close"] = "close"
+    capital: float = 1_000_000.0
+    risk_free_rate: float = 0.06
+
+    def __post_init__(self) -> None:
+        require(
+            min(self.top_k, self.rebalance_every, self.drop_every) >= 1,
+            "top_k, rebalance_every and drop_every must be at least 1",
+        )
+        require(0 <= self.drop_share <= 1, "drop_share must lie between 0 and 1")
+        require(0 <= self.n_drop <= self.top_k, "n_drop must lie between 0 and top_k")
+        require(self.hold_sessions >= 0, "hold_sessions must be at least 0")
+        require(self.capital > 0, "capital must be above 0")
+
+
+@dataclass(frozen=True)
+class CostSettings:
+    """What trading costs.
+
+    schedule: Zerodha's equity delivery charges by the date they were in force, or a flat rate.
+    flat_bps: the flat rate in basis points of traded value, each side. The report shows the plan's
+        flat 5 bps beside Zerodha's schedule whichever is chosen.
+    slippage_bps: added to each buy and taken from each sell price, in basis points.
+    slippage_volume_bps: further basis points for each percent of the session's volume traded.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    schedule: Literal["zerodha", "flat"] = "zerodha"
+    flat_bps: float = 5.0
+    slippage_bps: float = 0.0
+    slippage_volume_bps: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(
+            min(self.flat_bps, self.slippage_bps, self.slippage_volume_bps) >= 0,
+            "flat_bps, slippage_bps and slippage_volume_bps must be at least 0",
+        )

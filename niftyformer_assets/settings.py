@@ -1,0 +1,288 @@
+"""Settings: where things are (from the environment), and what an experiment is (from its file)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
+from niftyformer_assets.factors.settings import FactorSettings
+from niftyformer_assets.market.scope import UniverseSettings
+from niftyformer_assets.market.split import Period, SplitByDate, SplitByRatio
+from niftyformer_assets.model.baseline_settings import BaselineSettings
+from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.workspace import Workspace
+
+PROJECT = Path(__file__).resolve().parents[1]
+ZERODHA = "https://api.kite.trade"
+EXPERIMENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+class Settings(BaseSettings):
+    """Where candles come from and where artifacts go; read from the environment or a `.env` file.
+
+    Without any of them the simulated exchange's made-up market is used, so that everything can be
+    tried without an account. With `KITE_API_KEY` it is Zerodha; with `NIFTYFORMER_REPLAY` a folder
+    of candles. Each is a workspace of its own: files and Dagster's history never mix.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="NIFTYFORMER_", env_file=PROJECT / ".env", extra="ignore", populate_by_name=True
+    )
+
+    kite_api_key: str | None = Field(default=None, validation_alias="KITE_API_KEY")
+    kite_api_secret: SecretStr | None = Field(default=None, validation_alias="KITE_API_SECRET")
+    kite_access_token: SecretStr | None = Field(default=None, validation_alias="KITE_ACCESS_TOKEN")
+    kite_root: str = ZERODHA
+    index_list_root: str = "https://niftyindices.com"
+    workspace_name: str | None = Field(default=None, validation_alias="NIFTYFORMER_WORKSPACE")
+    replay: Path | None = None
+    index_list: Path | None = None
+    benchmark: Path | None = None
+    history_start: date = date(2015, 1, 1)
+    data: Path = PROJECT / "data"
+    storage: Path = PROJECT / "storage"
+    experiments: Path = PROJECT / "data" / "experiments"
+    made_up_stocks: int = 48
+    made_up_start: date = date(2022, 1, 3)
+    made_up_end: date = date(2023, 12, 29)
+    made_up_seed: int = 7
+    made_up_predictability: bool = True
+    overrides: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _named_workspace(self) -> Settings:
+        if self.workspace_name is None:
+            self.workspace_name = "replay" if self.replay else "nifty200" if self.kite_api_key else "demo"
+        if not EXPERIMENT_NAME.fullmatch(self.workspace_name) or self.workspace_name in ("experiments", "reference"):
+            raise ValueError(f"the workspace name {self.workspace_name!r} cannot be a folder of data/")
+        if self.workspace_name == "nifty200" and (self.replay or self.kite_root != ZERODHA):
+            raise ValueError(
+                "workspace nifty200 is for Zerodha's own candles: set NIFTYFORMER_WORKSPACE to another name"
+            )
+        return self
+
+    @property
+    def workspace(self) -> Workspace:
+        assert self.workspace_name is not None  # filled in by the validator
+        return Workspace(self.data, self.workspace_name)
+
+    @property
+    def source(self) -> Literal["made up", "replay", "zerodha"]:
+        """Who answers the Kite client: the simulated exchange with one of its markets, or `kite_root`."""
+        if self.replay or self.workspace_name == "replay":
+            return "replay"
+        if self.workspace_name == "nifty200" or (self.kite_api_key and self.workspace_name != "demo"):
+            return "zerodha"
+        return "made up"
+
+    @property
+    def market(self) -> Literal["simulated", "real"]:
+        """Which experiments are of this workspace."""
+        return "simulated" if self.source == "made up" else "real"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.storage / self.workspace.name
+
+    @property
+    def index_list_folders(self) -> list[Path]:
+        """Where NSE's lists at hand lie: fetched ones, and for Zerodha those a person dropped in."""
+        dropped_in = [self.data / "reference" / "index_lists"] if self.source == "zerodha" else []
+        return [self.workspace.index_lists, *dropped_in]
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of this process; what is given wins over the environment.
+
+    Raises:
+        NiftyFormerError: a value is wrong; the message names it.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise NiftyFormerError(f"the environment's settings are wrong: {_reasons(error)}") from None
+
+
+class WalkForward(BaseModel):
+    """The same experiment again and again, each time `step_months` later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    windows: int = Field(ge=2, le=99)
+    step_months: int = Field(ge=1)
+
+
+def _kind_of_split(value: Any) -> str:
+    given = value.keys() if isinstance(value, Mapping) else vars(value)
+    return "ratio" if "ratio" in given else "dates"
+
+
+class Experiment(BaseModel):
+    """One experiment: everything from factor selection to the report is decided by these values.
+
+    A file `data/experiments/NAME.yaml` holds one; what it leaves out has the plan's value.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    market: Literal["simulated", "real"]
+    sessions: Annotated[
+        Annotated[SplitByDate, Tag("dates")] | Annotated[SplitByRatio, Tag("ratio")], Discriminator(_kind_of_split)
+    ]
+    universe: UniverseSettings = UniverseSettings()
+    factors: FactorSettings = FactorSettings()
+    windows: WindowSettings = WindowSettings()
+    wavelet: WaveletSettings = WaveletSettings()
+    graph: GraphSettings = GraphSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    baselines: BaselineSettings = BaselineSettings()
+    strategy: StrategySettings = StrategySettings()
+    costs: CostSettings = CostSettings()
+    seed: int = 42
+    overrides: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Experiment:
+        if self.graph.dimensions != self.model.width:
+            raise ValueError(
+                f"graph.dimensions ({self.graph.dimensions}) must equal model.width ({self.model.width}): "
+                "the embedding is added to the model's states"
+            )
+        return self
+
+    def values(self) -> dict[str, Any]:
+        """All settings with defaults filled in, as JSON values."""
+        return self.model_dump(mode="json")
+
+    @cached_property
+    def summary(self) -> str:
+        """A line about the experiment, for logs and the UI."""
+        s = self.sessions
+        span = f"{s.train.start} to {s.test.end}" if isinstance(s, SplitByDate) else f"{s.start} to {s.end}"
+        return f"{self.name}: {span}, {self.factors.factor_set}, label {self.windows.label}, seed {self.seed}"
+
+
+def load_experiments(
+    folder: Path, market: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> dict[str, Experiment]:
+    """All experiments of a folder by name, in order; a walk-forward file gives one a window.
+
+    Args:
+        market: only those for this market.
+        overrides: `section.key` -> value, put over every file before it is checked.
+
+    Raises:
+        NiftyFormerError: a file has an unknown key, a wrong type, or windows that overlap; the
+            message names the file, the key and the reason.
+    """
+    experiments: dict[str, Experiment] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for experiment in read_experiment_file(path, overrides or {}):
+            if market is None or experiment.market == market:
+                experiments[experiment.name] = experiment
+    return experiments
+
+
+def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Experiment]:
+    """The experiment of a file, or its windows; errors as in `load_experiments`."""
+    if not EXPERIMENT_NAME.fullmatch(path.stem):
+        raise NiftyFormerError(f"{path}: an experiment's name is made of lower-case letters, digits, '-', '_' and '.'")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        detail = " ".join(str(error).split())
+        raise NiftyFormerError(f"{path} is not readable as YAML: {detail}") from None
+    if not isinstance(content, dict):
+        raise NiftyFormerError(f"{path}: an experiment is a mapping of settings, this file holds none")
+    for key, value in overrides.items():
+        _put(content, key, value, path)
+    walk_forward = content.pop("walk_forward", None)
+    try:
+        first = _experiment(content | {"name": path.stem, "overrides": dict(overrides)})
+        if walk_forward is None:
+            return [first]
+        plan = WalkForward.model_validate_json(json.dumps(walk_forward), strict=True)
+        return [
+            _experiment(
+                content
+                | {
+                    "name": f"{path.stem}-{window + 1:02d}",
+                    "overrides": dict(overrides),
+                    "sessions": _shifted(first.sessions, window * plan.step_months),
+                }
+            )
+            for window in range(plan.windows)
+        ]
+    except ValidationError as error:
+        raise NiftyFormerError(f"{path}: {_reasons(error)}") from None
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`training.max_epochs=2` -> ("training.max_epochs", 2), the value read as YAML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise NiftyFormerError(f"--set {text!r} is not understood: write it as section.key=value")
+    return key.strip(), yaml.safe_load(value)
+
+
+def _experiment(content: Mapping[str, Any]) -> Experiment:
+    # Through JSON, because there strict means strict about types and still takes dates and mappings.
+    return Experiment.model_validate_json(json.dumps(content, default=str), strict=True)
+
+
+def _put(content: dict, key: str, value: Any, path: Path) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        content = content.setdefault(section, {})
+        if not isinstance(content, dict):
+            raise NiftyFormerError(f"--set {key}: {section!r} is no section in {path}")
+    content[last] = value
+
+
+def _shifted(sessions: SplitByDate | SplitByRatio, months: int) -> dict[str, Any]:
+    if isinstance(sessions, SplitByRatio):
+        ends = {"start": _later(sessions.start, months), "end": _later(sessions.end, months)}
+        return {**ends, "ratio": list(sessions.ratio)}
+    return {
+        name: {"start": _later(period.start, months), "end": _later(period.end, months)}
+        for name, period in _periods(sessions)
+    }
+
+
+def _periods(sessions: SplitByDate) -> Iterable[tuple[str, Period]]:
+    return (("train", sessions.train), ("validation", sessions.validation), ("test", sessions.test))
+
+
+def _later(day: date, months: int) -> date:
+    """The same day some months later; a month's last day stays a month's last day."""
+    last_of_month = (day + timedelta(days=1)).day == 1
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    following = date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
+    last = (following - timedelta(days=1)).day
+    return date(year, month + 1, last if last_of_month else min(day.day, last))
+
+
+def _reasons(error: ValidationError) -> str:
+    """What pydantic found, in one line: each key with its reason, without the value."""
+    found = []
+    for problem in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in problem["loc"] if part not in ("dates", "ratio"))
+        reason = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            reason = "unknown key"
+        found.append(f"{key}: {reason}" if key else reason)
+    return "; ".join(found)

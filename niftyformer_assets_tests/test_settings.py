@@ -1,0 +1,124 @@
+"""Experiment files: what is refused says which key and why; what is taken means what it says."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from niftyformer_assets.market.split import SplitByDate
+from niftyformer_assets.settings import (
+    PROJECT,
+    load_experiments,
+    parse_override,
+    read_experiment_file,
+    read_settings,
+)
+from niftyformer_assets.store.errors import NiftyFormerError
+
+SESSIONS = {
+    "train": {"start": "2022-01-01", "end": "2022-08-31"},
+    "validation": {"start": "2022-09-01", "end": "2022-10-31"},
+    "test": {"start": "2022-11-01", "end": "2022-12-31"},
+}
+
+
+def written(folder: Path, **content: Any) -> Path:
+    path = folder / "x.yaml"
+    path.write_text(yaml.safe_dump({"market": "simulated", "sessions": SESSIONS} | content))
+    return path
+
+
+def test_the_files_that_come_with_the_project_hold_the_plans_values() -> None:
+    experiments = load_experiments(PROJECT / "data" / "experiments")
+    assert {"demo", "mvp"} <= experiments.keys()
+    mvp = experiments["mvp"]
+    assert mvp.market == "real"
+    assert (mvp.windows.input_sessions, mvp.windows.output_sessions, mvp.model.width) == (20, 2, 128)
+    assert (mvp.training.batch_size, mvp.training.learning_rate, mvp.training.max_epochs) == (12, 1e-3, 100)
+    assert (mvp.strategy.top_k, mvp.strategy.rebalance_every, mvp.costs.flat_bps) == (10, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"trainnig": {}}, "trainnig: unknown key"),
+        ({"training": {"max_epoch": 3}}, r"training\.max_epoch: unknown key"),
+        ({"training": {"max_epochs": "3"}}, r"training\.max_epochs: Input should be a valid integer"),
+        ({"training": {"max_epochs": 0}}, r"training: batch_size, max_epochs and patience must be at least 1"),
+        ({"windows": {"label": "median"}}, r"windows\.label: Input should be 'return', 'rank' or 'zscore'"),
+        (
+            {"sessions": SESSIONS | {"test": {"start": "2022-10-31", "end": "2022-12-31"}}},
+            "sessions: test starts on 2022-10-31, .* the windows overlap",
+        ),
+        ({"sessions": SESSIONS | {"tset": {}}}, r"sessions\.tset: unknown key"),
+        ({"sessions": {"start": "2022-01-01", "end": "2022-12-31", "ratio": [0.7, 0.2, 0.2]}}, "do not add up to 1"),
+        ({"model": {"width": 64}}, r"graph\.dimensions \(128\) must equal model\.width \(64\)"),
+        ({"walk_forward": {"windows": 2}}, "step_months: Field required"),
+    ],
+)
+def test_a_wrong_file_is_refused_naming_the_file_the_key_and_the_reason(
+    tmp_path: Path, content: dict[str, Any], reason: str
+) -> None:
+    path = written(tmp_path, **content)
+    with pytest.raises(NiftyFormerError, match=rf"x\.yaml: .*{reason}") as caught:
+        read_experiment_file(path, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_mapping_or_no_yaml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    for content, reason in (("- a\n", "holds none"), ("a: [\n", "not readable as YAML"), ("", "holds none")):
+        path.write_text(content)
+        with pytest.raises(NiftyFormerError, match=reason):
+            read_experiment_file(path, {})
+
+
+def test_overrides_are_checked_like_the_file_and_recorded(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    key, value = parse_override("training.max_epochs=2")
+    (experiment,) = read_experiment_file(path, {key: value})
+    assert experiment.training.max_epochs == 2
+    assert experiment.overrides == {"training.max_epochs": 2}
+    with pytest.raises(NiftyFormerError, match=r"training\.epochs: unknown key"):
+        read_experiment_file(path, {"training.epochs": 2})
+    with pytest.raises(NiftyFormerError, match=r"write it as section\.key=value"):
+        parse_override("training.max_epochs")
+
+
+def test_a_walk_forward_is_one_file_and_a_key_a_window(tmp_path: Path) -> None:
+    path = written(tmp_path, walk_forward={"windows": 14, "step_months": 2})
+    experiments = read_experiment_file(path, {})
+    assert [experiment.name for experiment in experiments] == [f"x-{n:02d}" for n in range(1, 15)]
+    last = experiments[-1].sessions
+    assert isinstance(last, SplitByDate)
+    assert (last.train.start, last.train.end) == (date(2024, 3, 1), date(2024, 10, 31))
+    assert (last.validation.end, last.test.end) == (date(2024, 12, 31), date(2025, 2, 28))
+
+
+def test_only_experiments_of_the_active_market_are_keys(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert list(load_experiments(tmp_path, market="simulated")) == ["x"]
+    assert list(load_experiments(tmp_path, market="real")) == []
+
+
+def test_the_workspace_follows_from_what_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KITE_API_KEY", "NIFTYFORMER_WORKSPACE", "NIFTYFORMER_REPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert read_settings(_env_file=None).workspace.name == "demo"
+    assert read_settings(_env_file=None, replay=tmp_path).workspace.name == "replay"
+    monkeypatch.setenv("KITE_API_KEY", "key")
+    settings = read_settings(_env_file=None)
+    assert (settings.workspace.name, settings.source, settings.market) == ("nifty200", "zerodha", "real")
+    with pytest.raises(NiftyFormerError, match="for Zerodha's own candles"):
+        read_settings(_env_file=None, workspace_name="nifty200", replay=tmp_path)
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITE_ACCESS_TOKEN", "very-secret")
+    settings = read_settings(_env_file=None)
+    assert settings.kite_access_token is not None
+    assert "very-secret" not in repr(settings) + settings.model_dump_json()
