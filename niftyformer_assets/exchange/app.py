@@ -1,0 +1,371 @@
+"""The exchange's HTTP side: Kite Connect's routes and error bodies, NSE's list, and a door for faults.
+
+    POST   /session/token                               checksum -> access token
+    DELETE /session/token                               logout
+    GET    /connect/login?v=3&api_key=…                 stand-in for the page a person signs in on
+    GET    /user/profile
+    GET    /instruments, /instruments/NSE               CSV
+    GET    /instruments/historical/{token}/day          daily candles, at most 2000 days a request
+    GET    /IndexConstituent/ind_nifty200list.csv       NSE's list
+    GET, POST /faults; GET /traffic                     not Kite's: switch faults, see what was asked
+
+Error messages are worded as Kite words them where that is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from niftyformer_assets.exchange.clock import Clock, wall_clock
+from niftyformer_assets.exchange.faults import Faults, faults_from
+from niftyformer_assets.exchange.login import Login
+from niftyformer_assets.exchange.market import Market
+from niftyformer_assets.exchange.refused import RefusedError, too_many_requests
+from niftyformer_assets.exchange.settings import API_KEY, API_SECRET
+from niftyformer_assets.exchange.traffic import Arrival, SlidingWindow, Traffic
+from niftyformer_assets.exchange.view import Listing, View
+from niftyformer_assets.store.errors import NiftyFormerError
+
+INDEX_LIST_PATH = "/IndexConstituent/ind_nifty200list.csv"
+HISTORICAL_PER_SECOND = 3
+OTHERS_PER_SECOND = 10
+MAX_DAYS = 2000
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+HTML_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+SERVER_ERRORS = (
+    (500, "Something went wrong. Please try again.", "GeneralException"),
+    (502, "Unable to communicate with the backend.", "NetworkException"),
+    (503, "Service unavailable.", "NetworkException"),
+    (504, "Gateway timed out.", "NetworkException"),
+)
+
+LOG = logging.getLogger(__name__)
+
+Handler = Callable[["Exchange", Request], Awaitable[Response]]
+
+
+class Exchange:
+    """The state behind the routes. All of it is in memory.
+
+    clock: what time it is on the exchange; with None everything in the market has happened and
+        tokens go by the wall clock. historical_per_second: None lifts all rate limits.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        api_key: str = API_KEY,
+        api_secret: str = API_SECRET,
+        faults: Faults | None = None,
+        clock: Clock | None = None,
+        historical_per_second: int | None = HISTORICAL_PER_SECOND,
+        redirect_url: str | None = None,
+    ) -> None:
+        self.market = market
+        self.clock = clock
+        self.redirect_url = redirect_url
+        self.login = Login(api_key, api_secret, clock or wall_clock)
+        self.traffic = Traffic()
+        self.history_limit = SlidingWindow(historical_per_second)
+        self.other_limit = SlidingWindow(None if historical_per_second is None else OTHERS_PER_SECOND)
+        self.faults = faults or Faults()
+
+    @property
+    def faults(self) -> Faults:
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        """Switch to these faults; what they count starts anew."""
+        self._faults = faults
+        self._attempts: Counter[str] = Counter()
+        self._answers_left = faults.expire_after
+
+    @property
+    def view(self) -> View:
+        return View(self.market, self.faults, self.clock() if self.clock is not None else None)
+
+    def next_fault(self, path: str) -> tuple[str | None, int]:
+        """The fault that hits the next answer for `path`, and which request for it this is."""
+        attempt = self._attempts[path]
+        self._attempts[path] += 1
+        return self.faults.on_answer(path, attempt), attempt
+
+    def count_answer(self) -> None:
+        """Let all access tokens die when the faults say so, once."""
+        if self._answers_left == 0:
+            self.login.end_all()
+            self._answers_left = None
+        elif self._answers_left is not None:
+            self._answers_left -= 1
+
+
+def create_app(exchange: Exchange) -> Starlette:
+    """The exchange as an ASGI app."""
+    routes = [
+        ("/connect/login", "GET", _login_page),
+        ("/session/token", "POST", _create_session),
+        ("/session/token", "DELETE", _end_session),
+        ("/user/profile", "GET", _signed_in(_profile)),
+        ("/instruments", "GET", _signed_in(_instruments)),
+        ("/instruments/{exchange}", "GET", _signed_in(_instruments)),
+        ("/instruments/historical/{token}/{interval}", "GET", _signed_in(_history, historical=True)),
+        (INDEX_LIST_PATH, "GET", _with_faults(_index_list)),
+        ("/faults", "GET", _show_faults),
+        ("/faults", "POST", _set_faults),
+        ("/traffic", "GET", _show_traffic),
+    ]
+    return Starlette(
+        routes=[Route(path, _endpoint(exchange, handler), methods=[method]) for path, method, handler in routes],
+        exception_handlers={HTTPException: _no_such_route},
+    )
+
+
+def _endpoint(exchange: Exchange, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        arrived = time.monotonic()
+        try:
+            response = await handler(exchange, request)
+        except RefusedError as error:
+            request.state.reason = error.reason
+            response = _error(error.status, error.message, error.error_type)
+        except Exception:
+            LOG.exception("%s %s failed", request.method, request.url.path)  # the server itself logs nothing
+            raise
+        state = request.state
+        symbol, reason = getattr(state, "symbol", None), getattr(state, "reason", "")
+        exchange.traffic.arrivals.append(Arrival(arrived, request.url.path, symbol, response.status_code, reason))
+        return response
+
+    return endpoint
+
+
+def _signed_in(handler: Handler, historical: bool = False) -> Handler:
+    """A handler behind Kite's headers, its rate limit and the faults, in that order."""
+    faulty = _with_faults(handler)
+
+    async def guarded(exchange: Exchange, request: Request) -> Response:
+        if historical:
+            listing = _listing(exchange, request)
+            request.state.symbol = listing and listing.instrument.symbol
+        if request.headers.get("x-kite-version") != "3":
+            raise RefusedError(403, "Invalid or missing `X-Kite-Version` header: 3 is needed.", "TokenException")
+        exchange.login.check(request.headers.get("authorization", ""))
+        limit = exchange.history_limit if historical else exchange.other_limit
+        if not limit.admits(exchange.login.api_key):
+            raise too_many_requests("limit")
+        exchange.count_answer()
+        exchange.login.check(request.headers.get("authorization", ""))
+        return await faulty(exchange, request)
+
+    return guarded
+
+
+def _with_faults(handler: Handler) -> Handler:
+    async def faulty(exchange: Exchange, request: Request) -> Response:
+        name, attempt = exchange.next_fault(request.url.path)
+        request.state.reason = name or ""
+        if name == "too_many_requests":
+            raise too_many_requests(name)
+        if name == "server_errors":
+            raise RefusedError(*SERVER_ERRORS[attempt % len(SERVER_ERRORS)], reason=name)
+        if name == "html_pages":
+            return HTMLResponse(HTML_PAGE, status_code=502)
+        if name == "stalls":
+            await asyncio.sleep(exchange.faults.stall_s)
+        response = await handler(exchange, request)
+        if name == "no_content_type":
+            del response.headers["content-type"]
+        elif name == "cut_off_bodies":
+            return _CutOff(response, breaks=attempt % 2 == 0)
+        return response
+
+    return faulty
+
+
+class _CutOff(Response):
+    """The first half of another response's body."""
+
+    def __init__(self, whole: Response, breaks: bool) -> None:
+        half = bytes(whole.body[: len(whole.body) // 2])
+        super().__init__(half, whole.status_code, media_type=whole.headers["content-type"])
+        self.breaks = breaks
+        if breaks:
+            self.headers["content-length"] = str(len(whole.body))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.breaks:
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        # Announced as unfinished and never continued, so the server closes the connection.
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+
+
+async def _login_page(exchange: Exchange, request: Request) -> Response:
+    """Sends the browser on to the app as Kite does after a login; nobody has to sign in here.
+
+    The redirect URL is the exchange's own setting, or a loopback address given as `redirect_url`.
+    """
+    query = request.query_params
+    if query.get("api_key") != exchange.login.api_key:
+        raise RefusedError(400, "Invalid `api_key`.", "InputException")
+    target = query.get("redirect_url") or exchange.redirect_url
+    if target is not None and urlsplit(target).hostname not in LOOPBACK:
+        raise RefusedError(400, "Invalid `redirect_url`: only a loopback address is redirected to.", "InputException")
+    token = exchange.login.request_token()
+    if target is None:
+        return HTMLResponse(
+            "<html><body><h1>Simulated exchange</h1><p>You are signed in. No redirect URL is set, so here is "
+            f"the request token; it can be used once: <code>{token}</code></p></body></html>"
+        )
+    joint = "&" if urlsplit(target).query else "?"
+    answer = f"action=login&type=login&status=success&request_token={quote(token)}"
+    return RedirectResponse(f"{target}{joint}{answer}", status_code=302)
+
+
+async def _create_session(exchange: Exchange, request: Request) -> Response:
+    form = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+    for name in ("api_key", "request_token", "checksum"):
+        if name not in form:
+            raise RefusedError(400, f"Missing `{name}`.", "InputException")
+    token = exchange.login.exchange(form["api_key"], form["request_token"], form["checksum"])
+    moment = exchange.view.moment or wall_clock()
+    return _success(
+        {
+            **_PROFILE,
+            "api_key": exchange.login.api_key,
+            "access_token": token,
+            "public_token": "",
+            "enctoken": "",
+            "refresh_token": "",
+            "silo": "",
+            "login_time": moment.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+    )
+
+
+async def _end_session(exchange: Exchange, request: Request) -> Response:
+    exchange.login.check_key(request.query_params.get("api_key", ""))
+    exchange.login.end(request.query_params.get("access_token", ""))
+    return _success(True)
+
+
+async def _profile(exchange: Exchange, request: Request) -> Response:
+    return _success(_PROFILE)
+
+
+async def _instruments(exchange: Exchange, request: Request) -> Response:
+    name = request.path_params.get("exchange", "NSE")
+    if name != "NSE":
+        raise RefusedError(400, f"Invalid exchange {name}: the simulated exchange has NSE only.", "InputException")
+    return Response(exchange.view.instruments_csv(), media_type="text/csv")
+
+
+async def _history(exchange: Exchange, request: Request) -> Response:
+    listing = _listing(exchange, request)
+    if listing is None:
+        raise RefusedError(400, "invalid token", "InputException")
+    if request.path_params["interval"] != "day":
+        raise RefusedError(400, "invalid interval: the simulated exchange has daily candles only", "InputException")
+    start, end = _moment(request, "from"), _moment(request, "to")
+    if start > end:
+        raise RefusedError(400, "invalid from date: it is after the to date", "InputException")
+    if end - start > timedelta(days=MAX_DAYS):
+        raise RefusedError(400, f"interval exceeds max limit: {MAX_DAYS} days", "InputException")
+    if any(listing.goes_by(symbol) for symbol in exchange.faults.failing_symbols):
+        raise RefusedError(*SERVER_ERRORS[0], reason="failing_symbols")
+    candles = exchange.view.candles(listing, start.date(), end.date())
+    if request.query_params.get("oi") == "1":
+        candles = [[*candle, 0] for candle in candles]
+    return _success({"candles": candles})
+
+
+async def _index_list(exchange: Exchange, request: Request) -> Response:
+    text = exchange.view.index_list()
+    if text is None:
+        return PlainTextResponse("This exchange was started without an index list.", status_code=404)
+    return Response(text, media_type="text/csv")
+
+
+async def _show_faults(exchange: Exchange, request: Request) -> Response:
+    _only_loopback(request)
+    return _success(exchange.faults.as_json())
+
+
+async def _set_faults(exchange: Exchange, request: Request) -> Response:
+    """The JSON object in the body replaces all faults; `{}` switches them off."""
+    _only_loopback(request)
+    try:
+        exchange.faults = faults_from(json.loads(await request.body()))
+    except (ValueError, NiftyFormerError) as error:
+        raise RefusedError(400, str(error), "InputException") from error
+    return _success(exchange.faults.as_json())
+
+
+async def _show_traffic(exchange: Exchange, request: Request) -> Response:
+    _only_loopback(request)
+    return _success(exchange.traffic.as_json())
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _error(status, "Route not found" if status == 404 else "Method not allowed", "GeneralException")
+
+
+def _only_loopback(request: Request) -> None:
+    if request.client is None or request.client.host not in LOOPBACK:
+        raise RefusedError(403, "Only this machine may ask for that.", "PermissionException")
+
+
+def _listing(exchange: Exchange, request: Request) -> Listing | None:
+    token = request.path_params["token"]
+    return exchange.view.listings().get(int(token)) if token.isdecimal() else None
+
+
+def _moment(request: Request, name: str) -> datetime:
+    text = request.query_params.get(name, "")
+    for pattern in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d"):
+        try:
+            return datetime.strptime(text, pattern)
+        except ValueError:
+            continue
+    raise RefusedError(400, f"invalid {name} date", "InputException")
+
+
+def _success(data: object) -> Response:
+    return JSONResponse({"status": "success", "data": data})
+
+
+def _error(status: int, message: str, error_type: str) -> Response:
+    return JSONResponse({"status": "error", "message": message, "error_type": error_type}, status_code=status)
+
+
+_PROFILE = {
+    "user_id": "XX0000",
+    "user_type": "individual",
+    "email": "nobody@example.invalid",
+    "user_name": "Made-up user",
+    "user_shortname": "Made-up",
+    "broker": "ZERODHA",
+    "exchanges": ["NSE"],
+    "products": ["CNC"],
+    "order_types": ["MARKET", "LIMIT"],
+    "avatar_url": None,
+    "meta": {"demat_consent": "physical"},
+}
