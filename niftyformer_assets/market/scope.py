@@ -130,12 +130,10 @@ def membership_at(universe: pd.DataFrame, dates: np.ndarray) -> dict[str, np.nda
     earliest = np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
     asked = np.maximum(dates, earliest)
     member: dict[str, np.ndarray] = {}
-    for row in universe.itertuples(index=False):
-        start = np.datetime64(pd.Timestamp(row.member_from).date(), "D")
-        spell = asked >= start
-        if not pd.isna(row.member_to):
-            spell &= asked <= np.datetime64(pd.Timestamp(row.member_to).date(), "D")
-        symbol = str(row.symbol)
+    starts = universe["member_from"].to_numpy().astype("datetime64[D]")
+    ends = universe["member_to"].to_numpy().astype("datetime64[D]")
+    for symbol, start, end in zip(universe["symbol"].astype(str), starts, ends, strict=True):
+        spell = (asked >= start) & (np.isnat(end) | (asked <= end))
         member[symbol] = member.get(symbol, np.zeros(len(dates), dtype=bool)) | spell
     return member
 

@@ -19,8 +19,7 @@ import numpy as np
 from filelock import FileLock
 
 from niftyformer_assets.store.atomic import atomic_path, write_text
-from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.tables import damaged, missing
+from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
 
 INDEX_NAME = "index.json"
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from niftyformer_assets.store.arrays import sha256
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.tables import damaged
+from niftyformer_assets.store.errors import NiftyFormerError, damaged
 
 PACKAGE = Path(__file__).resolve().parents[1]
 

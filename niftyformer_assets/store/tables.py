@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from niftyformer_assets.store.atomic import atomic_path
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import damaged, missing
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, notes: Mapping[str, str] | None = None) -> None:
@@ -49,17 +49,6 @@ def read_notes(path: Path) -> dict[str, str]:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(path, error) from error
     return {key.decode(): value.decode() for key, value in metadata.items()}
-
-
-def damaged(path: Path, error: Exception) -> NiftyFormerError:
-    """The error for a file that is there but cannot be read."""
-    detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return NiftyFormerError(f"{path} is damaged ({detail}): delete it and materialize its asset again.")
-
-
-def missing(path: Path) -> NiftyFormerError:
-    """The error for a file that is not there."""
-    return NiftyFormerError(f"{path} does not exist: materialize the asset that writes it first.")
 
 
 def _must_exist(path: Path) -> None:

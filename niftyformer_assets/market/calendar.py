@@ -1,0 +1,120 @@
+"""NSE's sessions, and which of them is over.
+
+Holidays come from pandas-market-calendars (`NSE`), which knows no weekend sessions; those, and the
+hours of unusual ones, are in `data/reference/special_sessions.csv`. Together they give exactly the
+sessions of 2015–2025.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
+
+import numpy as np
+
+from niftyformer_assets.market.reference import as_date, read_table
+from niftyformer_assets.store.errors import NiftyFormerError
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+FIRST_COVERED = date(2015, 1, 1)
+# Trading ends at 15:30, the closing session at 16:00; then the session's candle no longer moves with trades.
+COMPLETE_FROM = time(16, 0)
+# Kite settles a session's close, and adjusts history for the day's ex-dates, early the next morning.
+FINAL_FROM = time(6, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Calendar:
+    sessions: np.ndarray
+    last_covered: date
+    complete_from: dict[date, time]
+
+
+def sessions(start: date, end: date) -> np.ndarray:
+    """The sessions from `start` to `end`, both included, as datetime64[D] [T].
+
+    Raises:
+        NiftyFormerError: a date outside the years whose holidays are known.
+    """
+    calendar = _calendar()
+    for day in (start, end):
+        _must_be_covered(day, calendar)
+    known = calendar.sessions
+    return known[np.searchsorted(known, np.datetime64(start)) : np.searchsorted(known, np.datetime64(end), "right")]
+
+
+def covered() -> tuple[date, date]:
+    """The first and the last date whose sessions are known."""
+    return FIRST_COVERED, _calendar().last_covered
+
+
+def last_complete_session(now: datetime) -> date:
+    """The last session that is over at `now` (an aware datetime)."""
+    local = _ist(now)
+    calendar = _calendar()
+    today = local.date()
+    over = local.time() >= calendar.complete_from.get(today, COMPLETE_FROM)
+    return _last_session(today if over else today - timedelta(days=1))
+
+
+def last_final_session(now: datetime) -> date:
+    """The last session whose close is final at `now` (an aware datetime)."""
+    local = _ist(now)
+    return _last_session(local.date() - timedelta(days=1 if local.time() >= FINAL_FROM else 2))
+
+
+def is_session(day: date) -> bool:
+    """Does NSE trade on this date?"""
+    return len(sessions(day, day)) == 1
+
+
+def _ist(now: datetime) -> datetime:
+    if now.tzinfo is None:
+        raise ValueError("the time must be aware of its time zone")
+    return now.astimezone(IST)
+
+
+def _last_session(day: date) -> date:
+    calendar = _calendar()
+    _must_be_covered(day, calendar)
+    place = int(np.searchsorted(calendar.sessions, np.datetime64(day), "right")) - 1
+    if place < 0:
+        raise NiftyFormerError(f"there is no session up to {day} in the NSE calendar, which starts in {FIRST_COVERED}.")
+    found: date = calendar.sessions[place].item()
+    return found
+
+
+def _must_be_covered(day: date, calendar: _Calendar) -> None:
+    if day < FIRST_COVERED:
+        raise NiftyFormerError(
+            f"{day} is before the NSE calendar, which is verified from {FIRST_COVERED}: ask for a later date."
+        )
+    if day > calendar.last_covered:
+        raise NiftyFormerError(
+            f"{day} is past the NSE calendar, which knows the holidays up to {calendar.last_covered}: "
+            "upgrade pandas-market-calendars to a release that knows that year's holidays."
+        )
+
+
+@lru_cache(maxsize=1)
+def _calendar() -> _Calendar:
+    import pandas_market_calendars  # half a second, and the definitions do without
+
+    nse = pandas_market_calendars.get_calendar("NSE")
+    # Past the last year with a holiday the library returns every weekday, which is wrong without a word.
+    last_covered = date(max(holiday.year for holiday in nse.adhoc_holidays), 12, 31)
+    regular = nse.valid_days(FIRST_COVERED.isoformat(), last_covered.isoformat()).tz_localize(None)
+    complete_from: dict[date, time] = {}
+    for row in read_table("special_sessions.csv", ("date", "kind", "complete_from")):
+        where = f"special_sessions.csv, {row['date']}"
+        try:
+            complete_from[as_date(row["date"], where)] = time.fromisoformat(row["complete_from"])
+        except ValueError as error:
+            raise NiftyFormerError(f"{where}: {row['complete_from']!r} is not a time written as HH:MM.") from error
+    special = np.array(sorted(day for day in complete_from if day <= last_covered), dtype="datetime64[D]")
+    return _Calendar(
+        sessions=np.union1d(regular.to_numpy().astype("datetime64[D]"), special),
+        last_covered=last_covered,
+        complete_from=complete_from,
+    )

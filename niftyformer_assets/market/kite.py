@@ -1,0 +1,190 @@
+"""A session with Kite Connect: the client as it is, with errors sorted by what can be done about them.
+
+The client lets `requests` exceptions escape, calls an HTML error page a DataException, and fails
+with KeyError on an answer without a content type. All of that is sorted here and nowhere else. No
+message holds a token: neither the answer's body nor a URL is quoted.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.market.candle_files import from_rows
+from niftyformer_assets.market.index_lists import is_loopback
+from niftyformer_assets.store.errors import NiftyFormerError
+
+KITE_ROOT = "https://api.kite.trade"
+# What one daily request may span, both ends included.
+MAX_DAYS = 2000
+_MAX_QUOTED = 160
+
+T = TypeVar("T")
+
+
+class KiteError(NiftyFormerError):
+    """Kite did not do what it was asked."""
+
+    retryable = False
+
+
+class TokenRefused(KiteError):  # noqa: N818 - named for what happened
+    """The access token is missing, expired or not allowed; nothing else will be answered."""
+
+
+class RequestRefused(KiteError):  # noqa: N818
+    """Kite says that the request itself is wrong; asking again gives the same answer."""
+
+
+class RateLimited(KiteError):  # noqa: N818
+    """Too many requests (429)."""
+
+    retryable = True
+
+
+class ServerTrouble(KiteError):  # noqa: N818
+    """A 5xx status, no answer in time, or no connection."""
+
+    retryable = True
+
+
+class BrokenAnswer(KiteError):  # noqa: N818
+    """An answer that cannot be read: an error page, a cut-off body, fields of the wrong type."""
+
+    retryable = True
+
+
+class KiteSession:
+    """Asks one Kite server, as one app with one access token. May be shared by threads.
+
+    Args:
+        root: scheme, host and port of the API; Zerodha's unless given.
+        timeout_s: how long to wait for an answer to begin, and for each of its parts.
+    """
+
+    def __init__(
+        self, api_key: str, access_token: str | None, *, root: str = KITE_ROOT, timeout_s: float = 7.0, workers: int = 8
+    ) -> None:
+        from kiteconnect import KiteConnect  # pulls in Twisted's reactor
+        from requests.adapters import HTTPAdapter
+
+        self.root = root
+        self._secrets = [secret for secret in (access_token, api_key) if secret]
+        self._client = KiteConnect(api_key=api_key, access_token=access_token, root=root, timeout=timeout_s)
+        # The client's own `pool` covers https only, and a pool smaller than the threads reconnects all the time.
+        for scheme in ("https://", "http://"):
+            self._client.reqsession.mount(scheme, HTTPAdapter(pool_maxsize=max(workers, 1)))
+        if is_loopback(root):
+            self._client.reqsession.trust_env = False
+
+    def __repr__(self) -> str:
+        return f"KiteSession({self.root!r})"
+
+    def check(self) -> None:
+        """Return if Kite answers and takes the access token; one light request.
+
+        Raises:
+            KiteError: it does not.
+        """
+        self._ask("the profile", self._client.profile)
+
+    def instruments(self) -> dict[str, int]:
+        """Token of each instrument listed on NSE by its trading symbol, indices included."""
+        rows = self._ask("the list of instruments", lambda: self._client.instruments("NSE"))
+        try:
+            listed = {str(row["tradingsymbol"]): int(row["instrument_token"]) for row in rows}
+            whole = all(row["exchange"] == "NSE" for row in rows)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BrokenAnswer("Kite's list of instruments cannot be read: ask again later.") from error
+        # The last column of the last line tells whether the line is whole.
+        if not listed or "" in listed or not whole:
+            raise BrokenAnswer("Kite's list of instruments is empty or cut off: ask again later.")
+        return listed
+
+    def daily_candles(self, token: int, first: date, last: date) -> pd.DataFrame:
+        """Daily candles from `first` to `last`, both included, at most `MAX_DAYS` apart.
+
+        Returns:
+            (date, open, high, low, close, volume) as the server ordered them, nothing mended;
+            candles outside the dates asked for are dropped.
+        """
+        if (last - first).days >= MAX_DAYS:
+            raise ValueError(f"{first} to {last} is more than {MAX_DAYS} days")
+        what = f"candles of {first} to {last}"
+        start, end = datetime.combine(first, time.min), datetime.combine(last, time(23, 59, 59))
+        rows = self._ask(what, lambda: self._client.historical_data(token, start, end, "day"))
+        try:
+            candles = from_rows(
+                [(r["date"].date(), r["open"], r["high"], r["low"], r["close"], r["volume"]) for r in rows]
+            )
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise BrokenAnswer(f"Kite's {what} are no candles: ask again later.") from error
+        inside = (candles["date"] >= np.datetime64(first)) & (candles["date"] <= np.datetime64(last))
+        return candles[inside].reset_index(drop=True)
+
+    def exchange(self, request_token: str, api_secret: str) -> str:
+        """Exchange the request token of a login for an access token, and use it from here on."""
+        self._secrets += [request_token, api_secret]
+        answer = self._ask(
+            "an access token", lambda: self._client.generate_session(request_token, api_secret), login=True
+        )
+        try:
+            access_token = str(answer["access_token"])
+        except (KeyError, TypeError) as error:
+            raise BrokenAnswer("Kite's answer holds no access token: log in again.") from error
+        self._secrets.append(access_token)
+        return access_token
+
+    def _ask(self, what: str, call: Callable[[], T], *, login: bool = False) -> T:
+        try:
+            return call()
+        except KiteError:
+            raise
+        except Exception as error:
+            # Chained exceptions would carry the client's own text, bodies and URLs included, into logs.
+            raise self._sorted(what, error, login) from None
+
+    def _sorted(self, what: str, error: Exception, login: bool) -> KiteError:
+        import requests
+        from kiteconnect import exceptions as kite
+
+        if isinstance(error, kite.KiteException):
+            return self._sorted_by_status(what, error, login)
+        if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
+            return BrokenAnswer(f"Kite's answer for {what} was cut off: ask again later.")
+        if isinstance(error, requests.exceptions.Timeout):
+            return ServerTrouble(f"Kite gave no answer for {what} in time: ask again later.")
+        if isinstance(error, (requests.exceptions.MissingSchema, requests.exceptions.InvalidURL)):
+            return RequestRefused(f"{self.root!r} is no address of a Kite server: correct the setting of its root.")
+        if isinstance(error, requests.exceptions.RequestException) and not isinstance(error, ValueError):
+            return ServerTrouble(f"no connection to {self.root} for {what} ({type(error).__name__}): ask again later.")
+        if isinstance(error, (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, csv.Error)):
+            return BrokenAnswer(f"Kite's answer for {what} cannot be read ({type(error).__name__}): ask again later.")
+        raise error
+
+    def _sorted_by_status(self, what: str, error: Any, login: bool) -> KiteError:
+        from kiteconnect import exceptions as kite
+
+        said, code = self._quote(str(error)), int(getattr(error, "code", 0) or 0)
+        if code == 429:
+            return RateLimited(f"Kite limits the rate for {what}: {said}")
+        if isinstance(error, (kite.TokenException, kite.PermissionException)) or code in (401, 403):
+            todo = "log in once more" if login else "run `niftyformer login`, then this again"
+            return TokenRefused(f"Kite refused the access token ({said}): {todo}.")
+        if isinstance(error, kite.DataException):
+            return BrokenAnswer(f"Kite's answer for {what} cannot be read: ask again later.")
+        if code >= 500:
+            return ServerTrouble(f"Kite is in trouble (status {code}) with {what}: {said}")
+        return RequestRefused(f"Kite refused the request for {what} (status {code}): {said}")
+
+    def _quote(self, message: str) -> str:
+        text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", message)).strip()
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text[:_MAX_QUOTED] or "no reason given"

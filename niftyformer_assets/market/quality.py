@@ -1,0 +1,242 @@
+"""A verdict on each symbol's candles, and the report that says what is wrong with which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.market.cleaning import CleanMarket, QualitySettings
+from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.tables import read_parquet, write_parquet
+
+# A stock whose candles end more than this many sessions before the last one was suspended or delisted.
+_STALE_SESSIONS = 5
+_MAX_LISTED = 200
+_ICONS = {"ok": "✓", "warn": "!", "fail": "✗", "unavailable": "–"}
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """What the report says.
+
+    table: one row a symbol: symbol, verdict (`ok`, `warn`, `fail`, `unavailable`), reason,
+        in_universe, rows (usable candles), first, last, missing_share (of the sessions between the
+        two), coverage (of all sessions), zero_volume_share, quarantined (candles dropped and
+        breaks cut), segments, suspects, details (each quarantined thing in words).
+    market: what the verdicts are about.
+    settings: the thresholds used.
+    """
+
+    table: pd.DataFrame
+    market: CleanMarket
+    settings: QualitySettings
+
+    @property
+    def final_universe(self) -> list[str]:
+        """The symbols that have candles and did not fail."""
+        return self.table.loc[self.table["in_universe"], "symbol"].tolist()
+
+    def count(self, verdict: str) -> int:
+        return int((self.table["verdict"] == verdict).sum())
+
+
+def assess(market: CleanMarket, unavailable: Mapping[str, str], settings: QualitySettings | None = None) -> Quality:
+    """Judge every symbol, as of the last session.
+
+    Args:
+        unavailable: why a symbol has no candles, for each that has none.
+    """
+    settings = settings or QualitySettings()
+    shares = _Shares(market)
+    quarantined = market.quarantine.groupby("symbol")
+    suspected = market.suspects.groupby("symbol")
+    details = {symbol: _in_words(rows) for symbol, rows in quarantined}
+    cut, seen = quarantined.size().to_dict(), suspected.size().to_dict()
+    rows = []
+    for column, symbol in enumerate(market.axes.symbols):
+        problems = _problems(shares, column, cut.get(symbol, 0), seen.get(symbol, 0), market, settings)
+        verdict = "fail" if problems["fail"] else "warn" if problems["warn"] else "ok"
+        rows.append(
+            {
+                "symbol": symbol,
+                "verdict": verdict,
+                "reason": "; ".join([*problems["fail"], *problems["warn"]]),
+                "in_universe": verdict != "fail",
+                "rows": int(shares.rows[column]),
+                "first": shares.first[column],
+                "last": shares.last[column],
+                "missing_share": shares.missing[column],
+                "coverage": shares.coverage[column],
+                "zero_volume_share": shares.zero_volume[column],
+                "quarantined": cut.get(symbol, 0),
+                "segments": int(market.segment[-1, column] + 1),
+                "suspects": seen.get(symbol, 0),
+                "details": details.get(symbol, ""),
+            }
+        )
+    for symbol, reason in unavailable.items():
+        if symbol not in market.axes.symbols:
+            rows.append(_unavailable(symbol, reason))
+    table = pd.DataFrame(rows, columns=list(_unavailable("", "")))
+    for column_name in ("first", "last"):
+        table[column_name] = pd.to_datetime(table[column_name]).astype("datetime64[ms]")
+    return Quality(table.sort_values("symbol", ignore_index=True), market, settings)
+
+
+def save_quality(table_path: Path, text_path: Path, quality: Quality) -> None:
+    """Write the table and the readable report."""
+    write_parquet(table_path, quality.table)
+    write_text(text_path, report_markdown(quality))
+
+
+def load_quality(path: Path) -> pd.DataFrame:
+    """The table of verdicts."""
+    return read_parquet(path)
+
+
+def report_markdown(quality: Quality) -> str:
+    """The report for a person: the verdict first, then what is wrong, then every symbol."""
+    table, market = quality.table, quality.market
+    lines = ["# Data quality", "", _headline(quality), ""]
+    if len(market.axes.dates):
+        first, last = market.axes.dates[0], market.axes.dates[-1]
+        lines += [
+            f"Candles of {len(market.axes.symbols)} symbols from {first} to {last}, {len(market.axes.dates)} sessions.",
+            "",
+        ]
+    if len(market.unknown_sessions):
+        listed = ", ".join(map(str, market.unknown_sessions))
+        lines += [
+            f"Most stocks traded on sessions the calendar does not know: {listed}. They are used; add them to "
+            "data/reference/special_sessions.csv.",
+            "",
+        ]
+    if len(market.silent_sessions):
+        lines += [f"No stock has a candle on {_some(market.silent_sessions.astype(str).tolist())}: left out.", ""]
+    lines += _section("Failed, and left out of the universe", table[table["verdict"] == "fail"])
+    lines += _section("Unavailable, and left out of the universe", table[table["verdict"] == "unavailable"])
+    lines += _section("Used, with a warning", table[table["verdict"] == "warn"])
+    lines += _findings("Quarantined", market.quarantine)
+    lines += _findings("Suspected, and kept", market.suspects)
+    lines += ["## Every symbol with candles", "", *_symbols(table[table["verdict"] != "unavailable"])]
+    return "\n".join(lines) + "\n"
+
+
+class _Shares:
+    """Counts and shares by symbol [N]."""
+
+    def __init__(self, market: CleanMarket) -> None:
+        present = np.isfinite(market.close)
+        sessions = len(present)
+        self.rows = present.sum(axis=0)
+        begin = present.argmax(axis=0)
+        end = sessions - 1 - present[::-1].argmax(axis=0) if sessions else begin
+        some = self.rows > 0
+        span = np.where(some, end - begin + 1, 1)
+        self.first = np.where(some, market.axes.dates[begin], np.datetime64("NaT"))
+        self.last = np.where(some, market.axes.dates[end], np.datetime64("NaT"))
+        self.behind = np.where(some, sessions - 1 - end, sessions)
+        self.missing = np.where(some, 1 - self.rows / span, 1.0)
+        self.coverage = self.rows / max(sessions, 1)
+        self.zero_volume = (market.volume == 0).sum(axis=0) / np.maximum(self.rows, 1)
+
+
+def _problems(
+    shares: _Shares, column: int, quarantined: int, suspects: int, market: CleanMarket, settings: QualitySettings
+) -> dict[str, list[str]]:
+    fail, warn = [], []
+    if not shares.rows[column]:
+        fail.append("no candle is usable")
+    elif shares.missing[column] > settings.max_missing_share:
+        fail.append(f"{shares.missing[column]:.1%} of the sessions between its first and last candle are missing")
+    if quarantined > max(settings.max_quarantined_share * market.raw_count[column], 1):
+        fail.append(f"{quarantined} of {market.raw_count[column]} candles quarantined")
+    elif quarantined:
+        warn.append(f"{quarantined} quarantined")
+    if shares.zero_volume[column] > settings.max_zero_volume_share:
+        warn.append(f"{shares.zero_volume[column]:.1%} of its candles have no volume")
+    if shares.behind[column] > _STALE_SESSIONS:
+        warn.append(f"ends {shares.behind[column]} sessions before the last one")
+    if suspects:
+        warn.append(f"{suspects} suspected")
+    return {"fail": fail, "warn": warn}
+
+
+def _unavailable(symbol: str, reason: str) -> dict[str, object]:
+    return {
+        "symbol": symbol,
+        "verdict": "unavailable",
+        "reason": reason,
+        "in_universe": False,
+        "rows": 0,
+        "first": None,
+        "last": None,
+        "missing_share": 1.0,
+        "coverage": 0.0,
+        "zero_volume_share": 0.0,
+        "quarantined": 0,
+        "segments": 0,
+        "suspects": 0,
+        "details": "",
+    }
+
+
+def _in_words(rows: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{session:%Y-%m-%d} {what}: {reason} ({effect})"
+        for session, what, reason, effect in zip(
+            rows["session"], rows["what"], rows["reason"], rows["effect"], strict=True
+        )
+    )
+
+
+def _headline(quality: Quality) -> str:
+    used, total = len(quality.final_universe), len(quality.table)
+    parts = [f"{quality.count('fail')} failed", f"{quality.count('unavailable')} unavailable"]
+    parts.append(f"{quality.count('warn')} used with a warning")
+    return (
+        f"**{used} of {total} symbols can be used** ({', '.join(parts)}); "
+        f"{len(quality.market.quarantine)} candles or returns quarantined."
+    )
+
+
+def _section(title: str, rows: pd.DataFrame) -> list[str]:
+    if rows.empty:
+        return []
+    listed = [f"- {symbol}: {reason}" for symbol, reason in zip(rows["symbol"], rows["reason"], strict=True)]
+    return [f"## {title}", "", *listed, ""]
+
+
+def _findings(title: str, rows: pd.DataFrame) -> list[str]:
+    if rows.empty:
+        return []
+    lines = [f"## {title}", "", "| symbol | session | what | why | effect |", "|---|---|---|---|---|"]
+    shown = rows.head(_MAX_LISTED)
+    for symbol, session, what, reason, effect in shown.itertuples(index=False):
+        lines.append(f"| {symbol} | {session:%Y-%m-%d} | {what} | {reason} | {effect} |")
+    if len(rows) > len(shown):
+        lines.append(f"\n… and {len(rows) - len(shown)} more.")
+    return [*lines, ""]
+
+
+def _symbols(table: pd.DataFrame) -> list[str]:
+    lines = [
+        "| | symbol | candles | first | last | missing | coverage | no volume | quarantined |",
+        "|---|---|---:|---|---|---:|---:|---:|---:|",
+    ]
+    for row in table.to_dict("records"):
+        first, last = (f"{row[name]:%Y-%m-%d}" if pd.notna(row[name]) else "" for name in ("first", "last"))
+        lines.append(
+            f"| {_ICONS[row['verdict']]} | {row['symbol']} | {row['rows']} | {first} | {last} | "
+            f"{row['missing_share']:.1%} | {row['coverage']:.1%} | {row['zero_volume_share']:.1%} | "
+            f"{row['quarantined']} |"
+        )
+    return lines
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,38 @@
+"""The small committed tables of facts under `data/reference`."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date
+from pathlib import Path
+
+from niftyformer_assets.store.errors import NiftyFormerError
+
+REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference"
+
+
+def read_table(name: str, columns: tuple[str, ...], folder: Path | None = None) -> list[dict[str, str]]:
+    """The rows of a reference table as text.
+
+    Raises:
+        NiftyFormerError: the file is missing, lacks one of `columns`, or a row is short.
+    """
+    path = (folder or REFERENCE) / name
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError) as error:
+        raise NiftyFormerError(f"{path} could not be read ({error}): restore it from the project.") from error
+    for number, row in enumerate(rows, start=2):
+        for column in columns:
+            if not row.get(column):
+                raise NiftyFormerError(f"{path}, line {number}: no value in column {column!r}: fill it in.")
+    return rows
+
+
+def as_date(text: str, where: str) -> date:
+    """An ISO date, or an error that names where it stands."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise NiftyFormerError(f"{where}: {text!r} is not a date written as YYYY-MM-DD: mend it.") from error

@@ -1,0 +1,171 @@
+"""Bringing the candles of one symbol up to date: what to ask, and what to believe.
+
+Kite re-adjusts a stock's whole history on the morning of an ex-date, so new candles must not be
+put behind old ones unseen: a refresh asks for the missing sessions and some it already has, and
+when those differ, for everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.market.candle_files import PRICES, CandleFile
+from niftyformer_assets.market.kite import MAX_DAYS, BrokenAnswer
+
+# An answer in which a larger share of the candles at hand is missing or broken replaces nothing.
+_MAX_WORSE_SHARE = 0.05
+# How often a doubtful answer is asked for before the best one is taken.
+_MAX_ASKS = 3
+
+Ask = Callable[[date, date], pd.DataFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What should be at hand.
+
+    sessions: datetime64[D], NSE's sessions from `first` through `through`.
+    through: the last session that is over.
+    final_through: the last session whose close is final; those after it are asked for again.
+    """
+
+    first: date
+    through: date
+    final_through: date
+    sessions: np.ndarray
+
+
+def is_up_to_date(file: CandleFile, wanted: Wanted) -> bool:
+    """Would asking again tell nothing new?"""
+    return (
+        file.asked_from <= wanted.first
+        and file.through >= wanted.through
+        and file.final_through >= wanted.final_through
+    )
+
+
+def refreshed(file: CandleFile | None, wanted: Wanted, ask: Ask, overlap: int) -> CandleFile:
+    """The candles as they should be on disk now.
+
+    Args:
+        file: what is on disk, None for nothing.
+        ask: candles between two dates at most `MAX_DAYS` apart, both included.
+        overlap: how many final sessions at hand to ask for again.
+
+    Raises:
+        BrokenAnswer: the answer is much worse than what is at hand.
+    """
+    fresh = CandleFile(pd.DataFrame(), wanted.first, wanted.through, wanted.final_through)
+    if file is None or not file.rows or file.asked_from > wanted.first:
+        return _whole(file, fresh, wanted, ask)
+    held = file.candles
+    final = held[held["date"] <= np.datetime64(file.final_through)]
+    # What looked wrong when it was fetched is asked for once more on a later day.
+    unsettled = doubts(held, wanted.sessions) != file.settled
+    if final.empty or unsettled:
+        return _whole(file, fresh, wanted, ask)
+    days = np.sort(final["date"].unique())
+    start = days[-overlap:][0]
+    known = final[final["date"] >= start]
+    answer = _ask_soundly(ask, _day(start), wanted, held)
+    if _same(answer[answer["date"] <= np.datetime64(file.final_through)], known):
+        candles = pd.concat([held[held["date"] < start], answer], ignore_index=True)
+        return replace(fresh, candles=candles, asked_from=file.asked_from, changes=file.changes, settled=file.settled)
+    return _whole(file, fresh, wanted, ask)
+
+
+def ranges(first: date, last: date, max_days: int = MAX_DAYS) -> Iterator[tuple[date, date]]:
+    """Split dates into stretches of at most `max_days`, each beginning the day after the one before."""
+    while first <= last:
+        end = min(last, first + timedelta(days=max_days - 1))
+        yield first, end
+        first = end + timedelta(days=1)
+
+
+def doubts(candles: pd.DataFrame, sessions: np.ndarray, held: np.ndarray | None = None) -> int:
+    """How many things about candles make one ask again.
+
+    Candles that cannot be, sessions that come twice or out of order, sessions missing between the
+    first and the last, and those `held` (datetime64[D]) already but not among the candles.
+    """
+    days = candles["date"].to_numpy().astype("datetime64[D]")
+    prices = candles[list(PRICES)].to_numpy()
+    impossible = (prices <= 0).any(axis=1) | (candles["volume"].to_numpy() < 0)
+    impossible |= (candles["high"].to_numpy() < prices.max(axis=1)) | (candles["low"].to_numpy() > prices.min(axis=1))
+    disorder = int((np.diff(days) <= np.timedelta64(0, "D")).sum())
+    expected = np.array([], dtype="datetime64[D]") if held is None else held
+    if len(days):
+        expected = np.union1d(expected, sessions[(sessions >= days.min()) & (sessions <= days.max())])
+    return int(impossible.sum()) + disorder + len(np.setdiff1d(expected, days))
+
+
+def _whole(file: CandleFile | None, fresh: CandleFile, wanted: Wanted, ask: Ask) -> CandleFile:
+    held = file.candles if file is not None else None
+    candles = _ask_soundly(ask, wanted.first, wanted, held)
+    if file is None or held is None or not len(held):
+        reason = "" if len(candles) else f"Kite has no candles from {wanted.first} to {wanted.through}"
+        return replace(fresh, candles=candles, reason=reason, changes=file.changes if file else ())
+    had = held.loc[held["date"] >= np.datetime64(wanted.first), "date"]
+    at_hand = had.to_numpy().astype("datetime64[D]")
+    worse = doubts(candles, wanted.sessions, at_hand) - doubts(held, wanted.sessions)
+    if candles.empty or worse > max(_MAX_WORSE_SHARE * len(had), 1):
+        raise BrokenAnswer(
+            f"Kite's answer has {worse} more missing or impossible candles than the {len(had)} at hand: "
+            "those are kept; fetch it again later."
+        )
+    changed = _changed(held, candles, file.final_through)
+    fresh = replace(fresh, candles=candles, changes=file.changes, settled=doubts(candles, wanted.sessions))
+    if changed:
+        fresh = fresh.with_change(f"{wanted.through}: {changed} of {len(held)} candles at hand were changed by Kite")
+    return fresh
+
+
+def _ask_soundly(ask: Ask, first: date, wanted: Wanted, held: pd.DataFrame | None) -> pd.DataFrame:
+    """Ask for candles through the last complete session.
+
+    An answer that looks wrong is asked for again. It counts once it comes twice, or if what is at
+    hand looks no better.
+    """
+    parts = [_ask_part(ask, start, end, wanted.sessions, held) for start, end in ranges(first, wanted.through)]
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else parts[-1]
+
+
+def _ask_part(ask: Ask, start: date, end: date, sessions: np.ndarray, held: pd.DataFrame | None) -> pd.DataFrame:
+    at_hand, known_doubts = np.array([], dtype="datetime64[D]"), 0
+    if held is not None and len(held):
+        part = held[(held["date"] >= np.datetime64(start)) & (held["date"] <= np.datetime64(end))]
+        at_hand, known_doubts = part["date"].to_numpy().astype("datetime64[D]"), doubts(part, sessions)
+    best, fewest = None, 0
+    before: pd.DataFrame | None = None
+    for _ in range(_MAX_ASKS):
+        answer = ask(start, end)
+        found = doubts(answer, sessions, at_hand)
+        if found <= known_doubts or (before is not None and answer.equals(before)):
+            return answer
+        if best is None or found < fewest:
+            best, fewest = answer, found
+        before = answer
+    assert best is not None
+    return best
+
+
+def _same(answer: pd.DataFrame, known: pd.DataFrame) -> bool:
+    return bool(answer.reset_index(drop=True).equals(known.reset_index(drop=True)))
+
+
+def _changed(held: pd.DataFrame, candles: pd.DataFrame, final_through: date) -> int:
+    """How many final candles at hand read otherwise now, or are gone."""
+    final = held[held["date"] <= np.datetime64(final_through)]
+    final = final[final["date"] >= candles["date"].min()]
+    return len(final) - len(final.merge(candles, how="inner").drop_duplicates("date"))
+
+
+def _day(stamp: np.datetime64) -> date:
+    day: date = stamp.astype("datetime64[D]").item()
+    return day

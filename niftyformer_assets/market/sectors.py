@@ -1,0 +1,127 @@
+"""NSE's industry column to its 12 macro-economic sectors.
+
+NSE classifies a stock by 12 macro-economic sectors, 22 sectors, 59 industries and 197 basic
+industries. The `Industry` column of its index lists holds the 22 sectors since 2022, and 19 to 20
+older names, in capitals, before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from niftyformer_assets.store.errors import NiftyFormerError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SECTORS = (
+    "Commodities",
+    "Consumer Discretionary",
+    "Diversified",
+    "Energy",
+    "Fast Moving Consumer Goods",
+    "Financial Services",
+    "Healthcare",
+    "Industrials",
+    "Information Technology",
+    "Services",
+    "Telecommunication",
+    "Utilities",
+)
+
+_OF_SECTOR = {
+    "Automobile & Auto Components": "Consumer Discretionary",
+    "Capital Goods": "Industrials",
+    "Chemicals": "Commodities",
+    "Construction": "Industrials",
+    "Construction Materials": "Commodities",
+    "Consumer Durables": "Consumer Discretionary",
+    "Consumer Services": "Consumer Discretionary",
+    "Diversified": "Diversified",
+    "Fast Moving Consumer Goods": "Fast Moving Consumer Goods",
+    "Financial Services": "Financial Services",
+    "Forest Materials": "Commodities",
+    "Healthcare": "Healthcare",
+    "Information Technology": "Information Technology",
+    "Media Entertainment & Publication": "Consumer Discretionary",
+    "Metals & Mining": "Commodities",
+    "Oil Gas & Consumable Fuels": "Energy",
+    "Power": "Utilities",
+    "Realty": "Consumer Discretionary",
+    "Services": "Services",
+    "Telecommunication": "Telecommunication",
+    "Textiles": "Consumer Discretionary",
+    "Utilities": "Utilities",
+}
+
+# Names that were in use up to 2022 and are not among the 22 sectors. Those that the new classification split go where
+# most of their NIFTY 200 stocks went; a newer list that holds the stock decides before they are asked.
+_OF_OLDER_NAME = {
+    "Automobile": "Consumer Discretionary",
+    "Cement & Cement Products": "Commodities",
+    "Consumer Goods": "Fast Moving Consumer Goods",
+    "Energy": "Energy",
+    "Fertilisers & Pesticides": "Commodities",
+    "Healthcare Services": "Healthcare",
+    "Industrial Manufacturing": "Industrials",
+    "IT": "Information Technology",
+    "Jute": "Consumer Discretionary",
+    "Media & Entertainment": "Consumer Discretionary",
+    "Metals": "Commodities",
+    "Oil & Gas": "Energy",
+    "Paper": "Commodities",
+    "Pharma": "Healthcare",
+    "Telecom": "Telecommunication",
+}
+
+
+def _plain(industry: str) -> str:
+    words = industry.upper().replace(",", " ").replace("&", " AND ").split()
+    return " ".join(words)
+
+
+_CURRENT = {_plain(name): sector for name, sector in _OF_SECTOR.items()}
+_OLDER = {_plain(name): sector for name, sector in _OF_OLDER_NAME.items()}
+
+
+def sector_of(industry: str) -> str:
+    """The macro-economic sector (one of `SECTORS`) of an industry as NSE's lists name it, old or new.
+
+    Raises:
+        NiftyFormerError: the industry is in neither classification.
+    """
+    plain = _plain(industry)
+    sector = _CURRENT.get(plain) or _OLDER.get(plain)
+    if sector is None:
+        raise NiftyFormerError(
+            f"industry {industry!r} is in none of NSE's classifications that are known here: "
+            "correct the list, or add the name to niftyformer_assets/market/sectors.py."
+        )
+    return sector
+
+
+def is_current_name(industry: str) -> bool:
+    """Is it one of the 22 sectors in use since 2022? NSE writes the older names in capitals."""
+    return _plain(industry) in _CURRENT and not industry.isupper()
+
+
+def sector_dummies(universe: pd.DataFrame) -> pd.DataFrame:
+    """One row a symbol, one 0/1 column for each of the 12 sectors; exactly one of them is 1.
+
+    No column is left out as a baseline: all twelve sum to 1, so a regression with an intercept
+    must handle the collinearity itself. A sector without a stock keeps its column of zeros.
+
+    Args:
+        universe: rows (symbol, sector); a symbol may have several rows.
+    """
+    import pandas as pd  # the definitions read index lists, and so this module, without it
+
+    sector = universe.drop_duplicates("symbol").set_index("symbol")["sector"].sort_index()
+    dummies = pd.DataFrame(
+        {name: (sector == name).to_numpy(dtype="int8") for name in SECTORS},
+        index=sector.index,
+    )
+    without = dummies.index[dummies.sum(axis=1) != 1]
+    if len(without):
+        raise NiftyFormerError(f"{without[0]} has sector {sector[without[0]]!r}, which is none of NSE's 12 sectors.")
+    return dummies.reset_index()

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date, datetime, timezone
+
+import numpy as np
+import pytest
+
+from niftyformer_assets.market import calendar
+from niftyformer_assets.market.calendar import IST
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets_tests.shared_data import shared
+
+
+def test_matches_the_real_sessions_of_2015_to_2025() -> None:
+    path = shared("market_data/reference/nse_trading_days_2015_2025.txt")
+    real = np.array(path.read_text().split(), dtype="datetime64[D]")
+    ours = calendar.sessions(real[0].astype(object), date(2025, 12, 31))
+    assert np.setxor1d(ours, real).tolist() == []
+
+
+def test_special_sessions_are_sessions_and_weekends_are_not() -> None:
+    for day in ("2024-01-20", "2024-03-02", "2024-05-18", "2025-02-01", "2026-02-01", "2026-11-08"):
+        assert calendar.is_session(date.fromisoformat(day)), day
+    assert not calendar.is_session(date(2024, 1, 21))
+    assert not calendar.is_session(date(2024, 1, 26))
+
+
+@pytest.mark.parametrize("end", [date(2014, 12, 31), date(2027, 3, 1), date(2035, 1, 1)])
+def test_a_date_outside_the_covered_years_is_an_error_that_says_so(end: date) -> None:
+    with pytest.raises(NiftyFormerError, match=rf"{end} is (past|before) the NSE calendar"):
+        calendar.sessions(min(end, date(2026, 1, 1)), end)
+
+
+@pytest.mark.parametrize(
+    ("moment", "complete", "final"),
+    [
+        ("2024-07-01T09:00", "2024-06-28", "2024-06-28"),  # Monday before the open
+        ("2024-07-01T15:45", "2024-06-28", "2024-06-28"),  # the closing session still runs
+        ("2024-07-01T16:00", "2024-07-01", "2024-06-28"),
+        ("2024-07-02T05:59", "2024-07-01", "2024-06-28"),
+        ("2024-07-02T06:00", "2024-07-01", "2024-07-01"),
+        ("2024-11-01T17:00", "2024-10-31", "2024-10-31"),  # Muhurat trading has yet to begin
+        ("2024-11-01T20:00", "2024-11-01", "2024-10-31"),
+        ("2024-01-20T16:00", "2024-01-20", "2024-01-19"),  # a Saturday session
+    ],
+)
+def test_which_session_is_over_and_which_close_is_final(moment: str, complete: str, final: str) -> None:
+    now = datetime.fromisoformat(moment).replace(tzinfo=IST)
+    assert calendar.last_complete_session(now).isoformat() == complete
+    assert calendar.last_final_session(now).isoformat() == final
+    assert calendar.last_complete_session(now.astimezone(timezone.utc)).isoformat() == complete
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        calendar.last_complete_session(datetime(2024, 7, 1, 12))
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, pkgutil, importlib, niftyformer_assets.market as m\n"
+        "for i in pkgutil.iter_modules(m.__path__): importlib.import_module(f'{m.__name__}.{i.name}')\n"
+        "heavy = ('torch', 'kiteconnect', 'matplotlib', 'pandas_market_calendars', 'dagster')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_reading_lists_needs_no_pandas() -> None:
+    code = "import sys, niftyformer_assets.market.index_lists; print('pandas' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from niftyformer_assets.market.scope import Scope, UniverseSettings, membership_at, scope
+from niftyformer_assets.market.split import Period, SplitByDate
+from niftyformer_assets.store.arrays import Axes
+from niftyformer_assets.store.errors import NiftyFormerError
+
+DATES = np.arange("2024-01-01", "2024-01-21", dtype="datetime64[D]")
+PANEL = Axes(DATES, ("AAA", "BBB", "CCC", "DDD"))
+SPLIT = SplitByDate(
+    Period(date(2024, 1, 3), date(2024, 1, 12)),
+    Period(date(2024, 1, 13), date(2024, 1, 15)),
+    Period(date(2024, 1, 16), date(2024, 1, 18)),
+)
+SETTINGS = UniverseSettings(min_training_sessions=5)
+
+
+def universe(lists_from: str = "2023-01-01") -> pd.DataFrame:
+    rows = [
+        ("AAA", "2023-01-01", None),
+        ("BBB", "2023-01-01", "2024-01-06"),
+        ("CCC", "2024-01-05", None),
+        ("DDD", "2023-01-01", None),
+        ("EEE", "2023-01-01", None),
+    ]
+    frame = pd.DataFrame(rows, columns=["symbol", "member_from", "member_to"])
+    frame["lists_from"] = lists_from
+    for column in ("member_from", "member_to", "lists_from"):
+        frame[column] = pd.to_datetime(frame[column])
+    return frame
+
+
+def close() -> np.ndarray:
+    values = np.ones(PANEL.shape)
+    values[:10, 3] = np.nan  # DDD lists on 2024-01-11: two candles up to the training end
+    return values
+
+
+def run(values: np.ndarray, settings: UniverseSettings = SETTINGS, lists_from: str = "2023-01-01") -> Scope:
+    return scope(values, PANEL, universe(lists_from), SPLIT, settings)
+
+
+def test_fixed_at_the_training_start() -> None:
+    found = run(close())
+    assert found.axes.symbols == ("AAA", "BBB")
+    assert found.axes.dates[0] == np.datetime64("2024-01-03")
+    assert len(found.axes.dates) == 18
+    assert found.member.all()
+    assert set(found.left_out) == {"DDD", "EEE"}
+    assert found.survivorship is None
+    assert found.cut(np.arange(80).reshape(20, 4))[0].tolist() == [8, 9]
+
+
+def test_at_each_session() -> None:
+    found = run(close(), UniverseSettings(membership="each_session", min_training_sessions=5))
+    assert found.axes.symbols == ("AAA", "BBB", "CCC")
+    assert found.member[:, 1].tolist() == [True] * 4 + [False] * 14
+    assert found.member[:, 2].tolist() == [False] * 2 + [True] * 16
+
+
+def test_lists_that_do_not_reach_back_are_said() -> None:
+    found = run(close(), lists_from="2024-01-05")
+    assert found.survivorship is not None
+    assert "2024-01-05" in found.survivorship
+    # The earliest list stands in: CCC was on it.
+    assert found.axes.symbols == ("AAA", "BBB", "CCC")
+
+
+def test_candles_after_the_training_end_decide_nothing() -> None:
+    later = close()
+    later[12:, 0] = np.nan
+    assert run(later).axes == run(close()).axes
+
+
+def test_a_stock_with_too_many_holes_in_training_is_left_out() -> None:
+    holes = close()
+    holes[3:6, 0] = np.nan
+    assert "25% of its sessions" in run(holes).left_out["AAA"]
+
+
+def test_nobody_left_is_an_error() -> None:
+    with pytest.raises(NiftyFormerError, match="none of the 4 members"):
+        run(np.full(PANEL.shape, np.nan))
+
+
+def test_membership_joins_several_spells() -> None:
+    again = universe().iloc[[0]].assign(symbol="BBB", member_from=pd.Timestamp("2024-01-10"))
+    frame = pd.concat([universe(), again])
+    assert membership_at(frame, DATES)["BBB"].tolist() == [True] * 6 + [False] * 3 + [True] * 11

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import zlib
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from niftyformer_assets.exchange.faults import Faults, Rename
+from niftyformer_assets.market.index_lists import (
+    aliases_of_lists,
+    fetch_list,
+    install_list,
+    parse_list,
+    read_lists,
+    renames,
+    symbols_of_lists,
+)
+from niftyformer_assets.market.universe import (
+    build_universe,
+    describe_reach,
+    load_universe,
+    members_on,
+    save_universe,
+)
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets_tests.market.world import at, world
+from niftyformer_assets_tests.shared_data import shared
+
+HEADER = "Company Name,Industry,Symbol,Series,ISIN Code\n"
+
+
+def line(symbol: str, isin: str = "", industry: str = "Power") -> str:
+    isin = isin or f"INE{zlib.crc32(symbol.encode()) % 10**9:09d}"
+    return f"{symbol} Ltd.,{industry},{symbol},EQ,{isin}\n"
+
+
+def drop(folder: Path, day: str, *lines: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"ind_nifty200list_{day}.csv").write_text(HEADER + "".join(lines))
+
+
+def test_spells_across_lists(tmp_path: Path) -> None:
+    drop(tmp_path, "2022-01-29", line("AAA"), line("BBB"))
+    drop(tmp_path, "2023-01-28", line("AAA"), line("CCC"))
+    drop(tmp_path, "2024-01-27", line("AAA"), line("BBB"), line("CCC"))
+    universe = build_universe(read_lists([tmp_path]))
+    spells = [
+        (row.symbol, str(row.member_from)[:10], str(row.member_to)[:10]) for row in universe.itertuples(index=False)
+    ]
+    assert spells == [
+        ("AAA", "2022-01-29", "NaT"),
+        ("BBB", "2022-01-29", "2023-01-27"),
+        ("BBB", "2024-01-27", "NaT"),
+        ("CCC", "2023-01-28", "NaT"),
+    ]
+    assert members_on(universe, date(2023, 6, 1)) == ["AAA", "CCC"]
+    assert members_on(universe, date(2023, 1, 27)) == ["AAA", "BBB"]
+    assert members_on(universe, date(2020, 1, 1)) == ["AAA", "BBB"]
+    assert "reach back to 2022-01-29" in describe_reach(universe)
+    save_universe(tmp_path / "universe.parquet", universe)
+    pd.testing.assert_frame_equal(load_universe(tmp_path / "universe.parquet"), universe, check_dtype=False)
+
+
+def test_one_identity_by_the_table_of_renames_and_by_isin(tmp_path: Path) -> None:
+    drop(tmp_path, "2022-01-29", line("LTI", "INE214T01019"), line("OLDNAME", "INE000000001"), line("TATAMOTORS"))
+    drop(tmp_path, "2025-10-02", line("LTIM", "INE214T01019"), line("NEWNAME", "INE000000001"), line("TATAMOTORS"))
+    assert symbols_of_lists([tmp_path, tmp_path / "absent"]) == ["LTM", "NEWNAME", "TMPV"]
+    universe = build_universe(read_lists([tmp_path]))
+    assert universe["symbol"].tolist() == ["LTM", "NEWNAME", "TMPV"]
+    assert universe["member_to"].isna().all()
+    aliases = aliases_of_lists([tmp_path])
+    assert aliases["LTM"] == ("LTIM", "LTI")
+    assert aliases["NEWNAME"] == ("OLDNAME",)
+
+
+def test_the_renames_that_are_facts_are_known() -> None:
+    latest = renames()
+    for old, new in (
+        ("LTI", "LTM"),
+        ("MCDOWELL-N", "UNITDSPR"),
+        ("GMRINFRA", "GMRAIRPORT"),
+        ("ZOMATO", "ETERNAL"),
+        ("TATAMOTORS", "TMPV"),
+        ("LTIM", "LTM"),
+    ):
+        assert latest[old] == new
+
+
+def test_a_newer_list_classifies_what_older_names_cannot(tmp_path: Path) -> None:
+    drop(tmp_path, "2022-01-29", line("TITAN", industry="CONSUMER GOODS"), line("GONE", industry="CONSUMER GOODS"))
+    drop(tmp_path, "2023-09-09", line("TITAN", industry="Consumer Durables"))
+    sector = build_universe(read_lists([tmp_path])).set_index("symbol")["sector"]
+    assert sector["TITAN"] == "Consumer Discretionary"
+    assert sector["GONE"] == "Fast Moving Consumer Goods"
+
+
+def test_real_lists() -> None:
+    folder = shared("market_data/index_lists")
+    lists = read_lists([folder])
+    assert [str(index_list.as_of) for index_list in lists][:2] == ["2022-01-29", "2023-09-09"]
+    universe = build_universe(lists)
+    assert universe["sector"].notna().all()
+    assert len(members_on(universe, date(2022, 3, 1))) == 200
+    candles = {path.stem for path in shared("market_data/kite_daily_2022_2024").glob("*.csv")}
+    lacking = {"BAJAJHFL", "HYUNDAI", "ITCHOTELS", "NTPCGREEN", "PREMIERENE", "ENRIN", "SWIGGY", "VMM", "WAAREEENER"}
+    in_2025 = set(members_on(build_universe([lists[3]]), date(2025, 10, 2)))
+    # LTIM's candles lie under the symbol of 2024.
+    assert in_2025 - candles == {*lacking, "LTM"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("<html><body>Access denied</body></html>", "web page"),
+        ("", "no column 'company name'"),
+        ("Company Name,Symbol,Series,ISIN Code\nA,A,EQ,INE000000001\n", "no column 'industry'"),
+        (HEADER, "no member"),
+        (HEADER + line("AAA") + "BBB Ltd.,Pow", "line 3"),
+        (HEADER + line("AAA") + line("AAA"), "AAA is there twice"),
+        (HEADER + line("AAA", industry="Space Travel"), "'Space Travel'"),
+        (HEADER + line("AAA", isin="12"), "'12' is not the ISIN of AAA"),
+    ],
+)
+def test_a_broken_list_is_one_clear_line(content: str, said: str) -> None:
+    with pytest.raises(NiftyFormerError, match=said) as caught:
+        parse_list(content.encode(), "list.csv")
+    assert "\n" not in str(caught.value)
+    assert "list.csv" in str(caught.value)
+
+
+def test_headers_in_any_case_and_placeholders(tmp_path: Path) -> None:
+    content = "COMPANY NAME,INDUSTRY,SYMBOL,SERIES,ISIN CODE\n" + line("M&M") + line("DUMMYITC")
+    assert [member.symbol for member in parse_list(content.encode(), "x")] == ["M&M"]
+
+
+def test_a_dropped_file_needs_its_date_in_its_name(tmp_path: Path) -> None:
+    source = tmp_path / "download.csv"
+    source.write_text(HEADER + line("AAA"))
+    with pytest.raises(NiftyFormerError, match="YYYY-MM-DD"):
+        install_list(source, tmp_path / "lists")
+    target = install_list(source, tmp_path / "lists", date(2024, 1, 1))
+    assert read_lists([tmp_path / "lists"])[0].path == target
+    with pytest.raises(NiftyFormerError, match=r"absent\.csv could not be read"):
+        install_list(tmp_path / "absent.csv", tmp_path, date(2024, 1, 1))
+
+
+def test_no_list_says_what_to_do() -> None:
+    with pytest.raises(NiftyFormerError, match="niftyformer universe"):
+        build_universe([])
+
+
+def test_fetching_keeps_lists_by_date_and_only_when_they_change(tmp_path: Path) -> None:
+    with world(tmp_path, at("2024-03-01")) as (it, _):
+        first = fetch_list(tmp_path / "lists", date(2024, 3, 1), it.exchange.url)
+        assert first.name == "ind_nifty200list_2024-03-01.csv"
+        assert fetch_list(tmp_path / "lists", date(2024, 3, 4), it.exchange.url) == first
+        it.exchange.faults = Faults(renames=(Rename("DEMO005", "DEMONEW"),))
+        second = fetch_list(tmp_path / "lists", date(2024, 3, 5), it.exchange.url)
+        assert second != first
+    # The same ISIN under another symbol is the same stock.
+    symbols = symbols_of_lists([tmp_path / "lists"])
+    assert "DEMONEW" in symbols
+    assert "DEMO005" not in symbols
+    assert aliases_of_lists([tmp_path / "lists"])["DEMONEW"] == ("DEMO005",)
+
+
+@pytest.mark.parametrize("fault", ["html_pages", "cut_off_bodies", "server_errors"])
+def test_a_broken_answer_never_replaces_a_list(tmp_path: Path, fault: str) -> None:
+    with world(tmp_path, at("2024-03-01")) as (it, _):
+        good = fetch_list(tmp_path / "lists", date(2024, 3, 1), it.exchange.url)
+        before = good.read_bytes()
+        it.exchange.faults = Faults(**{fault: 1.0}, paths=("/IndexConstituent",))  # type: ignore[arg-type]
+        with pytest.raises(NiftyFormerError):
+            fetch_list(tmp_path / "lists", date(2024, 3, 2), it.exchange.url, attempts=1)
+        assert [path.read_bytes() for path in (tmp_path / "lists").iterdir()] == [before]
+
+
+def test_a_short_first_list_is_refused(tmp_path: Path) -> None:
+    with (
+        world(tmp_path, at("2024-03-01")) as (it, _),
+        pytest.raises(NiftyFormerError, match="at least 180 were expected"),
+    ):
+        fetch_list(tmp_path / "lists", date(2024, 3, 1), it.exchange.url, min_members=180)
+    assert not (tmp_path / "lists").exists()
