@@ -1,0 +1,91 @@
+"""`stockformer.conf`: the settings with which the published Stockformer code trains on an experiment's folder.
+
+Sections and keys are those of its `config/Multitask_Stock.conf`. Copies of that code in circulation name
+the folder of factors, the early stopping and the output folders in further keys; those are there too,
+and unread keys do no harm.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+
+from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
+from niftyformer_assets.market.split import Split
+from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+
+def write_stockformer_conf(
+    folder: ExperimentFolder,
+    split: Split,
+    windows: WindowSettings,
+    wavelet: WaveletSettings,
+    *,
+    width: int,
+    layers: int,
+    heads: int,
+    batch_size: int,
+    learning_rate: float,
+    max_epochs: int,
+    patience: int,
+    seed: int,
+) -> None:
+    """Write `stockformer.conf` beside the arrays it names, with absolute paths.
+
+    The published code splits by ratios of all sessions: those given here make it train on exactly the
+    experiment's training sessions. Its validation takes what lies between, its test everything from the
+    test start on, sessions after the test end included, as it knows no others.
+    """
+    root = folder.root.resolve()
+    sessions = split.later.stop
+    test = sessions - split.test.start
+    ratios = (split.train.stop, sessions - split.train.stop - test, test)
+    content: dict[str, dict[str, object]] = {
+        "file": {
+            "traffic": root / folder.flow.name,
+            "indicator": root / folder.trend_indicator.name,
+            "adj": root / folder.corr_adj.name,
+            "adjgat": root / folder.graph_embeddings.name,
+            "alpha_360_folder": root / folder.factors.name,
+            "factor_dir": root / folder.factors.name,
+            "model": root / "published" / "model" / "saved_model",
+            "log": root / "published" / "log" / "log",
+            "output_dir": root / "published" / "output",
+            "tensorboard_folder": root / "published" / "tensorboard",
+        },
+        "data": {
+            "dataset": "STOCK",
+            "T1": windows.input_sessions,
+            "T2": windows.output_sessions,
+            **dict(zip(("train_ratio", "val_ratio", "test_ratio"), (_ratio(n, sessions) for n in ratios), strict=True)),
+        },
+        "train": {
+            "cuda": 0,
+            "max_epoch": max_epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "patience": patience,
+            "seed": seed,
+        },
+        "param": {
+            "layers": layers,
+            "heads": heads,
+            "dims": width,
+            "samples": 1,
+            "wave": wavelet.wavelet,
+            "level": wavelet.level,
+        },
+    }
+    parser = configparser.ConfigParser()
+    parser.optionxform = str  # type: ignore[assignment, method-assign]  # T1 and T2 keep their capitals
+    # The reader takes a % for the start of a reference unless it is doubled.
+    parser.read_dict({name: {k: str(v).replace("%", "%%") for k, v in keys.items()} for name, keys in content.items()})
+    stream = io.StringIO()
+    parser.write(stream)
+    write_text(folder.stockformer_conf, stream.getvalue())
+
+
+def _ratio(part: int, whole: int) -> float:
+    """The shortest decimal that the published `round(ratio * sessions)` turns into `part` again."""
+    return next(ratio for digits in range(2, 18) if round((ratio := round(part / whole, digits)) * whole) == part)
