@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
+from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.scope import UniverseSettings
 from niftyformer_assets.market.split import Period, SplitByDate, SplitByRatio
@@ -38,7 +39,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="NIFTYFORMER_", env_file=PROJECT / ".env", extra="ignore", populate_by_name=True
+        env_prefix="NIFTYFORMER_",
+        env_nested_delimiter="__",
+        env_file=PROJECT / ".env",
+        extra="ignore",
+        populate_by_name=True,
     )
 
     kite_api_key: str | None = Field(default=None, validation_alias="KITE_API_KEY")
@@ -50,15 +55,15 @@ class Settings(BaseSettings):
     replay: Path | None = None
     index_list: Path | None = None
     benchmark: Path | None = None
-    history_start: date = date(2015, 1, 1)
+    total_return: Path | None = None
+    history_start: date = date(2021, 7, 1)
     data: Path = PROJECT / "data"
     storage: Path = PROJECT / "storage"
     experiments: Path = PROJECT / "data" / "experiments"
-    made_up_stocks: int = 48
+    made_up: MadeUpSettings = MadeUpSettings()
     made_up_start: date = date(2022, 1, 3)
     made_up_end: date = date(2023, 12, 29)
-    made_up_seed: int = 7
-    made_up_predictability: bool = True
+    cpu_allowed: bool | None = None
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -79,27 +84,52 @@ class Settings(BaseSettings):
         return Workspace(self.data, self.workspace_name)
 
     @property
-    def source(self) -> Literal["made up", "replay", "zerodha"]:
-        """Who answers the Kite client: the simulated exchange with one of its markets, or `kite_root`."""
+    def source(self) -> Literal["made up", "replay", "zerodha", "elsewhere"]:
+        """Who answers the Kite client.
+
+        The simulated exchange with one of its markets, run by whoever asks; or Zerodha; or a server
+        that runs elsewhere and speaks as Zerodha does (`niftyformer exchange`).
+        """
         if self.replay or self.workspace_name == "replay":
             return "replay"
         if self.workspace_name == "nifty200" or (self.kite_api_key and self.workspace_name != "demo"):
-            return "zerodha"
+            return "zerodha" if self.kite_root == ZERODHA else "elsewhere"
         return "made up"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether new candles come every day, and a login is needed for them."""
+        return self.source in ("zerodha", "elsewhere")
 
     @property
     def market(self) -> Literal["simulated", "real"]:
         """Which experiments are of this workspace."""
-        return "simulated" if self.source == "made up" else "real"
+        return "real" if self.source in ("zerodha", "replay") else "simulated"
+
+    @property
+    def may_train_on_cpu(self) -> bool:
+        """Asked for by `NIFTYFORMER_CPU_ALLOWED`; by itself only on the simulated exchange's candles."""
+        return self.source != "zerodha" if self.cpu_allowed is None else self.cpu_allowed
 
     @property
     def dagster_home(self) -> Path:
         return self.storage / self.workspace.name
 
     @property
+    def token_file(self) -> Path:
+        """Where `niftyformer login` keeps the access token."""
+        return self.dagster_home / "access_token.json"
+
+    @property
+    def token_environment(self) -> dict[str, str]:
+        """KITE_ACCESS_TOKEN, from the environment or `.env`, in the form of an environment."""
+        token = self.kite_access_token
+        return {"KITE_ACCESS_TOKEN": token.get_secret_value()} if token else {}
+
+    @property
     def index_list_folders(self) -> list[Path]:
         """Where NSE's lists at hand lie: fetched ones, and for Zerodha those a person dropped in."""
-        dropped_in = [self.data / "reference" / "index_lists"] if self.source == "zerodha" else []
+        dropped_in = [self.data / "reference" / "index_lists"] if self.is_live else []
         return [self.workspace.index_lists, *dropped_in]
 
 
@@ -167,6 +197,12 @@ class Experiment(BaseModel):
     def values(self) -> dict[str, Any]:
         """All settings with defaults filled in, as JSON values."""
         return self.model_dump(mode="json")
+
+    @property
+    def test_period(self) -> tuple[Any, ...]:
+        """What two experiments share when they are tested on the same sessions."""
+        s = self.sessions
+        return (s.test.start, s.test.end) if isinstance(s, SplitByDate) else (s.start, s.end, s.ratio)
 
     @cached_property
     def summary(self) -> str:

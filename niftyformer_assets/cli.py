@@ -1,0 +1,138 @@
+"""The command line: `niftyformer run`, `universe`, `login`, `exchange`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from niftyformer_assets.settings import ZERODHA, parse_override, read_settings
+from niftyformer_assets.store.errors import NiftyFormerError
+
+app = typer.Typer(
+    help="From Zerodha's daily candles to a Multitask-Stockformer and an honest backtest.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Option(help="A file's name in data/experiments, without .yaml.")],
+    replay: Annotated[Path | None, typer.Option(help="A folder of SYMBOL.csv candles instead of Zerodha.")] = None,
+    index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with --replay.")] = None,
+    benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
+    workspace: Annotated[str | None, typer.Option(help="Where artifacts go: data/WORKSPACE.")] = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", help="Another value for this run: section.key=value.")
+    ] = None,
+) -> None:
+    """Materialize the whole graph for one experiment, from candles to the backtest report."""
+    with one_line_errors():
+        given = {
+            "replay": replay,
+            "index_list": index_list,
+            "benchmark": benchmark,
+            "workspace_name": workspace,
+            "overrides": dict(parse_override(text) for text in override or []),
+        }
+        settings = read_settings(**{key: value for key, value in given.items() if value})
+        from niftyformer_assets.defs.run import run_experiment
+
+        run_experiment(settings, experiment)
+
+
+@app.command()
+def universe() -> None:
+    """Fetch NSE's index list and make the universe, so that the web UI has symbols to show."""
+    with one_line_errors():
+        from niftyformer_assets.defs.run import run_reference
+
+        run_reference(read_settings())
+
+
+@app.command()
+def login(
+    port: Annotated[int, typer.Option(help="Port of the redirect URL that is set in the Kite app.")] = 8721,
+) -> None:
+    """Log in to Zerodha in the browser and keep the access token until 06:00 IST."""
+    with one_line_errors():
+        from niftyformer_assets.market.login import LOGIN_PAGE, redirect_url
+        from niftyformer_assets.market.login import login as log_in
+
+        settings = read_settings()
+        if not settings.kite_api_key or not settings.kite_api_secret:
+            raise NiftyFormerError(
+                "KITE_API_KEY and KITE_API_SECRET are not set: create an app at https://developers.kite.trade with "
+                f"the redirect URL {redirect_url(port)}, and put both into the environment or into .env"
+            )
+        page = LOGIN_PAGE if settings.kite_root == ZERODHA else f"{settings.kite_root}/connect/login"
+        token = log_in(
+            settings.kite_api_key,
+            settings.kite_api_secret.get_secret_value(),
+            settings.token_file,
+            root=settings.kite_root,
+            login_page=page,
+            port=port,
+            open_page=_open_page,
+        )
+        typer.echo(
+            f"logged in; the access token holds until {token.expires:%Y-%m-%d %H:%M} IST ({settings.token_file})"
+        )
+
+
+@app.command()
+def exchange(
+    port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1.")] = 8720,
+    replay: Annotated[Path | None, typer.Option(help="Serve this folder of SYMBOL.csv candles.")] = None,
+    index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with --replay.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Switch a fault on: name=value, for example too_many_requests=0.2.")
+    ] = None,
+) -> None:
+    """Run the simulated exchange by itself, to try things out against it."""
+    with one_line_errors():
+        from niftyformer_assets.exchange.clock import wall_clock
+        from niftyformer_assets.exchange.faults import parse_faults
+        from niftyformer_assets.exchange.server import RunningExchange, serve
+        from niftyformer_assets.sources import simulated_market
+
+        given = {"replay": replay, "index_list": index_list}
+        settings = read_settings(**{key: value for key, value in given.items() if value})
+        if not replay:
+            settings = settings.model_copy(update={"made_up_end": wall_clock().date()})
+        faults = parse_faults(fault or [])
+
+        def announce(running: RunningExchange) -> None:
+            typer.echo(
+                f"the simulated exchange listens at {running.url}; stop it with Ctrl-C\n"
+                "to use it like Zerodha, in another terminal:\n"
+                "  export NIFTYFORMER_WORKSPACE=tryout "
+                f"KITE_API_KEY={running.api_key} KITE_API_SECRET={running.api_secret}\n"
+                f"  export NIFTYFORMER_KITE_ROOT={running.url} NIFTYFORMER_INDEX_LIST_ROOT={running.url}\n"
+                "  niftyformer login && niftyformer universe && make dev\n"
+                f"faults: curl -X POST {running.url}/faults -d '{{\"too_many_requests\": 0.2}}'"
+            )
+
+        serve(simulated_market(settings), port=port, announce=announce, faults=faults, now=wall_clock)
+
+
+def _open_page(address: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(address):
+        typer.echo(f"open this page in a browser on this machine and sign in:\n  {address}")
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """What a person can mend is said in one line, with exit status 1; the rest keeps its traceback."""
+    try:
+        yield
+    except NiftyFormerError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,64 @@
+"""Everything that knows Dagster. `build` puts it together; nothing outside defs, definitions and cli imports it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from niftyformer_assets.defs.assets.dataset import dataset_assets
+from niftyformer_assets.defs.assets.factors import factor_assets
+from niftyformer_assets.defs.assets.market import market_assets
+from niftyformer_assets.defs.assets.model import model_assets
+from niftyformer_assets.defs.assets.portfolio import portfolio_assets
+from niftyformer_assets.defs.checks import checks
+from niftyformer_assets.defs.jobs import jobs
+from niftyformer_assets.defs.partitions import read_partitions
+from niftyformer_assets.defs.resources import CandleSource, GpuResource
+from niftyformer_assets.defs.schedules import schedules
+from niftyformer_assets.defs.sensors import sensors
+from niftyformer_assets.settings import Settings, read_settings
+
+
+def build(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The definitions of the active workspace.
+
+    Args:
+        settings: those of the environment unless given.
+        resources: replace those of the same name (`settings`, `candle_source`, `gpu`).
+
+    Raises:
+        NiftyFormerError: a setting or an experiment file is wrong.
+    """
+    settings = settings or read_settings()
+    partitions = read_partitions(settings)
+    with warnings.catch_warnings():
+        # A backfill policy is how one run holds all symbols, a check's partitions how it knows its experiment; that
+        # Dagster calls these beta and preview is no news to a user.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        assets = [
+            *market_assets(partitions),
+            *factor_assets(partitions),
+            *dataset_assets(partitions),
+            *model_assets(partitions),
+            *portfolio_assets(partitions),
+        ]
+        asset_checks = checks(partitions)
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=asset_checks,
+        jobs=list(jobs().values()),
+        schedules=schedules(settings, partitions),
+        sensors=sensors(settings),
+        resources={
+            "settings": settings,
+            "candle_source": CandleSource(settings),
+            "gpu": GpuResource(cpu_allowed=settings.may_train_on_cpu),
+            **(resources or {}),
+        },
+        # The light assets take longer to start in a process of their own than to compute.
+        executor=dg.in_process_executor,
+    )

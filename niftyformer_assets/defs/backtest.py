@@ -1,0 +1,130 @@
+"""The backtest report and the comparison as assets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+import pandas as pd
+
+from niftyformer_assets.dataset.target import target
+from niftyformer_assets.defs.results import materialized, picture, table
+from niftyformer_assets.experiment import OpenedExperiment, open_experiment
+from niftyformer_assets.market.benchmark import load_benchmark
+from niftyformer_assets.portfolio.comparison import model_comparison, write_comparison
+from niftyformer_assets.portfolio.report import Background, write_report
+from niftyformer_assets.portfolio.report_evidence import gather_evidence
+from niftyformer_assets.settings import Experiment, Settings, load_experiments
+from niftyformer_assets.store.provenance import content_fingerprint
+from niftyformer_assets.store.tables import read_parquet
+
+# The columns of the comparison that fit on a screen; the files hold them all.
+SHOWN = (
+    *("rank", "experiment", "name", "kind", "excess_return_equal_weight", "excess_return_equal_weight_t"),
+    *("sharpe", "sharpe_low", "sharpe_high", "rank_ic", "rank_ic_t", "sessions"),
+)
+MARKETS = {
+    "made up": "a made-up market: it says nothing about real ones",
+    "replay": "replayed candles",
+    "zerodha": "Zerodha's candles",
+    "elsewhere": "candles of a simulated exchange",
+}
+
+
+def report_backtest(
+    context: dg.AssetExecutionContext, settings: Settings, made_by: Sequence[str]
+) -> dg.MaterializeResult:
+    """Trade the predictions and every baseline on the test sessions, and write the report."""
+    opened = open_experiment(settings, context.partition_key)
+    experiment, folder, workspace = opened.settings, opened.folder, opened.workspace
+    inputs = [
+        folder.predictions,
+        folder.baseline_predictions,
+        workspace.market_panel,
+        workspace.benchmark_index,
+        workspace.universe,
+        workspace.data_quality_report,
+    ]
+    evidence = gather_evidence(
+        opened.panel,
+        opened.scope,
+        read_parquet(folder.predictions),
+        read_parquet(folder.baseline_predictions),
+        target(opened.returns(), experiment.windows.label),
+        _indices(opened),
+        experiment.strategy,
+        experiment.costs,
+        variants=_variants(settings, experiment),
+        seed=experiment.seed,
+    )
+    background = Background(
+        experiment=experiment.name,
+        market=MARKETS[settings.source],
+        label=experiment.windows.label,
+        settings=experiment.values(),
+        provenance={path.name: content_fingerprint([path]) for path in inputs},
+        left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
+        survivorship=opened.scope.survivorship,
+    )
+    written = write_report(folder.backtest, evidence, background, progress=context.log.info)
+    return materialized(
+        "backtest_report",
+        folder.provenance,
+        made_by=made_by,
+        settings=experiment.values(),
+        inputs=inputs,
+        outputs=[folder.backtest / "report.html", folder.backtest],
+        metadata={
+            "dagster/row_count": len(evidence.result.returns),
+            "verdict": written.verdict,
+            **{name: float(value) for name, value in written.figures.items()},
+            "equity": picture(written.equity, "net asset value against the benchmarks and the random band"),
+            "random_portfolios": picture(written.null, "the place among portfolios of permuted scores"),
+        },
+    )
+
+
+def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
+    """Put every experiment that has a report beside the others; say which have none."""
+    workspace = settings.workspace
+    names = list(load_experiments(settings.experiments, settings.market, settings.overrides))
+    folders = {name: workspace.experiment(name) for name in names}
+    comparison = model_comparison(folders)
+    write_comparison(workspace.comparison_csv, workspace.comparison_html, comparison)
+    return materialized(
+        "model_comparison",
+        workspace.provenance,
+        made_by=made_by,
+        settings={"experiments": names},
+        inputs=[folder.backtest / "metrics.json" for folder in folders.values()],
+        outputs=[workspace.comparison_csv, workspace.comparison_html],
+        metadata={
+            "dagster/row_count": len(comparison.table),
+            "without_report": dg.MetadataValue.json(dict(comparison.without_report)),
+            "ranking": table(comparison.table[[column for column in SHOWN if column in comparison.table]], limit=60),
+        },
+    )
+
+
+def _indices(opened: OpenedExperiment) -> dict[str, pd.Series]:
+    """The NIFTY 50 by date, as price index (like for like with candles) and with dividends where given."""
+    frame, _ = load_benchmark(opened.workspace.benchmark_index)
+    indices = {}
+    for column, name in (("close", "NIFTY 50 (price)"), ("total_return", "NIFTY 50 (with dividends)")):
+        values = frame.set_index("date")[column].dropna()
+        if len(values):
+            indices[name] = values
+    return indices
+
+
+def _variants(settings: Settings, experiment: Experiment) -> int:
+    """How many experiments of this market are tested on the same sessions, this one included."""
+    known = load_experiments(settings.experiments, settings.market, settings.overrides)
+    return sum(other.test_period == experiment.test_period for other in known.values())
+
+
+def _left_out_by_quality(opened: OpenedExperiment) -> dict[str, str]:
+    """Symbols of the universe without a candle, with the quality report's reason."""
+    report = read_parquet(opened.workspace.data_quality_report)
+    gone = report[report["verdict"] == "unavailable"]
+    return dict(zip(gone["symbol"], gone["reason"], strict=True))

@@ -1,0 +1,171 @@
+"""Asset checks: what stops the graph (an error on a blocking check), and what only warns."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from niftyformer_assets.defs.partitions import Partitions
+from niftyformer_assets.defs.results import table
+from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.tables import read_parquet
+
+# With fewer usable symbols than this share of those listed, something is wrong with the source, not with stocks.
+LEAST_USABLE_SHARE = 0.5
+MOST_MISSING_SHARE = 0.2
+
+
+def checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
+    """All checks, in the order of the graph."""
+    return [*_market_checks(), *_factor_checks(), *_experiment_checks(partitions)]
+
+
+def _market_checks() -> Sequence[dg.AssetChecksDefinition]:
+    @dg.asset_check(
+        asset="data_quality_report",
+        blocking=True,
+        description="At least half of the symbols that have candles can be used; otherwise nothing is built on them.",
+    )
+    def enough_usable_symbols(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        report = read_parquet(settings.workspace.data_quality_report)
+        listed = report[report["verdict"] != "unavailable"]
+        usable = int(listed["in_universe"].sum())
+        return dg.AssetCheckResult(
+            passed=usable >= max(2, LEAST_USABLE_SHARE * len(listed)),
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=f"{usable} of {len(listed)} symbols with candles can be used",
+            metadata={"usable": usable, "with_candles": len(listed), "listed": len(report)},
+        )
+
+    @dg.asset_check(asset="data_quality_report", description="No symbol failed and nothing was quarantined.")
+    def nothing_quarantined(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        report = read_parquet(settings.workspace.data_quality_report)
+        found = report[(report["verdict"] == "fail") | (report["quarantined"] > 0)]
+        return dg.AssetCheckResult(
+            passed=found.empty,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{len(found)} symbols with quarantined candles or failed: {', '.join(found['symbol'][:10])}"
+            if len(found)
+            else "nothing was quarantined",
+            metadata={"found": table(found[["symbol", "verdict", "reason", "details"]], limit=100)},
+        )
+
+    return [enough_usable_symbols, nothing_quarantined]
+
+
+def _factor_checks() -> Sequence[dg.AssetChecksDefinition]:
+    @dg.asset_check(
+        asset="alpha158_panel",
+        description="No factor is infinite or constant, none is missing for more than 20%, no session is thin.",
+    )
+    def sound_factors(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        from niftyformer_assets.factors.checks import constant_factors, infinite_values, missing_share, thin_sessions
+        from niftyformer_assets.factors.panel_file import read_factor_panel
+        from niftyformer_assets.factors.registry import FACTOR_SETS
+        from niftyformer_assets.market.panel import load_panel
+
+        workspace = settings.workspace
+        panel = load_panel(workspace.market_panel)
+        names = FACTOR_SETS["alpha158"].names
+        factors = read_factor_panel(workspace.factor_panel("alpha158"), panel.axes, names)
+        infinite, constant = infinite_values(factors, names), constant_factors(factors, names)
+        missing = missing_share(factors, names, panel.segment >= 0)
+        often_missing = missing[missing["missing_share"] > MOST_MISSING_SHARE]
+        thin = thin_sessions(factors, names, panel.axes.dates, min_stocks=10, after=60)
+        found = {"infinite": infinite, "constant": constant, "often missing": often_missing, "thin sessions": thin}
+        wrong = [f"{len(rows)} {what}" for what, rows in found.items() if len(rows)]
+        return dg.AssetCheckResult(
+            passed=not wrong,
+            severity=dg.AssetCheckSeverity.ERROR if len(infinite) else dg.AssetCheckSeverity.WARN,
+            description=", ".join(wrong) or "no factor is infinite, constant or often missing, no session is thin",
+            metadata={what: table(rows.astype(str)) for what, rows in found.items()},
+        )
+
+    return [sound_factors]
+
+
+def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinition]:
+    keys = partitions.experiments
+
+    @dg.asset_check(
+        asset="graph_embeddings",
+        partitions_def=keys,
+        description="Neighbours in the embedding agree in degree or in sector more than by chance, and the embedding "
+        "does not encode the order of the symbols.",
+    )
+    def carries_information(
+        context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        from niftyformer_assets.dataset.information import information
+        from niftyformer_assets.store.arrays import load_arrays
+
+        folder = settings.workspace.experiment(context.partition_key)
+        adjacency, axes = load_arrays(folder.corr_adj)
+        vectors, _ = load_arrays(folder.graph_embeddings, axes)
+        universe = read_parquet(settings.workspace.universe)
+        sectors = dict(zip(universe["symbol"], universe["sector"], strict=True))
+        found = information(
+            vectors[folder.graph_embeddings.stem],
+            adjacency[folder.corr_adj.stem],
+            [sectors[symbol] for symbol in axes.symbols],
+            seed=0,
+        )
+        return dg.AssetCheckResult(
+            passed=found.informative and not found.encodes_order,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=str(found),
+        )
+
+    @dg.asset_check(
+        asset="backtest_report",
+        partitions_def=keys,
+        description="The model earns more than its own scores would with the symbols permuted (p < 0.05).",
+    )
+    def better_than_luck(
+        context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        import json
+
+        folder = settings.workspace.experiment(context.partition_key)
+        metrics = json.loads((folder.backtest / "metrics.json").read_text(encoding="utf-8"))
+        return dg.AssetCheckResult(
+            passed=metrics["mood"] == "good",
+            severity=dg.AssetCheckSeverity.WARN,
+            description=" ".join(metrics["verdict"]),
+        )
+
+    return [carries_information, *_prediction_checks(keys), better_than_luck]
+
+
+def _prediction_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecksDefinition]:
+    def check(name: str, description: str) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset="predictions", name=name, partitions_def=keys, description=description)
+        def checked(
+            context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+        ) -> dg.AssetCheckResult:
+            from niftyformer_assets.model import checks
+            from niftyformer_assets.model.data import load_dataset
+            from niftyformer_assets.model.predict import expected_index, label_frame
+
+            folder = settings.workspace.experiment(context.partition_key)
+            frame, more = read_parquet(folder.predictions), {}
+            if name == "index_complete":
+                more = {"expected": expected_index(load_dataset(folder.root))}
+            elif name == "against_trivial":
+                more = {"labels": label_frame(load_dataset(folder.root))}
+            verdict = getattr(checks, name)(frame, **more)
+            return dg.AssetCheckResult(
+                passed=verdict.passed,
+                # To be no better than a trivial prediction is how markets are; to lack one is a defect.
+                severity=dg.AssetCheckSeverity.ERROR if name == "index_complete" else dg.AssetCheckSeverity.WARN,
+                description=verdict.sentence,
+                metadata=verdict.figures,
+            )
+
+        return checked
+
+    return [
+        check("not_constant_across_stocks", "On every session the predictions differ between stocks."),
+        check("not_one_class", "Both directions are predicted."),
+        check("index_complete", "Every stock with enough returns has one prediction a session and horizon."),
+        check("against_trivial", "Better than predicting zero and than naming the more frequent direction, on test."),
+    ]

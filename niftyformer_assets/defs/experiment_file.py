@@ -1,0 +1,49 @@
+"""The two files that make an experiment's folder stand by itself: for our training, and for the published code."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import numpy as np
+
+from niftyformer_assets.dataset.published import write_stockformer_conf
+from niftyformer_assets.experiment import OpenedExperiment
+from niftyformer_assets.market.calendar import covered, sessions
+from niftyformer_assets.store.atomic import write_text
+
+
+def write_experiment_files(opened: OpenedExperiment) -> None:
+    """Write `experiment.json`, which `python -m niftyformer_assets.model` reads, and `stockformer.conf`."""
+    experiment, split, dates = opened.settings, opened.scope.split, opened.axes.dates
+    content = {
+        **experiment.values(),
+        "split": {
+            part: [str(dates[place.start]), str(dates[place.stop - 1])]
+            for part, place in (("train", split.train), ("validation", split.validation), ("test", split.test))
+        },
+        "to_come": [str(day) for day in sessions_to_come(dates[-1], experiment.windows.output_sessions)],
+    }
+    write_text(opened.folder.settings, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    write_stockformer_conf(
+        opened.folder,
+        split,
+        experiment.windows,
+        experiment.wavelet,
+        width=experiment.model.width,
+        layers=experiment.model.layers,
+        heads=experiment.model.heads,
+        batch_size=experiment.training.batch_size,
+        learning_rate=experiment.training.learning_rate,
+        max_epochs=experiment.training.max_epochs,
+        patience=experiment.training.patience,
+        seed=experiment.seed,
+    )
+
+
+def sessions_to_come(last: np.datetime64, count: int) -> np.ndarray:
+    """The exchange's next sessions after `last`, as far as the calendar knows them."""
+    day = last.astype("datetime64[D]").item()
+    # Ten days hold at least `count` sessions for any horizon up to a week; longer ones ask for more.
+    end = min(day + timedelta(days=10 + 3 * count), covered()[1])
+    return sessions(min(day + timedelta(days=1), end), end)[:count]

@@ -1,0 +1,56 @@
+"""The two kinds of partition: symbols and experiments.
+
+Symbol keys are read when the definitions load, from what is at hand and without a network call:
+all members of all index lists, symbols that have candles, or the made-up market's own. They are
+sorted, and a key once there stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from niftyformer_assets.settings import Settings, load_experiments
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """Both definitions, and what a person should know where one has no keys."""
+
+    symbols: dg.StaticPartitionsDefinition
+    experiments: dg.StaticPartitionsDefinition
+    advice: str | None
+
+
+def read_partitions(settings: Settings) -> Partitions:
+    """The partitions of the active workspace."""
+    symbols = symbols_at_hand(settings)
+    advice = None
+    if not symbols:
+        advice = (
+            f"No symbols yet: no index list is at hand for workspace `{settings.workspace.name}`. Materialize "
+            "`universe` (or run `niftyformer universe`) to fetch NSE's list, or drop a file named "
+            f"`ind_nifty200list_YYYY-MM-DD.csv` into `{settings.index_list_folders[-1]}`, then reload the definitions."
+        )
+    experiments = load_experiments(settings.experiments, settings.market, settings.overrides)
+    return Partitions(
+        symbols=dg.StaticPartitionsDefinition(symbols),
+        experiments=dg.StaticPartitionsDefinition(list(experiments)),
+        advice=advice,
+    )
+
+
+def symbols_at_hand(settings: Settings) -> list[str]:
+    """Every symbol that can have candles in the active workspace, sorted."""
+    from niftyformer_assets.market.index_lists import symbols_of_lists
+
+    symbols = set(symbols_of_lists(settings.index_list_folders))
+    symbols.update(settings.workspace.symbol_of(path) for path in settings.workspace.raw.glob("*.parquet"))
+    if settings.index_list is not None:
+        symbols.update(symbols_of_lists([settings.index_list]))
+    if settings.source == "made up":
+        from niftyformer_assets.exchange.settings import made_up_symbols
+
+        symbols.update(made_up_symbols(settings.made_up))
+    return sorted(symbols)

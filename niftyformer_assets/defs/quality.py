@@ -1,0 +1,84 @@
+"""Quality report and panel as assets: both from the same cleaned candles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+import numpy as np
+
+from niftyformer_assets.defs.results import materialized, picture, table
+from niftyformer_assets.market.calendar import covered, sessions
+from niftyformer_assets.market.candle_files import load_candles
+from niftyformer_assets.market.cleaning import CleanMarket, clean
+from niftyformer_assets.market.panel import build_panel, save_panel
+from niftyformer_assets.market.pictures import coverage_picture, quality_picture
+from niftyformer_assets.market.quality import assess, save_quality
+from niftyformer_assets.market.universe import load_universe
+from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.errors import NiftyFormerError
+
+
+def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
+    """Judge the candles of every symbol of the universe."""
+    workspace = settings.workspace
+    market, reasons = cleaned_candles(settings)
+    quality = assess(market, reasons)
+    save_quality(workspace.data_quality_report, workspace.data_quality_text, quality)
+    worst = quality.table[quality.table["verdict"] != "ok"][["symbol", "verdict", "reason", "rows"]]
+    return materialized(
+        "data_quality_report",
+        workspace.provenance,
+        made_by=made_by,
+        settings={},
+        inputs=[workspace.raw, workspace.universe],
+        outputs=[workspace.data_quality_report, workspace.data_quality_text],
+        metadata={
+            "dagster/row_count": len(quality.table),
+            **{verdict: quality.count(verdict) for verdict in ("ok", "warn", "fail", "unavailable")},
+            "final_universe": len(quality.final_universe),
+            "quarantined": len(market.quarantine),
+            "quarantine": table(market.quarantine.astype({"session": str})),
+            "not_ok": table(worst, limit=100),
+            "verdicts": picture(quality_picture(quality.table), "verdicts and what is missing"),
+        },
+    )
+
+
+def make_panel(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
+    """Put the candles that may be used on common sessions."""
+    workspace = settings.workspace
+    market, _ = cleaned_candles(settings)
+    panel = build_panel(market)
+    save_panel(workspace.market_panel, panel)
+    dates = panel.axes.dates
+    return materialized(
+        "market_panel",
+        workspace.provenance,
+        made_by=made_by,
+        settings={},
+        inputs=[workspace.raw, workspace.universe],
+        outputs=[workspace.market_panel],
+        metadata={
+            "dagster/row_count": len(dates),
+            "symbols": len(panel.axes.symbols),
+            "first_session": str(dates[0]),
+            "last_session": str(dates[-1]),
+            "share_missing": float(np.isnan(panel.close).mean()),
+            "broken_adjustments": int(np.maximum(panel.segment[-1], 0).sum()),
+            "coverage": picture(coverage_picture(panel), "which stock has a candle when"),
+        },
+    )
+
+
+def cleaned_candles(settings: Settings) -> tuple[CleanMarket, dict[str, str]]:
+    """What of the raw candles may be used, and why a symbol has none."""
+    workspace = settings.workspace
+    symbols = load_universe(workspace.universe)["symbol"].unique()
+    candles, reasons = load_candles({symbol: workspace.candles(symbol) for symbol in symbols})
+    if not candles:
+        raise NiftyFormerError(f"no symbol has a candle in {workspace.raw}: materialize raw_ohlcv first.")
+    first = min(frame["date"].min() for frame in candles.values()).date()
+    last = max(frame["date"].max() for frame in candles.values()).date()
+    start, end = covered()
+    return clean(candles, sessions(max(first, start), min(last, end))), reasons

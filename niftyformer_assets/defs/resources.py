@@ -1,0 +1,128 @@
+"""What assets need from outside: somebody who answers the Kite client, and a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import numpy as np
+
+from niftyformer_assets.market.calendar import IST
+from niftyformer_assets.settings import Settings
+from niftyformer_assets.sources import simulated_market
+from niftyformer_assets.store.errors import NiftyFormerError
+
+if TYPE_CHECKING:
+    from niftyformer_assets.exchange.faults import Faults
+    from niftyformer_assets.market.ingest import IngestSettings
+    from niftyformer_assets.market.kite import KiteSession
+    from niftyformer_assets.market.rate_limit import Pacer
+    from niftyformer_assets.model.device import Device
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An open connection to an exchange.
+
+    session: logs in and returns a session of the Kite client; called when the first request is due,
+        so that what needs no request needs no access token.
+    pacer: keeps to Kite's limit, for all who use the same key.
+    index_list_root: where NSE's constituent list is published.
+    ingest: from when on candles are asked for, and how patiently.
+    now: the time that decides which sessions are over; on the simulated exchange the morning after
+        its last session, so that nothing is ever missing there because time goes by.
+    """
+
+    session: Callable[[], KiteSession]
+    pacer: Pacer
+    index_list_root: str
+    ingest: IngestSettings
+    now: datetime
+
+
+class CandleSource:
+    """Zerodha, or the simulated exchange on loopback; the client is the same one."""
+
+    def __init__(self, settings: Settings, faults: Faults | None = None, backoff_s: float = 1.0) -> None:
+        """`faults` are those of the simulated exchange; none unless given."""
+        self._settings = settings
+        self._faults = faults
+        self._backoff_s = backoff_s
+
+    def check(self) -> None:
+        """Refuse a source that cannot answer, before anything runs."""
+        if self._settings.source == "replay":
+            simulated_market(self._settings)
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection for the time of the block; the simulated exchange runs that long.
+
+        Raises:
+            NiftyFormerError: no key, or a folder to replay that cannot be read.
+        """
+        if self._settings.is_live:
+            yield self._live()
+            return
+        from niftyformer_assets.exchange.server import run_exchange
+        from niftyformer_assets.market.kite import KiteSession
+        from niftyformer_assets.market.rate_limit import Pacer
+
+        market = simulated_market(self._settings)
+        dates = np.concatenate([candles.dates for candles in market.candles.values()])
+        morning_after = datetime.combine(dates.max().item() + timedelta(days=1), time(9), tzinfo=IST)
+        with run_exchange(market, faults=self._faults) as exchange:
+            yield Connection(
+                session=lambda: KiteSession(exchange.api_key, exchange.access_token(), root=exchange.url),
+                pacer=Pacer(self._settings.dagster_home / "pace"),
+                index_list_root=exchange.url,
+                ingest=self._ingest(dates.min().item()),
+                now=morning_after,
+            )
+
+    def _live(self) -> Connection:
+        from niftyformer_assets.market.kite import KiteSession
+        from niftyformer_assets.market.login import find_token
+        from niftyformer_assets.market.rate_limit import pacer_of
+
+        settings, key = self._settings, self._settings.kite_api_key
+        if key is None:
+            raise NiftyFormerError("KITE_API_KEY is not set: put it into the environment or .env, see the README")
+        now = datetime.now().astimezone()
+        return Connection(
+            session=lambda: KiteSession(
+                key, find_token(settings.token_file, now, settings.token_environment).value, root=settings.kite_root
+            ),
+            pacer=pacer_of(key, settings.kite_root),
+            index_list_root=settings.index_list_root,
+            ingest=self._ingest(settings.history_start),
+            now=now,
+        )
+
+    def _ingest(self, history_start: date) -> IngestSettings:
+        from niftyformer_assets.market.ingest import IngestSettings
+
+        return IngestSettings(history_start=history_start, backoff_s=self._backoff_s)
+
+
+class GpuResource(dg.ConfigurableResource):
+    """The device that trains.
+
+    cpu_allowed: train on the CPU where there is no GPU; otherwise that is refused.
+    """
+
+    cpu_allowed: bool = False
+
+    def device(self, precision: str) -> Device:
+        """The device to train on.
+
+        Raises:
+            NiftyFormerError: there is no GPU and the CPU is not allowed.
+        """
+        from niftyformer_assets.model.device import choose_device
+
+        return choose_device(require_gpu=not self.cpu_allowed, precision=precision)

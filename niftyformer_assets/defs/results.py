@@ -1,0 +1,92 @@
+"""What every asset ends with: a provenance record, a data version, and metadata to look at."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.provenance import Provenance, code_version, content_fingerprint
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """As a decorator or a block: an error meant for a person becomes a failure that says that one line."""
+    try:
+        yield
+    except NiftyFormerError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+def materialized(
+    asset: str,
+    provenance: Path,
+    *,
+    made_by: Sequence[str],
+    settings: Mapping[str, Any],
+    inputs: Sequence[Path],
+    outputs: Sequence[Path],
+    metadata: Mapping[str, Any],
+) -> dg.MaterializeResult:
+    """Record where an artifact came from and tell Dagster.
+
+    Args:
+        provenance: the folder that keeps the record.
+        made_by: the packages whose code made the artifact.
+        settings: those that matter to it, as JSON values.
+        inputs: files or folders it was made from; their content is fingerprinted, and an optional
+            one may be absent.
+        outputs: files it consists of, shown with their sizes.
+        metadata: what a person wants to see; numbers first, then pictures and tables.
+    """
+    present = [path for path in inputs if path.exists()]
+    record = Provenance(
+        asset=asset,
+        settings=settings,
+        code=code_version(*made_by),
+        inputs={path.name: content_fingerprint([path]) for path in present},
+    )
+    record.write(provenance)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(record.fingerprint),
+        metadata={
+            **metadata,
+            "file": dg.MetadataValue.path(str(outputs[0])),
+            "size_bytes": sum(size_of(path) for path in outputs),
+            "provenance": dg.MetadataValue.json({"settings": dict(settings), "inputs": dict(record.inputs)}),
+        },
+    )
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
+    """A PNG that the web UI shows."""
+    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})")
+
+
+def table(rows: Any, limit: int = 50) -> dg.MarkdownMetadataValue:
+    """A frame as a table in the web UI; what is beyond `limit` rows is counted."""
+    head = rows.head(limit)
+    lines = ["| " + " | ".join(str(c) for c in head.columns) + " |", "|" + " --- |" * len(head.columns)]
+    lines += ["| " + " | ".join(map(_cell, values)) + " |" for values in head.itertuples(index=False)]
+    if len(rows) > limit:
+        lines.append(f"\n… and {len(rows) - limit} more rows")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value).replace("|", "\\|")

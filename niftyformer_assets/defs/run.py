@@ -1,0 +1,193 @@
+"""The graph from a terminal: the jobs one after the other, in this process, with progress.
+
+Runs are recorded in the workspace's own Dagster home, so the web UI shows them afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from dagster import EventLogEntry
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from niftyformer_assets.defs import build
+from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
+from niftyformer_assets.defs.resources import CandleSource
+from niftyformer_assets.settings import PROJECT, Settings, load_experiments
+from niftyformer_assets.store.errors import NiftyFormerError
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def run_experiment(settings: Settings, name: str) -> None:
+    """Materialize everything for one experiment and say where the results are.
+
+    Raises:
+        NiftyFormerError: the experiment is unknown, or an asset failed with something to mend.
+    """
+    known = load_experiments(settings.experiments, settings.market, settings.overrides)
+    if name not in known:
+        raise NiftyFormerError(
+            f"there is no experiment {name!r} for the {settings.market} market: choose one of "
+            f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
+        )
+    CandleSource(settings).check()
+    console = Console()
+    console.print(f"[bold]{known[name].summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}")
+    started = time.monotonic()
+    with dagster_home(settings) as instance:
+        _run(console, instance, settings, "reference", REFERENCE)
+        # The universe just made may have brought new symbols: the definitions are built anew.
+        _run(console, instance, settings, "candles", CANDLES)
+        _run(console, instance, settings, "panels", PANELS)
+        _run(console, instance, settings, "experiment", EXPERIMENT, name)
+        _run(console, instance, settings, "comparison", COMPARISON)
+    console.print(f"\ndone in {time.monotonic() - started:.0f} s")
+    _say_where(console, settings, name)
+
+
+def run_reference(settings: Settings) -> None:
+    """Materialize the universe and what goes with it."""
+    with dagster_home(settings) as instance:
+        _run(Console(), instance, settings, "reference", REFERENCE)
+
+
+@contextmanager
+def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The workspace's own Dagster instance; a workspace without settings gets those of `demo`."""
+    home = settings.dagster_home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            shutil.copy(PROJECT / "storage" / "demo" / "dagster.yaml", home / "dagster.yaml")
+    except OSError as error:
+        raise NiftyFormerError(
+            f"{home} cannot be written ({error.strerror}): set NIFTYFORMER_STORAGE to a folder that can"
+        ) from None
+    os.environ["DAGSTER_HOME"] = str(home)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+def _run(
+    console: Console,
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    job_name: str,
+    assets: tuple[str, ...],
+    experiment: str | None = None,
+) -> None:
+    definitions = build(settings)
+    job = definitions.resolve_job_def(job_name)
+    tags: dict[str, str] = {}
+    total = len(assets)
+    if job_name == "candles":
+        assert job.partitions_def is not None
+        symbols = job.partitions_def.get_partition_keys()
+        if not symbols:
+            raise NiftyFormerError(f"no symbols in workspace {settings.workspace.name}: give an index list")
+        tags = {"dagster/asset_partition_range_start": symbols[0], "dagster/asset_partition_range_end": symbols[-1]}
+        total = len(symbols)
+    run_id = str(uuid.uuid4())
+    with _Watcher(console, job_name, total) as watcher:
+        instance.add_event_listener(run_id, watcher.see)
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            partition_key=experiment,
+            tags=tags,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise _failure(result)
+
+
+class _Watcher:
+    """Shows what happens in a run: a bar that moves with every materialization, and lines that stay."""
+
+    def __init__(self, console: Console, job: str, total: int) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._console = console
+        self._job = job
+        self._task = self._progress.add_task(job, total=total)
+        self._started: dict[str, float] = {}
+
+    def __enter__(self) -> _Watcher:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def see(self, entry: EventLogEntry) -> None:
+        """Called by Dagster for every event and log line of the run."""
+        event = entry.dagster_event
+        if event is None:
+            self._progress.update(self._task, description=f"{self._job}: {entry.user_message}"[:100])
+            return
+        step = event.step_key or ""
+        if event.is_step_start:
+            self._started[step] = time.monotonic()
+            self._progress.update(self._task, description=f"{self._job}: {step}")
+        elif event.is_step_materialization:
+            self._progress.advance(self._task)
+        elif event.is_step_success or event.is_step_failure:
+            mark = "[green]✓[/green]" if event.is_step_success else "[red]✗[/red]"
+            took = time.monotonic() - self._started.get(step, time.monotonic())
+            self._console.print(f"{mark} {step} [dim]{took:.1f} s[/dim]")
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                self._console.print(f"  [yellow]{check.check_name}: {check.description}[/yellow]", soft_wrap=True)
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> Exception:
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return NiftyFormerError(f"{event.step_key}: {data.user_failure_data.description}")
+        assert data.error is not None
+        return RuntimeError(f"{event.step_key} failed:\n{data.error.to_string()}")
+    return RuntimeError("the run failed without a failed step")
+
+
+def _say_where(console: Console, settings: Settings, name: str) -> None:
+    folder = settings.workspace.experiment(name)
+    verdict = folder.backtest / "verdict.txt"
+    if verdict.is_file():
+        console.print(f"\n[bold]{verdict.read_text(encoding='utf-8').strip()}[/bold]", soft_wrap=True)
+    here = Path.cwd()
+
+    def shown(path: Path) -> str:
+        return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+    lines = {
+        "report": shown(folder.backtest / "report.html"),
+        "artifacts": shown(folder.root),
+        "web UI": (
+            "make dev, then http://127.0.0.1:3000"
+            if settings.workspace.name == "demo"
+            else f"NIFTYFORMER_WORKSPACE={settings.workspace.name} make dev, then http://127.0.0.1:3000"
+        ),
+    }
+    for what, where in lines.items():
+        console.print(f"{what:>10}  {where}", soft_wrap=True, highlight=False)

@@ -1,0 +1,170 @@
+"""Training, inference and baselines as assets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.defs.experiment_file import sessions_to_come
+from niftyformer_assets.defs.resources import GpuResource
+from niftyformer_assets.defs.results import materialized, picture, table
+from niftyformer_assets.experiment import open_experiment
+from niftyformer_assets.factors.neutralize import read_neutralized
+from niftyformer_assets.model.baselines import BaselineInputs
+from niftyformer_assets.model.baselines import baseline_predictions as predictions_of_baselines
+from niftyformer_assets.model.checkpoint import ModelFolder, changes, model_card, read_checkpoint
+from niftyformer_assets.model.data import load_dataset
+from niftyformer_assets.model.pictures import training_curves
+from niftyformer_assets.model.predict import predict, write_last_step
+from niftyformer_assets.model.training import train
+from niftyformer_assets.model.watch import EachEpoch, summary, tensorboard
+from niftyformer_assets.settings import Settings, load_experiments
+from niftyformer_assets.store.tables import write_parquet
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+# The curves and figures that an epoch is judged by, each beside what a trivial predictor reaches.
+BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majority", "val_rank_ic")
+
+
+def train_model(
+    context: dg.AssetExecutionContext, settings: Settings, gpu: GpuResource, made_by: Sequence[str]
+) -> dg.MaterializeResult:
+    """Train the experiment's Stockformer, or go on where a training was interrupted."""
+    experiment, folder = _experiment(context, settings)
+    dataset = load_dataset(folder.root)
+    device = gpu.device(dataset.settings.training.precision)
+    context.log.info(f"training on {device}")
+    # A training interrupted on the same data and settings goes on; on others it begins anew, and says why.
+    files, found = ModelFolder(folder.model), []
+    if files.last.is_file():
+        found = changes(read_checkpoint(files.last)["card"], model_card(dataset, device))
+        if found:
+            context.log.info(f"training begins anew: {'; '.join(found)}")
+    trained = train(
+        dataset,
+        folder.model,
+        device,
+        observers=[EachEpoch(lambda metrics: context.log.info(summary(metrics))), tensorboard(folder.model / "runs")],
+        restart=bool(found),
+    )
+    return materialized(
+        "trained_model",
+        folder.provenance,
+        made_by=made_by,
+        settings=experiment,
+        inputs=_dataset_files(folder),
+        outputs=[folder.model],
+        metadata={
+            "dagster/row_count": len(trained.history),
+            "device": device.name,
+            "memory_mib": device.memory_mib,
+            "memory_free_before_mib": device.free_mib if device.free_mib is not None else "not a GPU",
+            "memory_peak_mib": device.peak_mib(),
+            "compute_capability": device.compute_capability or "not a GPU",
+            "precision": device.precision,
+            "stopped": trained.stopped,
+            **{f"best_{name}": float(trained.best[name]) for name in BEST if name in trained.best},
+            "notes": "\n\n".join(trained.notes) or "none",
+            "curves": picture(training_curves(trained.history), "loss, error and accuracy by epoch"),
+        },
+    )
+
+
+def predict_with_model(
+    context: dg.AssetExecutionContext, settings: Settings, gpu: GpuResource, made_by: Sequence[str]
+) -> dg.MaterializeResult:
+    """Let the trained model speak about the validation, test and later sessions."""
+    experiment, folder = _experiment(context, settings)
+    dataset = load_dataset(folder.root)
+    frame = predict(dataset, folder.model, gpu.device(dataset.settings.training.precision))
+    write_parquet(folder.predictions, frame)
+    write_last_step(ModelFolder(folder.model), dataset, frame)
+    return materialized(
+        "predictions",
+        folder.provenance,
+        made_by=made_by,
+        settings=experiment,
+        inputs=[folder.model / "best.pt", *_dataset_files(folder)],
+        outputs=[folder.predictions],
+        metadata={**_described(frame), "by_part": table(_by_part(frame))},
+    )
+
+
+def predict_baselines(
+    context: dg.AssetExecutionContext, settings: Settings, made_by: Sequence[str]
+) -> dg.MaterializeResult:
+    """Fit and predict every baseline of the experiment."""
+    opened = open_experiment(settings, context.partition_key)
+    experiment, folder, axes = opened.settings, opened.folder, opened.axes
+    factors, _ = read_neutralized(folder, axes)
+    returns = opened.returns()
+    inputs = BaselineInputs(
+        axes=axes,
+        split=opened.scope.split,
+        windows=experiment.windows,
+        factors=factors.result,
+        factors_valid=factors.valid,
+        returns=np.nan_to_num(returns),
+        returns_valid=np.isfinite(returns),
+    )
+    frame = predictions_of_baselines(
+        inputs,
+        experiment.baselines,
+        experiment.seed,
+        to_come=sessions_to_come(axes.dates[-1], experiment.windows.output_sessions),
+        progress=context.log.info,
+    )
+    write_parquet(folder.baseline_predictions, frame)
+    by_name = frame.groupby("baseline", sort=False).size().rename("rows").reset_index()
+    return materialized(
+        "baseline_predictions",
+        folder.provenance,
+        made_by=made_by,
+        settings=experiment.values(),
+        inputs=[folder.neutralized_factors, opened.workspace.labels],
+        outputs=[folder.baseline_predictions],
+        metadata={**_described(frame), "baselines": table(by_name)},
+    )
+
+
+def _experiment(context: dg.AssetExecutionContext, settings: Settings) -> tuple[dict, ExperimentFolder]:
+    name = context.partition_key
+    known = load_experiments(settings.experiments, settings.market, settings.overrides)
+    return known[name].values(), settings.workspace.experiment(name)
+
+
+def _dataset_files(folder: ExperimentFolder) -> list:
+    return [
+        folder.flow,
+        folder.trend_indicator,
+        folder.corr_adj,
+        folder.graph_embeddings,
+        folder.neutralized_factors,
+        folder.settings,
+    ]
+
+
+def _by_part(frame: pd.DataFrame) -> pd.DataFrame:
+    column = "return" if "return" in frame else "score"
+    parts = frame.groupby(["split", "horizon"], sort=False)
+    return parts.agg(
+        sessions=("date_made", "nunique"),
+        predictions=(column, "size"),
+        mean=(column, "mean"),
+        std=(column, "std"),
+        share_up=("p_up", lambda p_up: float((p_up > 0.5).mean())),
+    ).reset_index()
+
+
+def _described(frame: pd.DataFrame) -> dict[str, object]:
+    made = np.sort(frame["date_made"].unique())
+    return {
+        "dagster/row_count": len(frame),
+        "symbols": int(frame["symbol"].nunique()),
+        "made_from": str(pd.Timestamp(made[0]).date()),
+        "made_to": str(pd.Timestamp(made[-1]).date()),
+        "kind": "returns" if "return" in frame else "scores: ranks or z-scores across the stocks of a session",
+    }

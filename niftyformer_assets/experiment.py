@@ -1,0 +1,108 @@
+"""An experiment opened: its scope of the market, and the inputs that several artifacts share.
+
+A notebook can use this as the assets do:
+
+    opened = open_experiment(read_settings(), "mvp")
+    returns = opened.returns()
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.market.scope import Scope, scope
+from niftyformer_assets.settings import Experiment, Settings, load_experiments
+from niftyformer_assets.store.arrays import Axes, load_arrays
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedExperiment:
+    """One experiment on one workspace's market panel.
+
+    panel: open, high, low, close, volume, segment on `panel_axes` [T', N'], all sessions and all
+        symbols at hand; `scope.cut` takes the experiment's part [T, N] of each.
+    """
+
+    settings: Experiment
+    workspace: Workspace
+    folder: ExperimentFolder
+    panel: dict[str, np.ndarray]
+    panel_axes: Axes
+    scope: Scope
+
+    @property
+    def axes(self) -> Axes:
+        """The experiment's T sessions and N symbols."""
+        return self.scope.axes
+
+    def returns(self) -> np.ndarray:
+        """Daily returns [T, N] of label.csv, NaN where there is none."""
+        from niftyformer_assets.factors.labels import read_labels
+
+        labels, axes = read_labels(self.workspace.labels)
+        self._same_panel(axes, "label.csv", "labels")
+        return self.scope.cut(labels)
+
+    def log_size(self) -> np.ndarray:
+        """Log size proxy [T, N], NaN where there is none."""
+        from niftyformer_assets.market.size_proxy import load_size_proxy
+
+        return self.scope.cut(load_size_proxy(self.workspace.size_proxy, self.panel_axes))
+
+    def segments(self) -> np.ndarray:
+        """The unbroken stretch of prices [T, N] each session is in."""
+        return self.scope.cut(self.panel["segment"])
+
+    @cached_property
+    def sectors(self) -> dict[str, str]:
+        """The sector of each symbol."""
+        universe = read_parquet(self.workspace.universe)
+        return dict(zip(universe["symbol"], universe["sector"], strict=True))
+
+    def sectors_in_order(self) -> list[str]:
+        """The sector of each of the N symbols, from their dummies."""
+        table = read_parquet(self.workspace.sector_dummies).set_index("symbol")
+        absent = [symbol for symbol in self.axes.symbols if symbol not in table.index]
+        if absent:
+            raise NiftyFormerError(
+                f"{self.workspace.sector_dummies} has no row for {absent[0]}: materialize sector_dummies again."
+            )
+        return [str(sector) for sector in table.loc[list(self.axes.symbols)].idxmax(axis=1)]
+
+    def _same_panel(self, axes: Axes, file: str, asset: str) -> None:
+        if (problem := axes.difference(self.panel_axes)) is not None:
+            raise NiftyFormerError(f"{file} and market_panel.npz disagree: {problem}. Materialize {asset} again.")
+
+
+def open_experiment(settings: Settings, name: str) -> OpenedExperiment:
+    """Open an experiment of the active workspace.
+
+    Raises:
+        NiftyFormerError: no such experiment, an artifact it needs is missing or damaged, or the
+            candles do not cover its sessions.
+    """
+    known = load_experiments(settings.experiments, settings.market, settings.overrides)
+    if name not in known:
+        raise NiftyFormerError(
+            f"there is no experiment {name!r} for the {settings.market} market: choose one of "
+            f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
+        )
+    experiment = known[name]
+    workspace = settings.workspace
+    panel, axes = load_arrays(workspace.market_panel)
+    universe: pd.DataFrame = read_parquet(workspace.universe)
+    return OpenedExperiment(
+        settings=experiment,
+        workspace=workspace,
+        folder=workspace.experiment(name),
+        panel=panel,
+        panel_axes=axes,
+        scope=scope(panel["close"], axes, universe, experiment.sessions, experiment.universe),
+    )

@@ -1,0 +1,96 @@
+"""What tests of the whole graph share: a tiny made-up market and one run of everything on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from niftyformer_assets.defs import build
+from niftyformer_assets.exchange.settings import MadeUpSettings
+from niftyformer_assets.settings import Settings, read_settings
+
+TINY_EXPERIMENT = """\
+market: simulated
+sessions:
+  train: {start: 2022-01-01, end: 2022-09-30}
+  validation: {start: 2022-10-01, end: 2022-11-15}
+  test: {start: 2022-11-16, end: 2022-12-31}
+universe: {min_training_sessions: 40}
+factors: {ic_threshold: 0.05, min_stocks: 5}
+windows: {label: rank}
+graph: {sessions: 40, min_overlap: 20, threshold: 0.2, walks: 2, walk_length: 10, dimensions: 8}
+model: {width: 8, layers: 1}
+training: {max_epochs: 2, patience: 2}
+baselines:
+  names: [ridge, reversal, equal_weight, zero, majority, random]
+strategy: {top_k: 3}
+"""
+
+
+def tiny_settings(folder: Path, until: date = date(2023, 1, 20), **given: object) -> Settings:
+    """A made-up market of 14 stocks in a folder of its own, with one experiment, `tiny`."""
+    experiments = folder / "experiments"
+    experiments.mkdir(parents=True, exist_ok=True)
+    (experiments / "tiny.yaml").write_text(TINY_EXPERIMENT)
+    values: dict[str, object] = {
+        "workspace_name": "demo",
+        "data": folder / "data",
+        "storage": folder / "storage",
+        "experiments": experiments,
+        "made_up": MadeUpSettings(stocks=14, late_listings=1, listing_gap=20),
+        "made_up_start": date(2021, 11, 1),
+        "made_up_end": until,
+    }
+    return read_settings(_env_file=None, **(values | given))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The definitions of a workspace with an instance that lives as long as the test."""
+
+    settings: Settings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def run(self, job: str, experiment: str | None = None, symbols: tuple[str, ...] = ()) -> dg.ExecuteInProcessResult:
+        """Execute a job; `candles` over all symbols unless told which (a contiguous range)."""
+        definition = self.definitions.resolve_job_def(job)
+        tags = {}
+        if job == "candles":
+            assert definition.partitions_def is not None
+            keys = list(symbols) or definition.partitions_def.get_partition_keys()
+            tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
+        return definition.execute_in_process(
+            instance=self.instance, partition_key=experiment, tags=tags, raise_on_error=False
+        )
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """The description of the first failed step."""
+    event = next(event for event in result.all_events if event.is_step_failure)
+    data = event.step_failure_data
+    assert data.user_failure_data is not None, data.error
+    return data.user_failure_data.description or ""
+
+
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """Everything, materialized once: the tests that use it only look."""
+    settings = tiny_settings(tmp_path_factory.mktemp("graph"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Graph(settings, build(settings), instance)
+        for job, experiment in (
+            ("reference", None),
+            ("candles", None),
+            ("panels", None),
+            ("experiment", "tiny"),
+            ("comparison", None),
+        ):
+            result = made.run(job, experiment)
+            assert result.success, f"{job}: " + failure_of(result)
+        yield made

@@ -1,0 +1,114 @@
+"""The ingest as Dagster records it: failures isolated by symbol, nothing asked for twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import AssetPartitionStatus
+
+from niftyformer_assets.defs import build
+from niftyformer_assets.defs.resources import CandleSource
+from niftyformer_assets.exchange.faults import Faults
+from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
+
+RAW = dg.AssetKey("raw_ohlcv")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def with_faults(folder: Path, instance: dg.DagsterInstance, faults: Faults | None = None) -> Graph:
+    settings = tiny_settings(folder)
+    source = CandleSource(settings, faults=faults, backoff_s=0.01)
+    return Graph(settings, build(settings, {"candle_source": source}), instance)
+
+
+def statuses(graph: Graph) -> dict[str, AssetPartitionStatus | None]:
+    node = graph.definitions.resolve_asset_graph().get(RAW)
+    assert node.partitions_def is not None
+    found = graph.instance.get_status_by_partition(RAW, node.partitions_def.get_partition_keys(), node.partitions_def)
+    assert found is not None
+    return dict(found)
+
+
+def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    found = {}
+    for event in result.asset_materializations_for_node("raw_ohlcv"):
+        assert event.partition is not None
+        found[event.partition] = str(event.metadata["outcome"].value)
+    return found
+
+
+def test_failed_symbols_are_red_the_others_green_and_a_rerun_asks_for_the_failed_only(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    bad = ("DEMO004", "DEMO-003")
+    broken = with_faults(tmp_path, instance, Faults(failing_symbols=bad))
+    assert broken.run("reference").success
+    result = broken.run("candles")
+    assert not result.success
+    assert "2 of 14 symbols failed" in failure_of(result)
+    red = {symbol for symbol, status in statuses(broken).items() if status == AssetPartitionStatus.FAILED}
+    green = {symbol for symbol, status in statuses(broken).items() if status == AssetPartitionStatus.MATERIALIZED}
+    assert red == set(bad)
+    assert len(green) == 12
+    assert not any(broken.settings.workspace.candles(symbol).exists() for symbol in bad)
+
+    mended = with_faults(tmp_path, instance)
+    result = mended.run("candles")
+    assert result.success
+    assert {symbol for symbol, kind in outcomes(result).items() if kind == "fetched"} == set(bad)
+    assert {kind for symbol, kind in outcomes(result).items() if symbol not in bad} == {"cached"}
+    assert set(statuses(mended).values()) == {AssetPartitionStatus.MATERIALIZED}
+
+
+def test_a_backfill_of_one_symbol_leaves_the_others_alone(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    graph = with_faults(tmp_path, instance)
+    result = graph.run("candles", symbols=("DEMO004",))
+    assert result.success
+    assert outcomes(result) == {"DEMO004": "fetched"}
+    assert [path.name for path in graph.settings.workspace.raw.glob("*.parquet")] == ["DEMO004.parquet"]
+
+
+def test_a_symbol_that_is_not_listed_is_an_answer(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    settings = tiny_settings(tmp_path)
+    settings.workspace.index_lists.mkdir(parents=True)
+    (settings.workspace.index_lists / "ind_nifty200list_2021-01-01.csv").write_text(
+        "Company Name,Industry,Symbol,Series,ISIN Code\nGone Ltd.,Power,GONE,EQ,INE000A01099\n"
+    )
+    graph = with_faults(tmp_path, instance)
+    result = graph.run("candles")
+    assert result.success
+    assert outcomes(result)["GONE"] == "unavailable"
+
+
+def test_a_shortened_list_of_instruments_is_a_failure_and_replaces_nothing(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    assert with_faults(tmp_path, instance).run("candles").success
+    before = {path: path.read_bytes() for path in tiny_settings(tmp_path).workspace.raw.glob("*.parquet")}
+    cut = with_faults(tmp_path, instance, Faults(shortened_instruments=0.5))
+    for path in list(before)[:1]:
+        path.unlink()  # so that something has to be asked for
+    result = cut.run("candles")
+    assert not result.success
+    assert "cut short" in failure_of(result)
+    assert all(path.read_bytes() == content for path, content in list(before.items())[1:])
+
+
+def test_no_secret_is_in_any_event(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    graph = with_faults(tmp_path, instance, Faults(expire_after=8))
+    graph.run("reference")
+    result = graph.run("candles")
+    assert not result.success
+    assert "niftyformer login" in failure_of(result)
+    said = "\n".join(str(event) for event in result.all_events)
+    said += "\n".join(entry.message for entry in instance.all_logs(result.run_id))
+    assert "simulated-secret" not in said
+    assert "access_token=" not in said
