@@ -1,4 +1,4 @@
-"""The command line: `niftyformer run`, `universe`, `login`, `exchange`."""
+"""The command line: `niftyformer run`, `universe`, `candles`, `login`, `exchange`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ def universe() -> None:
         from niftyformer_assets.defs.run import run_reference
 
         run_reference(read_settings())
+
+
+@app.command()
+def candles(
+    symbols: Annotated[list[str] | None, typer.Argument(help="Only these; all of the workspace's without any.")] = None,
+) -> None:
+    """Bring the candles up to date, asking only for what is missing."""
+    with one_line_errors():
+        from niftyformer_assets.defs.run import run_candles
+
+        run_candles(read_settings(), symbols or [])
 
 
 @app.command()
@@ -124,8 +135,9 @@ def exchange(
 def _open_page(address: str) -> None:
     import webbrowser
 
-    if not webbrowser.open(address):
-        typer.echo(f"open this page in a browser on this machine and sign in:\n  {address}")
+    # Said in any case: over ssh, a browser may well be started where nobody sees it.
+    typer.echo(f"sign in on the page that opens; if none does, open it in a browser on this machine:\n  {address}")
+    webbrowser.open(address)
 
 
 @contextmanager

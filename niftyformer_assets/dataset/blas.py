@@ -14,7 +14,7 @@ def one_thread() -> Iterator[None]:
     is no slower: matrices of a few hundred rows gain nothing from threads, and beside other busy
     processes threads that wait for each other made them 50 × slower.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield

@@ -5,11 +5,12 @@ Runs are recorded in the workspace's own Dagster home, so the web UI shows them 
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,6 +61,27 @@ def run_reference(settings: Settings) -> None:
         _run(Console(), instance, settings, "reference", REFERENCE)
 
 
+def run_candles(settings: Settings, symbols: list[str]) -> None:
+    """Bring the candles of the named symbols up to date, or of all.
+
+    Raises:
+        NiftyFormerError: a symbol is not one of the workspace's, or some failed.
+    """
+    known = build(settings).resolve_job_def("candles").partitions_def
+    assert known is not None
+    keys = list(known.get_partition_keys())
+    if unknown := [symbol for symbol in symbols if symbol not in keys]:
+        near = difflib.get_close_matches(unknown[0], keys, n=3)
+        raise NiftyFormerError(
+            f"{unknown[0]} is no symbol of workspace {settings.workspace.name}"
+            f"{': do you mean ' + ' or '.join(near) + '?' if near else ''} "
+            "The symbols are the members of all index lists at hand, under their latest names."
+        )
+    CandleSource(settings).check()
+    with dagster_home(settings) as instance:
+        _run(Console(), instance, settings, "candles", CANDLES, symbols=symbols)
+
+
 @contextmanager
 def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The workspace's own Dagster instance; a workspace without settings gets those of `demo`."""
@@ -84,20 +106,46 @@ def _run(
     job_name: str,
     assets: tuple[str, ...],
     experiment: str | None = None,
+    symbols: list[str] | None = None,
 ) -> None:
-    definitions = build(settings)
-    job = definitions.resolve_job_def(job_name)
-    tags: dict[str, str] = {}
-    total = len(assets)
-    if job_name == "candles":
-        assert job.partitions_def is not None
-        symbols = job.partitions_def.get_partition_keys()
-        if not symbols:
-            raise NiftyFormerError(f"no symbols in workspace {settings.workspace.name}: give an index list")
-        tags = {"dagster/asset_partition_range_start": symbols[0], "dagster/asset_partition_range_end": symbols[-1]}
-        total = len(symbols)
+    job = build(settings).resolve_job_def(job_name)
+    if job_name != "candles":
+        _execute(console, instance, job, len(assets), {}, experiment)
+        return
+    assert job.partitions_def is not None
+    keys = job.partitions_def.get_partition_keys()
+    if not keys:
+        raise NiftyFormerError(f"no symbols in workspace {settings.workspace.name}: give an index list")
+    # A run holds symbols that follow each other; all of them are one run.
+    for first, last in _ranges(keys, symbols or keys):
+        tags = {
+            "dagster/asset_partition_range_start": keys[first],
+            "dagster/asset_partition_range_end": keys[last],
+        }
+        _execute(console, instance, job, last - first + 1, tags, None)
+
+
+def _ranges(keys: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]:
+    """The places of the wanted keys, those that follow each other together: first and last of each stretch."""
+    ranges: list[tuple[int, int]] = []
+    for place in sorted({keys.index(symbol) for symbol in wanted}):
+        if ranges and ranges[-1][1] == place - 1:
+            ranges[-1] = (ranges[-1][0], place)
+        else:
+            ranges.append((place, place))
+    return ranges
+
+
+def _execute(
+    console: Console,
+    instance: dg.DagsterInstance,
+    job: dg.JobDefinition,
+    total: int,
+    tags: dict[str, str],
+    experiment: str | None,
+) -> None:
     run_id = str(uuid.uuid4())
-    with _Watcher(console, job_name, total) as watcher:
+    with _Watcher(console, job.name, total) as watcher:
         instance.add_event_listener(run_id, watcher.see)
         result = job.execute_in_process(
             instance=instance,
@@ -159,6 +207,9 @@ class _Watcher:
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> Exception:
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR:
+            return NiftyFormerError(f"{check.asset_key.to_user_string()}: {check.check_name} failed: {check.description}")
     for event in result.all_events:
         if not event.is_step_failure:
             continue

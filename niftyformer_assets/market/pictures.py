@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.panel import Panel
 from niftyformer_assets.store.arrays import Axes
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from niftyformer_assets.store.pictures import BLUE, figure, png
 
 _COLOURS = {"ok": "#3a7d44", "warn": "#e0a030", "fail": "#b83232", "unavailable": "#9a9a9a"}
-_BLUE = "#30638e"
 # More columns than this are averaged: a picture a person sees has no room for them.
 _MAX_COLUMNS = 120
 
@@ -27,19 +22,21 @@ def coverage_picture(panel: Panel) -> bytes:
     edges = np.unique(np.linspace(0, len(present), min(_MAX_COLUMNS, len(present)) + 1).astype(int))
     shares = np.add.reduceat(present, edges[:-1], axis=0) / np.diff(edges)[:, None]
     order = np.lexsort((np.arange(present.shape[1]), present.argmax(axis=0), present.sum(axis=0)))
-    figure, axes = _figure(8, 4)
+    drawn = figure(8, 4)
+    axes = drawn.subplots()
     image = axes.imshow(shares[:, order].T, aspect="auto", cmap="YlGnBu", vmin=0, vmax=1, interpolation="nearest")
     places = np.linspace(0, len(edges) - 2, min(6, len(edges) - 1)).astype(int)
     axes.set_xticks(places, [str(panel.axes.dates[edges[place]]) for place in places], fontsize=8)
     axes.set_ylabel(f"{present.shape[1]} symbols, fewest candles first")
     axes.set_title("Share of sessions with a candle")
-    figure.colorbar(image, ax=axes)
-    return _png(figure)
+    drawn.colorbar(image, ax=axes)
+    return png(drawn)
 
 
 def quality_picture(table: pd.DataFrame) -> bytes:
     """How many symbols got which verdict, and how many candles were quarantined by symbol."""
-    figure, (left, right) = _figure(8, 3, columns=2)
+    drawn = figure(8, 3)
+    (left, right) = drawn.subplots(1, 2)
     counts = table["verdict"].value_counts().reindex(list(_COLOURS), fill_value=0)
     bars = left.bar(counts.index, counts.to_numpy(), color=list(_COLOURS.values()))
     left.bar_label(bars)
@@ -50,21 +47,23 @@ def quality_picture(table: pd.DataFrame) -> bytes:
     right.set_ylim(-0.6, max(len(worst), 6) - 0.4)
     right.xaxis.get_major_locator().set_params(integer=True)
     right.set_title("Quarantined" if len(worst) else "Nothing quarantined")
-    return _png(figure)
+    return png(drawn)
 
 
 def universe_picture(universe: pd.DataFrame) -> bytes:
     """Stocks by sector."""
     counts = universe.drop_duplicates("symbol")["sector"].value_counts().sort_values()
-    figure, axes = _figure(7, 3.5)
-    axes.bar_label(axes.barh(counts.index, counts.to_numpy(), color=_BLUE))
+    drawn = figure(7, 3.5)
+    axes = drawn.subplots()
+    axes.bar_label(axes.barh(counts.index, counts.to_numpy(), color=BLUE))
     axes.set_title(f"{int(counts.sum())} stocks by macro-economic sector")
-    return _png(figure)
+    return png(drawn)
 
 
 def benchmark_picture(benchmark: pd.DataFrame) -> bytes:
     """The index over time, with its total return where there is one, both starting at 100."""
-    figure, axes = _figure(8, 3)
+    drawn = figure(8, 3)
+    axes = drawn.subplots()
     for name, label in (("close", "price index"), ("total_return", "total return index")):
         known = benchmark[benchmark[name].notna()]
         if len(known):
@@ -72,42 +71,28 @@ def benchmark_picture(benchmark: pd.DataFrame) -> bytes:
     axes.set_title("NIFTY 50, first session = 100")
     if len(benchmark):
         axes.legend(frameon=False)
-    return _png(figure)
+    return png(drawn)
 
 
 def size_picture(size: np.ndarray, axes_of: Axes) -> bytes:
     """The middle and the spread of the size proxy over time."""
-    figure, axes = _figure(8, 3)
+    drawn = figure(8, 3)
+    axes = drawn.subplots()
     known = np.isfinite(size).any(axis=1)
     if known.any():
         low, middle, high = np.nanpercentile(size[known], (10, 50, 90), axis=1)
         days = axes_of.dates[known]
-        axes.fill_between(days, low, high, color=_BLUE, alpha=0.25, label="10th to 90th percentile")
-        axes.plot(days, middle, color=_BLUE, linewidth=1, label="median")
+        axes.fill_between(days, low, high, color=BLUE, alpha=0.25, label="10th to 90th percentile")
+        axes.plot(days, middle, color=BLUE, linewidth=1, label="median")
         axes.legend(frameon=False)
     axes.set_title("log(close × 60-session mean volume)")
-    return _png(figure)
+    return png(drawn)
 
 
 def outcomes_picture(counts: Mapping[str, int]) -> bytes:
     """How the symbols of an ingest ended: fetched, cached, readjusted, unavailable, failed."""
-    figure, axes = _figure(6, 2.5)
-    axes.bar_label(axes.barh(list(counts), list(counts.values()), color=_BLUE))
+    drawn = figure(6, 2.5)
+    axes = drawn.subplots()
+    axes.bar_label(axes.barh(list(counts), list(counts.values()), color=BLUE))
     axes.set_title("Symbols by outcome")
-    return _png(figure)
-
-
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns)
-
-
-def _png(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    # Without the library's version in it the same picture has the same bytes.
-    figure.savefig(stream, format="png", dpi=90, metadata={"Software": None})
-    return stream.getvalue()
+    return png(drawn)

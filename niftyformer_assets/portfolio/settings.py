@@ -14,16 +14,20 @@ class StrategySettings:
 
     name: `topk_equal_weight` restores equal weights every `rebalance_every` sessions and replaces
         the worst `drop_share` of the holdings every `drop_every` sessions (the plan);
-        `topk_dropout` swaps up to `n_drop` names each session, as Qlib's strategy does.
+        `topk_dropout` swaps up to `n_drop` names each session, as Qlib's strategy does;
+        `equal_weight` holds the `top_k` best scored names, chosen anew every `rebalance_every`
+        sessions (with every stock scored alike it is the equal-weight universe).
     hold_sessions: `topk_dropout` keeps a name at least this long.
     trade_at: scores made at the close of session t trade at the open or the close of t+1.
+    delisted_after: a holding without a candle for this many sessions counts as delisted and is
+        sold at its last price.
     capital: starting cash in rupees.
     risk_free_rate: a year, for Sharpe and Sortino.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    name: Literal["topk_equal_weight", "topk_dropout"] = "topk_equal_weight"
+    name: Literal["topk_equal_weight", "topk_dropout", "equal_weight"] = "topk_equal_weight"
     top_k: int = 10
     rebalance_every: int = 5
     drop_every: int = 10
@@ -31,6 +35,7 @@ class StrategySettings:
     n_drop: int = 2
     hold_sessions: int = 1
     trade_at: Literal["open", "close"] = "close"
+    delisted_after: int = 5
     capital: float = 1_000_000.0
     risk_free_rate: float = 0.06
 
@@ -40,9 +45,15 @@ class StrategySettings:
             "top_k, rebalance_every and drop_every must be at least 1",
         )
         require(0 <= self.drop_share <= 1, "drop_share must lie between 0 and 1")
-        require(0 <= self.n_drop <= self.top_k, "n_drop must lie between 0 and top_k")
+        require(self.n_drop >= 0, "n_drop must be at least 0")
+        require(
+            self.name != "topk_dropout" or self.n_drop <= self.top_k,
+            f"n_drop {self.n_drop} must not be above top_k {self.top_k}",
+        )
         require(self.hold_sessions >= 0, "hold_sessions must be at least 0")
-        require(self.capital > 0, "capital must be above 0")
+        require(self.delisted_after >= 1, "delisted_after must be at least 1 session")
+        require(0 < self.capital <= 1e12, "capital must be above 0 and at most 1e12 rupees")
+        require(-1 < self.risk_free_rate < 1, "risk_free_rate must lie between -1 and 1")
 
 
 @dataclass(frozen=True)
@@ -67,4 +78,8 @@ class CostSettings:
         require(
             min(self.flat_bps, self.slippage_bps, self.slippage_volume_bps) >= 0,
             "flat_bps, slippage_bps and slippage_volume_bps must be at least 0",
+        )
+        require(
+            max(self.flat_bps, self.slippage_bps, self.slippage_volume_bps) <= 1000,
+            "flat_bps, slippage_bps and slippage_volume_bps must be at most 1000",
         )

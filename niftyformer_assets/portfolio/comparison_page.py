@@ -1,0 +1,205 @@
+"""The comparison as a page: what it allows one to say first, then the tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.portfolio.comparison import EXCESS, Comparison
+from niftyformer_assets.portfolio.pictures_comparison import ranking_picture
+from niftyformer_assets.portfolio.report_evidence import MODEL
+from niftyformer_assets.portfolio.report_format import (
+    NONE,
+    interval,
+    number,
+    percent,
+    readable_name,
+)
+from niftyformer_assets.portfolio.report_page import Page, Picture, Section, Table
+
+BETTER = "better than random"
+
+
+def comparison_page(comparison: Comparison) -> Page:
+    """The page of `comparison.html`."""
+    table = comparison.table
+    models = table[table["name"] == MODEL]
+    sections = []
+    if len(table):
+        above = Picture(picture(comparison), "Return above equal weight with its interval, one line a predictor.")
+        sections += [
+            Section("Models", (), (*_models(models), above)),
+            Section(
+                "Everything, ranked",
+                (
+                    "By return above the equal-weight universe of the same sessions, which stands at zero. The order "
+                    "of two rows whose intervals overlap widely says little.",
+                    *_windows(table),
+                ),
+                (_everything(_merged(table)),),
+            ),
+        ]
+    if comparison.without_report:
+        rows = sorted(comparison.without_report.items())
+        sections.append(Section("Without a report", (), (Table(("experiment", "why"), rows, words=True),)))
+    better = models[models["verdict"] == BETTER]
+    return Page(
+        title="Comparison of experiments",
+        subtitle=f"{len(models)} with a report, {len(comparison.without_report)} without",
+        verdict=sentences(comparison),
+        mood="good" if len(better) else "none",
+        sections=sections,
+    )
+
+
+def sentences(comparison: Comparison) -> tuple[str, ...]:
+    """What the comparison allows one to say, the most important first."""
+    table = comparison.table
+    models = table[table["name"] == MODEL]
+    said = []
+    if len(models):
+        better = models.loc[models["verdict"] == BETTER, "experiment"]
+        if len(better):
+            said.append(f"Better than random scores beyond doubt: {', '.join(better)}, of {len(models)} models.")
+        elif len(models) == 1:
+            said.append(f"{models['experiment'].iloc[0]}: {models['verdict'].iloc[0]}.")
+        else:
+            said.append(f"None of {len(models)} models is better than random scores beyond doubt.")
+        best = models.iloc[0]
+        said.append(f"The best model is that of {best['experiment']}: {_above(best)}.")
+        rivals = table[(table["kind"] == "baseline") & (table["experiment"] == best["experiment"])]
+        if len(rivals):
+            said.append(_against_baseline(best, rivals.iloc[0]))
+        tried = int(models["variants"].max())
+        if tried > 1:
+            said.append(
+                f"Up to {tried} models were tried on overlapping sessions; the probability that the best model's true "
+                f"Sharpe ratio beats the luck of so many is {percent(best['deflated_sharpe'], 0)}. To pick the best "
+                "of a table is to search: its figures are no test results."
+            )
+    else:
+        said.append("No experiment has a report yet.")
+    if comparison.without_report:
+        said.append(f"Without a report: {', '.join(sorted(comparison.without_report))}.")
+    return tuple(said)
+
+
+def picture(comparison: Comparison) -> bytes:
+    """Return above equal weight of each row with its interval, as PNG."""
+    shown = _merged(comparison.table)
+    shown = shown[shown[f"{EXCESS}_low"].notna()]
+    names = [
+        f"{readable_name(name)} · {experiment}"
+        for name, experiment in zip(shown["name"], shown["experiment"], strict=True)
+    ]
+    value, low, high = (shown[column].to_numpy(dtype=float) for column in (EXCESS, f"{EXCESS}_low", f"{EXCESS}_high"))
+    return ranking_picture(names, value, low, high, (shown["name"] == MODEL).to_numpy())
+
+
+def _above(row: pd.Series) -> str:
+    spread = interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=0)
+    return (
+        f"{number(100 * row[EXCESS], 1, signed=True)} percentage points a year against equal weight "
+        f"(95% interval {spread}), {row['verdict']}, over {row['sessions']} {row['part']} sessions"
+    )
+
+
+def _against_baseline(best: pd.Series, rival: pd.Series) -> str:
+    name = readable_name(str(rival["name"]))
+    figure = f"{number(100 * rival[EXCESS], 1, signed=True)} points"
+    if rival[EXCESS] >= best[EXCESS]:
+        return f"A baseline does as well or better on the same sessions: {name}, with {figure}."
+    if rival[f"{EXCESS}_high"] >= best[EXCESS]:
+        return (
+            f"The best baseline on the same sessions is {name}, with {figure}; its interval reaches the model's figure."
+        )
+    return (
+        f"The best baseline on the same sessions is {name}, with {figure}; its interval stays below the model's figure."
+    )
+
+
+def _windows(table: pd.DataFrame) -> tuple[str, ...]:
+    if len(table.drop_duplicates(["first_session", "last_session"])) == 1:
+        return ()
+    return ("The experiments have different windows: only rows of the same window saw the same market.",)
+
+
+def _models(models: pd.DataFrame) -> tuple[Table, Table]:
+    earned = [
+        (
+            str(row["experiment"]),
+            str(row["verdict"]),
+            f"{row['first_session']} to {row['last_session']}",
+            str(row["sessions"]),
+            percent(row["total_return"], signed=True),
+            percent(row[EXCESS], signed=True),
+            interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=0),
+            number(row["p_total_return"], 3),
+        )
+        for _, row in models.iterrows()
+    ]
+    told = [
+        (
+            str(row["experiment"]),
+            number(row["sharpe"]),
+            interval(row["sharpe_low"], row["sharpe_high"], digits=1),
+            f"{percent(row['deflated_sharpe'], 0)} ({row['variants']:.0f})",
+            _ic(row),
+            f"{number(row['mae'], 5)} / {number(row['mae_of_zero'], 5)}",
+            f"{percent(row['accuracy'])} / {percent(row['accuracy_of_majority'])}",
+        )
+        for _, row in models.iterrows()
+    ]
+    earned_columns = (
+        "experiment", "verdict", "window", "sessions", "return of the window", "above equal weight, a year",
+        "95% interval", "p of random names",
+    )  # fmt: skip
+    told_columns = (
+        "experiment", "Sharpe ratio", "95% interval", "beats the luck of all tried (how many)", "rank IC (t)",
+        "MAE / of zero", "accuracy / of majority",
+    )  # fmt: skip
+    return (
+        Table(earned_columns, earned, caption="Best return above equal weight first."),
+        Table(told_columns, told, caption="MAE and accuracy are of the last step predicted."),
+    )
+
+
+def _merged(table: pd.DataFrame) -> pd.DataFrame:
+    """One row where a baseline or benchmark is the same in several experiments, all of which it names."""
+    same = ["name", "kind", "first_session", "last_session", "total_return", "sharpe", EXCESS]
+    models = table["name"] == MODEL
+    others = table[~models].fillna({"sharpe": np.inf}).groupby(same, sort=False)
+    named = others["experiment"].agg(lambda names: ", ".join(names) if len(names) < 4 else f"{len(names)} experiments")
+    first = table.loc[others["rank"].idxmin()].assign(experiment=named.to_numpy())
+    return pd.concat([table[models], first]).sort_values("rank", ignore_index=True)
+
+
+def _everything(table: pd.DataFrame) -> Table:
+    rows = [
+        (
+            f"{place}. {readable_name(str(row['name']))}",
+            str(row["experiment"]),
+            str(row["kind"]),
+            percent(row["total_return"], signed=True),
+            percent(row[EXCESS], signed=True),
+            interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=0),
+            number(row["sharpe"]),
+            interval(row["sharpe_low"], row["sharpe_high"], digits=1),
+            percent(row["max_drawdown"]),
+            _ic(row),
+            str(row["sessions"]),
+        )
+        for place, (_, row) in enumerate(table.iterrows(), start=1)
+    ]
+    columns = (
+        "", "experiment", "kind", "return of the window", "above equal weight, a year", "95% interval",
+        "Sharpe ratio", "95% interval", "deepest drawdown", "rank IC (t)", "sessions",
+    )  # fmt: skip
+    strong = frozenset(np.flatnonzero(table["name"] == MODEL).tolist())
+    return Table(columns, rows, strong=strong)
+
+
+def _ic(row: pd.Series) -> str:
+    if not np.isfinite(row["rank_ic"]):
+        return NONE
+    return f"{number(row['rank_ic'], 3, signed=True)} ({number(row['rank_ic_t'], 1)})"

@@ -1,0 +1,127 @@
+"""Do better scores earn more? Information coefficients, and returns by decile of the score."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.portfolio.backtest import Market
+from niftyformer_assets.portfolio.scores import Scores
+
+MIN_STOCKS = 10
+
+
+def realised_returns(market: Market, trade_at: str) -> np.ndarray:
+    """What a score made at session t can earn in one session: bought at t+1, sold at t+2.
+
+    Args:
+        trade_at: "open" or "close", as the strategy trades.
+
+    Returns:
+        float [T, N]; NaN where the stock is not traded at t+1 or t+2, across a broken adjustment,
+        and on the last two sessions.
+    """
+    price = market.trade_price(trade_at)
+    earned = np.full(price.shape, np.nan)
+    earned[:-2] = price[2:] / price[1:-1] - 1
+    earned[:-2][market.broken[2:]] = np.nan
+    return earned
+
+
+def untradable_returns(market: Market) -> np.ndarray:
+    """The return from the close of t to the close of t+1, which a score made at that close is too late for.
+
+    It stands beside `realised_returns` because models are often judged by it. float [T, N].
+    """
+    close = np.where(market.has_candle, market.close, np.nan)
+    earned = np.full(close.shape, np.nan)
+    earned[:-1] = close[1:] / close[:-1] - 1
+    earned[:-1][market.broken[1:]] = np.nan
+    return earned
+
+
+def information_coefficients(scores: Scores, realised: np.ndarray) -> pd.DataFrame:
+    """Correlation across stocks of score and realised return, at each session.
+
+    Returns:
+        One row a session: session, ic (Pearson), rank_ic (Spearman), stocks (with both a score and
+        a return). The coefficients are NaN below MIN_STOCKS stocks or where one side does not vary.
+    """
+    score, earned = _with_both(scores, realised)
+    stocks = np.isfinite(score).sum(axis=1)
+    ic = _correlation(score, earned)
+    rank_ic = _correlation(_ranks(score, "average"), _ranks(earned, "average"))
+    enough = stocks >= MIN_STOCKS
+    return pd.DataFrame(
+        {
+            "session": scores.axes.dates.astype("datetime64[s]"),
+            "ic": np.where(enough, ic, np.nan),
+            "rank_ic": np.where(enough, rank_ic, np.nan),
+            "stocks": stocks,
+        }
+    )
+
+
+def decile_returns(scores: Scores, realised: np.ndarray, buckets: int = 10) -> pd.DataFrame:
+    """Mean realised return by bucket of the score, 1 the lowest.
+
+    At each session the stocks with both are ranked and cut into equal buckets; the mean of each
+    bucket is averaged over sessions, so that every session counts alike. Sessions with fewer
+    stocks than MIN_STOCKS, or than buckets, are left out.
+
+    Returns:
+        bucket, mean (a session), standard_error (over sessions), t, sessions, stocks (all told).
+    """
+    score, earned = _with_both(scores, realised)
+    count = np.isfinite(score).sum(axis=1)
+    enough = count >= max(MIN_STOCKS, buckets)
+    score, earned, count = score[enough], earned[enough], count[enough]
+    bucket = (_ranks(score, "first") - 1) * buckets // count[:, None]
+    means = np.empty((len(score), buckets))
+    stocks = np.zeros(buckets, dtype=np.int64)
+    for b in range(buckets):
+        inside = bucket == b
+        means[:, b] = np.where(inside, earned, 0.0).sum(axis=1) / inside.sum(axis=1)
+        stocks[b] = inside.sum()
+    n = len(means)
+    mean = means.mean(axis=0) if n else np.full(buckets, np.nan)
+    error = means.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(buckets, np.nan)
+    return pd.DataFrame(
+        {
+            "bucket": np.arange(1, buckets + 1),
+            "mean": mean,
+            "standard_error": error,
+            "t": np.divide(mean, error, out=np.full(buckets, np.nan), where=error > 0),
+            "sessions": n,
+            "stocks": stocks,
+        }
+    )
+
+
+def _with_both(scores: Scores, realised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Score and return [T, N], both NaN where either is missing."""
+    both = np.isfinite(scores.values) & np.isfinite(realised)
+    return np.where(both, scores.values, np.nan), np.where(both, realised, np.nan)
+
+
+def _ranks(values: np.ndarray, ties: Literal["average", "first"]) -> np.ndarray:
+    """Rank within each session from 1; NaN stays NaN."""
+    return pd.DataFrame(values).rank(axis=1, method=ties).to_numpy()
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of each row, over the columns where both are given; NaN without variation."""
+    given = np.isfinite(x)
+    count = np.maximum(given.sum(axis=1, keepdims=True), 1)
+
+    def centred(values: np.ndarray) -> np.ndarray:
+        mean = np.where(given, values, 0.0).sum(axis=1, keepdims=True) / count
+        return np.where(given, values - mean, 0.0)
+
+    x, y = centred(x), centred(y)
+    # A constant row keeps rounding errors of about 1e-16 of its size.
+    varies = (np.abs(x).max(axis=1) > 1e-12) & (np.abs(y).max(axis=1) > 1e-12)
+    size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    return np.divide((x * y).sum(axis=1), size, out=np.full(len(x), np.nan), where=varies)

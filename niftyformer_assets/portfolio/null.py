@@ -1,0 +1,115 @@
+"""Could it be luck? The strategy among portfolios that know nothing.
+
+Each null portfolio trades the model's own scores with the stocks' names exchanged once, at random,
+for the whole period. So it is as restless and pays as much as the strategy, but what it holds has
+nothing to do with what the model saw. It runs through the same engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from niftyformer_assets.portfolio import metrics
+from niftyformer_assets.portfolio.backtest import BacktestResult, Market, require_sessions
+from niftyformer_assets.portfolio.costs import rates
+from niftyformer_assets.portfolio.scores import Scores
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+
+PORTFOLIOS = 1000
+
+
+class Place(NamedTuple):
+    """Where the strategy stands in the null.
+
+    percentile: share of null portfolios below it.
+    p: one-sided, (1 + null portfolios that did as well) / (1 + portfolios); never 0.
+    """
+
+    value: float
+    percentile: float
+    p: float
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """nav: float [P, T], rupees, one row a portfolio. risk_free_rate: a year, for the Sharpe ratios."""
+
+    nav: np.ndarray
+    risk_free_rate: float
+
+    @cached_property
+    def total_return(self) -> np.ndarray:
+        """float [P]."""
+        return self.nav[:, -1] / self.nav[:, 0] - 1
+
+    @cached_property
+    def sharpe(self) -> np.ndarray:
+        """float [P]; NaN for a portfolio that never moved."""
+        return metrics.sharpe(self.nav[:, 1:] / self.nav[:, :-1] - 1, self.risk_free_rate)
+
+    def band(self, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
+        """float [len(quantiles), T], rupees: quantiles over the portfolios at each session."""
+        return np.quantile(self.nav, quantiles, axis=0)
+
+    def place(self, result: BacktestResult) -> dict[str, Place]:
+        """The strategy's place by `total_return` and by `sharpe`."""
+        own = {
+            "total_return": float(metrics.total_return(result.returns)),
+            "sharpe": float(metrics.sharpe(result.returns, self.risk_free_rate)),
+        }
+        return {name: _place(value, getattr(self, name)) for name, value in own.items()}
+
+
+def permutation_null(
+    scores: Scores,
+    market: Market,
+    strategy: StrategySettings,
+    costs: CostSettings,
+    portfolios: int = PORTFOLIOS,
+    seed: int = 0,
+) -> Null:
+    """Run `portfolios` portfolios on `scores` whose symbols are permuted, each once.
+
+    Only symbols that have a score on some session take part in the exchange. The outcome depends
+    on the seed alone, not on the number of processors.
+
+    Raises:
+        NiftyFormerError: as `run_backtest`.
+    """
+    from niftyformer_assets.portfolio import backtest_engine, backtest_records
+
+    scores.require_axes(market.axes)
+    require_sessions(market)
+    tape = backtest_records.tape(market, strategy)
+    ranking = backtest_records.ranking(scores.values)
+    rules = backtest_records.rules(strategy)
+    charged = rates(market.axes.dates, costs)
+    capital = round(strategy.capital * 100)
+    taking_part = np.flatnonzero(np.isfinite(scores.values).any(axis=0))
+    exchanged = np.random.default_rng(seed).permuted(np.tile(taking_part, (portfolios, 1)), axis=1)
+    nav = np.empty((portfolios, len(market.axes.dates)))
+
+    def run(portfolio: int) -> None:
+        score_of = np.arange(market.axes.shape[1])
+        score_of[taking_part] = exchanged[portfolio]
+        own = ranking._replace(score_of=score_of, stock_of=np.argsort(score_of))
+        nav[portfolio] = backtest_engine.simulate(tape, own, rules, charged, capital, False)[0] / 100
+
+    # The engine lets go of Python's lock, so threads use all processors.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(run, range(portfolios)))
+    return Null(nav, strategy.risk_free_rate)
+
+
+def _place(value: float, null: np.ndarray) -> Place:
+    known = null[np.isfinite(null)]
+    if np.isnan(value) or len(known) == 0:
+        return Place(value, np.nan, np.nan)
+    return Place(value, float((known < value).mean()), float((1 + (known >= value).sum()) / (1 + len(known))))

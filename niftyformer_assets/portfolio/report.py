@@ -1,0 +1,191 @@
+"""The report of one experiment's backtest: a page for a person, tables for programs.
+
+In the folder: report.html, metrics.json, nav.parquet, trades.parquet, holdings.parquet, and
+tearsheet.html as an appendix where QuantStats can make one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.portfolio import pictures, report_details, report_sections
+from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, Evidence
+from niftyformer_assets.portfolio.report_page import Page, Section, render
+from niftyformer_assets.portfolio.report_tearsheet import write_tearsheet
+from niftyformer_assets.portfolio.verdict import in_short, verdict
+from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.tables import write_parquet
+
+REPORT, METRICS, TEARSHEET = "report.html", "metrics.json", "tearsheet.html"
+NAV, TRADES, HOLDINGS = "nav.parquet", "trades.parquet", "holdings.parquet"
+
+
+@dataclass(frozen=True)
+class Background:
+    """What a report must say of its experiment besides figures.
+
+    market: where the candles are from, in words, such as "a made-up market".
+    label: the experiment's label: return, rank or zscore.
+    settings: the experiment as it was run. provenance: name -> fingerprint or version.
+    left_out: symbol -> reason. survivorship: a sentence, or None where the lists reach back.
+    """
+
+    experiment: str
+    market: str
+    label: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    survivorship: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is worth showing beside the report: the verdict, headline figures, and two pictures (PNG)."""
+
+    verdict: str
+    figures: Mapping[str, float]
+    equity: bytes
+    null: bytes
+
+
+def write_report(
+    folder: Path,
+    evidence: Evidence,
+    background: Background,
+    *,
+    tearsheet: bool = True,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> Summary:
+    """Write the report and its tables to `folder` (files are replaced one by one, each atomically).
+
+    The same evidence gives the same bytes, the appendix apart.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    appendix = "No tear sheet was asked for."
+    if tearsheet:
+        progress("tear sheet")
+        appendix = write_tearsheet(folder / TEARSHEET, evidence, background.experiment)
+    progress("tables")
+    _write_tables(folder, evidence)
+    write_text(folder / METRICS, json.dumps(_plain(report_metrics(evidence, background)), indent=1) + "\n")
+    progress("report")
+    write_text(folder / REPORT, render(report_page(evidence, background, appendix)))
+    return summary_of(evidence)
+
+
+def summary_of(evidence: Evidence) -> Summary:
+    """Verdict, headline figures and pictures for the metadata of the asset."""
+    curves = {"model": evidence.result.nav, EQUAL_WEIGHT: evidence.equal_weight.nav, **evidence.indices}
+    metrics = ("total_return", "annual_return", "sharpe", "max_drawdown", "rank_ic", "p_total_return", "turnover")
+    return Summary(
+        verdict=" ".join(verdict(evidence.standing).sentences[:2]),
+        figures={name: evidence.figure(name) for name in metrics},
+        equity=pictures.equity_picture(evidence.result.dates, curves, tuple(evidence.null.band())),
+        null=pictures.null_picture(evidence.null.total_return, evidence.figure("total_return")),
+    )
+
+
+def report_page(evidence: Evidence, background: Background, appendix: str) -> Page:
+    """The report as data: verdict first, then results, reasons, and what they rest on."""
+    judged = verdict(evidence.standing)
+    dates = evidence.result.dates
+    return Page(
+        title=f"Backtest of {background.experiment}",
+        subtitle=(
+            f"{background.market} · {evidence.part} window, {dates[1]} to {dates[-1]} "
+            f"({len(evidence.result.returns)} sessions) · {evidence.result.strategy.name.replace('_', ' ')}, "
+            f"{len(evidence.result.market.axes.symbols)} stocks"
+        ),
+        verdict=judged.sentences,
+        mood=judged.mood,
+        sections=(
+            report_sections.results(evidence),
+            report_sections.predictions(evidence, background.label),
+            report_sections.months(evidence),
+            report_sections.scores(evidence),
+            report_details.holdings(evidence),
+            report_details.costs(evidence),
+            report_details.troubles(evidence),
+            report_sections.all_figures(evidence),
+            report_details.assumptions(evidence, background.survivorship),
+            report_details.left_out_section(background.left_out),
+            report_details.settings_section(background.settings, background.provenance, evidence.variants),
+            Section("Appendix", (appendix,)),
+        ),
+    )
+
+
+def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]:
+    """The content of metrics.json; figures not defined are NaN here and null there."""
+    standing = evidence.standing
+    judged = verdict(standing)
+    return {
+        "experiment": background.experiment,
+        "market": background.market,
+        "part": evidence.part,
+        "first_session": str(evidence.result.dates[1]),
+        "last_session": str(evidence.result.dates[-1]),
+        "sessions": len(evidence.result.returns),
+        "risk_free_rate": evidence.result.strategy.risk_free_rate,
+        "standing": asdict(standing),
+        "verdict": list(judged.sentences),
+        "mood": judged.mood,
+        "in_short": in_short(standing),
+        "null": {
+            name: {"percentile": place.percentile, "p": place.p}
+            for name, place in evidence.null.place(evidence.result).items()
+        }
+        | {"portfolios": len(evidence.null.nav)},
+        "figures": evidence.figures.to_dict("records"),
+        "predictions": evidence.errors.to_dict("records"),
+    }
+
+
+def _write_tables(folder: Path, evidence: Evidence) -> None:
+    result = evidence.result
+    low, middle, high = evidence.null.band()
+    nav = {
+        "session": result.dates.astype("datetime64[ns]"),
+        "nav": result.nav,
+        "cash": result.cash,
+        "exposure": result.exposure,
+        "turnover": result.turnover,
+        "cost": result.by_session("cost"),
+        "random_p05": low,
+        "random_median": middle,
+        "random_p95": high,
+        **{f"{name} (baseline)": each.nav for name, (_, each) in evidence.rivals.items()},
+        EQUAL_WEIGHT: evidence.equal_weight.nav,
+        **evidence.indices,
+    }
+    write_parquet(folder / NAV, pd.DataFrame(nav))
+    write_parquet(folder / TRADES, result.orders)
+    session, stock = np.nonzero(result.holdings)
+    holdings = {
+        "session": result.dates[session].astype("datetime64[ns]"),
+        "symbol": np.array(result.market.axes.symbols)[stock],
+        "shares": result.holdings[session, stock],
+        "price": result.market.mark[session, stock] / 100,
+        "weight": result.weights[session, stock],
+    }
+    write_parquet(folder / HOLDINGS, pd.DataFrame(holdings))
+
+
+def _plain(value: Any) -> Any:
+    """The same as JSON values: NaN and infinities become null, NumPy's numbers Python's."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

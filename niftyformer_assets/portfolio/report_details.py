@@ -1,0 +1,228 @@
+"""The sections of the report that say what was done, what it cost and what it takes for granted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from niftyformer_assets.portfolio import pictures
+from niftyformer_assets.portfolio.costs import contract_note
+from niftyformer_assets.portfolio.report_evidence import Evidence
+from niftyformer_assets.portfolio.report_format import count, number, percent, rupees
+from niftyformer_assets.portfolio.report_page import Picture, Section, Table
+
+COST_NAMES = {
+    "value": "traded value",
+    "brokerage": "brokerage",
+    "stt": "securities transaction tax",
+    "exchange": "NSE transaction charge",
+    "sebi": "SEBI fee",
+    "gst": "GST",
+    "stamp": "stamp duty",
+    "dp": "depository charge",
+    "flat": "flat rate",
+    "cost": "all costs",
+    "slippage": "slippage (in the prices)",
+}
+STATUS_NAMES = {
+    "short_of_cash": "not enough cash",
+    "no_price": "no candle that session",
+    "locked": "high equal to low: locked at its price band",
+    "no_volume": "no volume that session",
+    "unaffordable": "one share costs more than its place in the portfolio",
+    "no_place": "no place free, because a sale was blocked",
+    "proceeds_below_costs": "a sale would not have paid its own charges",
+}
+MARK_NAMES = {
+    "stale_price": "held without a candle, valued at the last close",
+    "delisted": "no further candles: sold at the last price",
+    "broken_adjustment": "broken price adjustment, carried across at an unchanged value",
+    "no_score": "a session on which the scores said nothing",
+}
+
+
+def holdings(evidence: Evidence) -> Section:
+    """What was held, how often, and what became of each position."""
+    result, symbols = evidence.result, evidence.result.market.axes.symbols
+    held = result.holdings[1:] > 0
+    trips = result.round_trips
+    if not held.any():
+        return Section("Holdings", ("Nothing was ever held.",))
+    closed = trips.dropna(subset=["closed"])
+    text = (
+        f"{held.sum(axis=1).mean():.1f} stocks were held on average, of {len(symbols)}; "
+        f"{percent(result.exposure[1:].mean())} of the value was invested. {count(len(trips))} positions were opened "
+        f"and {count(len(closed))} closed, after {closed['sessions'].mean():.0f} sessions on average; "
+        f"{percent(evidence.figure('trade_win_rate'))} of the closed ones made money after costs."
+        if len(closed)
+        else f"{held.sum(axis=1).mean():.1f} stocks were held on average, of {len(symbols)}; no position was closed."
+    )
+    earned = trips.groupby("symbol")[["profit", "cost"]].sum().sort_values("profit", ascending=False)
+    shown = pd.concat([earned.head(5), earned.tail(5)]) if len(earned) > 10 else earned
+    sessions = pd.Series(held.sum(axis=0), index=pd.Index(symbols))
+    rows = [
+        (str(symbol), rupees(profit), rupees(cost), count(int(sessions[str(symbol)])))
+        for symbol, profit, cost in zip(shown.index, shown["profit"], shown["cost"], strict=True)
+    ]
+    return Section(
+        "Holdings",
+        (text,),
+        (
+            Picture(
+                pictures.holdings_picture(result.dates, result.weights, symbols),
+                "Share of each holding in the net asset value over time.",
+            ),
+            Picture(pictures.chosen_picture(held.mean(axis=0), symbols), "Share of sessions each stock was held."),
+            Table(
+                ("stock", "profit after costs", "costs", "sessions held"),
+                rows,
+                caption="What the stocks contributed: the five most and the five least profitable.",
+            ),
+            Picture(
+                pictures.returns_picture(result.returns, evidence.equal_weight.returns),
+                "Distribution of the returns of sessions, of the strategy and of equal weight.",
+            ),
+        ),
+    )
+
+
+def costs(evidence: Evidence) -> Section:
+    """Turnover, the contract note by item, and both cost schedules side by side."""
+    result, other = evidence.result, evidence.other_costs
+    names = {"zerodha": "Zerodha's schedule", "flat": f"flat {number(result.costs.flat_bps, 1)} bps a side"}
+    note = contract_note(result.trades)
+    items = [
+        (
+            COST_NAMES.get(str(item), str(item)),
+            rupees(row["buy"], 2),
+            rupees(row["sell"], 2),
+            rupees(row["total"], 2),
+            number(row["bps"], 2),
+        )
+        for item, row in note.iterrows()
+    ]
+    side = [
+        (
+            names[each.costs.schedule] + (" (used in this report)" if each is result else ""),
+            rupees(each.nav[-1]),
+            percent(float(each.nav[-1] / each.nav[0] - 1), 2, signed=True),
+            rupees(each.trades["cost"].sum()),
+            number(each.trades["cost"].sum() / max(each.trades["value"].sum(), 1) * 1e4, 1),
+        )
+        for each in (result, other)
+    ]
+    return Section(
+        "Turnover and costs",
+        (
+            f"One-sided turnover of {number(evidence.figure('turnover'), 1)} times the value a year. "
+            + " ".join(result.notes),
+        ),
+        (
+            Table(
+                ("contract note", "buys", "sells", "together", "bps of traded value"),
+                items,
+                caption="All orders of the window, by item, rupees.",
+                strong=frozenset({len(items) - 2}),
+            ),
+            Table(
+                ("costs", "value at the end", "return of the window", "costs paid", "bps of traded value"),
+                side,
+                caption="The same scores and rules under both cost schedules.",
+            ),
+            Picture(
+                pictures.costs_picture(
+                    result.dates,
+                    result.turnover,
+                    {names[each.costs.schedule]: each.by_session("cost") for each in (result, other)},
+                ),
+                "Turnover of each session, and costs paid so far under both schedules.",
+            ),
+        ),
+    )
+
+
+def troubles(evidence: Evidence) -> Section:
+    """Orders that were not filled, and what was done about missing prices."""
+    result = evidence.result
+    unfilled = result.unfilled.groupby(["side", "status"]).size().rename("times").reset_index()
+    orders = [
+        (str(side), STATUS_NAMES.get(str(status), str(status)), count(int(times)))
+        for side, status, times in unfilled.itertuples(index=False)
+    ]
+    marks = [(MARK_NAMES.get(str(kind), str(kind)), *_examples(rows)) for kind, rows in result.marks.groupby("kind")]
+    blocks = []
+    if orders:
+        blocks.append(Table(("order", "why it was not filled", "how often"), orders, words=True))
+    if marks:
+        blocks.append(Table(("what happened", "how often", "where"), marks, words=True))
+    said = "Every order could be filled, and every holding had a price." if not blocks else ""
+    return Section("What could not be traded", (said,) if said else (), blocks)
+
+
+def _examples(rows: pd.DataFrame) -> tuple[str, str]:
+    named = rows["symbol"].fillna("").astype(str)
+    stocks = sorted({name for name in named if name})
+    shown = ", ".join(stocks[:8]) + (f" and {len(stocks) - 8} more" if len(stocks) > 8 else "")
+    first, last = (pd.Timestamp(day).date() for day in (rows["session"].min(), rows["session"].max()))
+    span = f"{first}" if first == last else f"{first} to {last}"
+    return count(len(rows)), f"{shown} ({span})" if shown else span
+
+
+def assumptions(evidence: Evidence, survivorship: str | None) -> Section:
+    """What every figure above takes for granted."""
+    strategy = evidence.result.strategy
+    return Section(
+        "What the figures take for granted",
+        (
+            f"A prediction is made at the close of a session, from what is known by then, and trades at the "
+            f"{strategy.trade_at} of the next session; it earns from there.",
+            "Prices are adjusted back for splits, bonus and rights issues, as Zerodha gives them: shares and rupees "
+            "are those of adjusted prices, not of the day. Most dividends are not in them, so the price index is like "
+            "for like; a total return index holds dividends that the strategy is not credited with.",
+            "Orders fill at the price of the candle, in whole shares, whatever their size, apart from the slippage "
+            "that the settings ask for.",
+            survivorship
+            or "The universe is that of the index lists in force at the time: stocks that left the index since are in "
+            "it.",
+            "Factors, graph and training saw the training sessions only; validation decided when training stopped and "
+            "which checkpoint was kept. Figures of any window that was looked at while choosing settings are no test "
+            "results: the verdict says how many variants were tried.",
+            "The equal-weight universe restores its weights every 20 sessions and starts with a thousand times the "
+            "capital, so that the price of a single share does not matter to it.",
+        ),
+    )
+
+
+def settings_section(settings: Mapping[str, Any], provenance: Mapping[str, str], variants: int) -> Section:
+    """The experiment as it was run, and the fingerprints of what it was made from."""
+    rows = [(name, value) for name, value in _flat(settings)]
+    made_from = [(name, value) for name, value in provenance.items()]
+    blocks = [Table(("setting", "value"), rows, words=True)] if rows else []
+    if made_from:
+        blocks.append(Table(("made from", "fingerprint or version"), made_from, words=True))
+    return Section("Settings and provenance", (f"Variants tried on these sessions: {variants}.",), blocks)
+
+
+def left_out_section(left_out: Mapping[str, str]) -> Section:
+    """Members of the universe that take no part, and why."""
+    if not left_out:
+        return Section("Stocks left out", ("None: every member of the universe takes part.",))
+    rows = sorted(left_out.items())
+    return Section(
+        "Stocks left out",
+        (f"Members of the universe that take no part in this experiment: {len(rows)}.",),
+        (Table(("stock", "why"), rows, words=True),),
+    )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + str(name), value if isinstance(value, str) else json.dumps(value, default=str)))
+    return rows

@@ -1,0 +1,231 @@
+"""Everything a report rests on: the strategy, what it is measured against, and the figures of each.
+
+The period is one part of the experiment, test unless asked otherwise. It begins with the scores
+made at the close of the last session before the part, which trade on the part's first session; so
+every return is one of the part's sessions and nothing trades outside it.
+
+Shapes: T sessions (the one of the first scores, then the part), N symbols.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.market.scope import Scope
+from niftyformer_assets.portfolio import metrics
+from niftyformer_assets.portfolio.backtest import BacktestResult, Market, cut_market, run_backtest
+from niftyformer_assets.portfolio.bootstrap import interval
+from niftyformer_assets.portfolio.deciles import (
+    decile_returns,
+    information_coefficients,
+    realised_returns,
+    untradable_returns,
+)
+from niftyformer_assets.portfolio.metrics_table import COLUMNS, performance, summary
+from niftyformer_assets.portfolio.null import PORTFOLIOS, Null, permutation_null
+from niftyformer_assets.portfolio.report_predictions import prediction_errors, with_labels
+from niftyformer_assets.portfolio.scores import Scores, scores_from_predictions
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.strategy_benchmarks import buy_and_hold, equal_weight_universe
+from niftyformer_assets.portfolio.verdict import Standing
+
+MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
+FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was run on one part of one experiment.
+
+    scores, result: of the model. rivals: of each baseline that tells stocks apart.
+    other_costs: the same scores under the other cost schedule (the plan's flat rate, or Zerodha's).
+    indices: name -> rupees [T] of an index bought and held.
+    errors: `prediction_errors` of the model and all baselines.
+    variants: how many experiments were tried on these sessions, this one included.
+    """
+
+    part: str
+    scores: Scores
+    result: BacktestResult
+    rivals: Mapping[str, tuple[Scores, BacktestResult]]
+    other_costs: BacktestResult
+    equal_weight: BacktestResult
+    indices: Mapping[str, np.ndarray]
+    null: Null
+    errors: pd.DataFrame
+    variants: int
+
+    @cached_property
+    def realised(self) -> np.ndarray:
+        """float [T, N]: what each score could earn in its first session."""
+        return realised_returns(self.result.market, self.result.strategy.trade_at)
+
+    @cached_property
+    def coefficients(self) -> pd.DataFrame:
+        """`information_coefficients` of the model on the step that is traded."""
+        return information_coefficients(self.scores, self.realised)
+
+    @cached_property
+    def too_early(self) -> pd.DataFrame:
+        """The same on the step that no one can trade, close t to t+1."""
+        return information_coefficients(self.scores, untradable_returns(self.result.market))
+
+    @cached_property
+    def deciles(self) -> pd.DataFrame:
+        """`decile_returns` of the model on the step that is traded, above the mean of the stocks with a score.
+
+        Without the market's own swings the intervals are those of the stocks' differences.
+        """
+        both = np.isfinite(self.scores.values) & np.isfinite(self.realised)
+        count = both.sum(axis=1, keepdims=True)
+        total = np.where(both, self.realised, 0).sum(axis=1, keepdims=True)
+        return decile_returns(self.scores, np.where(both, self.realised - total / np.maximum(count, 1), np.nan))
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """One row a name and metric, columns FIGURE_COLUMNS; the metrics are those of `summary`.
+
+        Kinds: `model`, then each `baseline`, then each `benchmark` (equal weight and the indices).
+        """
+        tables = [_rows(MODEL, "model", self._summary(self.scores, self.result, self.null, self.variants))]
+        tables += [
+            _rows(name, "baseline", self._summary(scores, result)) for name, (scores, result) in self.rivals.items()
+        ]
+        tables.append(_rows(EQUAL_WEIGHT, "benchmark", summary(self.equal_weight, self._index)))
+        tables += [_rows(name, "benchmark", self._of_index(nav)) for name, nav in self.indices.items()]
+        return pd.concat(tables, ignore_index=True)
+
+    def figure(self, metric: str, name: str = MODEL, column: str = "value") -> float:
+        """One cell of `figures`; NaN where there is none."""
+        rows = self.figures
+        cell = rows.loc[(rows["name"] == name) & (rows["metric"] == metric), column]
+        return float(cell.iloc[0]) if len(cell) else math.nan
+
+    @property
+    def standing(self) -> Standing:
+        """What the verdict rests on."""
+        excess, ic, sharpe = "excess_return_equal_weight", "rank_ic", "sharpe"
+        return Standing(
+            p_random=self.figure("p_total_return"),
+            portfolios=len(self.null.nav),
+            excess=self.figure(excess),
+            excess_low=self.figure(excess, column="low"),
+            excess_high=self.figure(excess, column="high"),
+            rank_ic=self.figure(ic),
+            rank_ic_t=self.figure(ic, column="t"),
+            sharpe=self.figure(sharpe),
+            sharpe_low=self.figure(sharpe, column="low"),
+            sharpe_high=self.figure(sharpe, column="high"),
+            part=self.part,
+            sessions=len(self.result.returns),
+            variants=self.variants,
+            deflated=self.figure("deflated_sharpe"),
+        )
+
+    @property
+    def _index(self) -> np.ndarray | None:
+        return next(iter(self.indices.values()), None)
+
+    def _summary(
+        self, scores: Scores, result: BacktestResult, null: Null | None = None, variants: int = 0
+    ) -> pd.DataFrame:
+        coefficients = self.coefficients if scores is self.scores else information_coefficients(scores, self.realised)
+        return summary(result, self._index, self.equal_weight.nav, coefficients, null, count=variants)
+
+    def _of_index(self, nav: np.ndarray) -> pd.DataFrame:
+        returns, equal = nav[1:] / nav[:-1] - 1, self.equal_weight.returns
+        rate = self.result.strategy.risk_free_rate
+        excess = returns - equal
+        spread = {
+            "sharpe": (
+                *interval(lambda values: metrics.sharpe(values, rate), returns),
+                metrics.sharpe_t(returns, rate),
+            ),
+            "excess_return_equal_weight": (*interval(_annual_mean, excess), metrics.mean_t(excess)),
+        }
+        values = performance(nav, rate) | {"excess_return_equal_weight": float(_annual_mean(excess))}
+        unknown = (math.nan, math.nan, math.nan)
+        rows = [
+            (metric, value, *spread.get(metric, unknown), len(returns), "", "an index, without costs")
+            for metric, value in values.items()
+        ]
+        return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
+
+
+def market_of_part(panel: Mapping[str, np.ndarray], scope: Scope, part: str) -> Market:
+    """The market from the session before a part, whose scores trade first, through the part's end."""
+    place: slice = getattr(scope.split, part)
+    dates = scope.axes.dates
+    return cut_market(panel, scope, dates[max(place.start - 1, 0)], dates[place.stop - 1])
+
+
+def gather_evidence(
+    panel: Mapping[str, np.ndarray],
+    scope: Scope,
+    predictions: pd.DataFrame,
+    baseline_predictions: pd.DataFrame,
+    labels: np.ndarray,
+    indices: Mapping[str, pd.Series],
+    strategy: StrategySettings,
+    costs: CostSettings,
+    *,
+    part: str = "test",
+    variants: int = 1,
+    portfolios: int = PORTFOLIOS,
+    seed: int = 0,
+) -> Evidence:
+    """Run the model, the baselines, the benchmarks and the random portfolios on one part.
+
+    Args:
+        panel: open, high, low, close, volume, segment [T', N'] as market_panel.npz holds them.
+        predictions, baseline_predictions: as in their parquet files; the latter may have no rows.
+        labels: float [T'', N] on `scope.axes`, in units of the experiment's label, NaN where missing.
+        indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
+            the first one is the benchmark.
+
+    Raises:
+        NiftyFormerError: the tables do not fit the experiment's sessions and symbols.
+    """
+    market = market_of_part(panel, scope, part)
+    scores = scores_from_predictions(predictions, market.axes)
+    other = replace(costs, schedule="flat" if costs.schedule == "zerodha" else "zerodha")
+    rivals = {}
+    for name, rows in baseline_predictions.groupby("baseline", sort=False):
+        theirs = scores_from_predictions(rows, market.axes)
+        if _tells_apart(theirs):
+            rivals[str(name)] = theirs, run_backtest(theirs, market, strategy, costs)
+    tables = [with_labels(table, labels, scope.axes) for table in (predictions, baseline_predictions) if len(table)]
+    return Evidence(
+        part=part,
+        scores=scores,
+        result=run_backtest(scores, market, strategy, costs),
+        rivals=rivals,
+        other_costs=run_backtest(scores, market, strategy, other),
+        equal_weight=equal_weight_universe(market, strategy, costs),
+        indices={name: buy_and_hold(levels, market.axes, strategy.capital) for name, levels in indices.items()},
+        null=permutation_null(scores, market, strategy, costs, portfolios, seed),
+        errors=prediction_errors(pd.concat(tables, ignore_index=True)),
+        variants=variants,
+    )
+
+
+def _annual_mean(returns: np.ndarray) -> np.ndarray:
+    return returns.mean(axis=-1) * metrics.YEAR
+
+
+def _rows(name: str, kind: str, table: pd.DataFrame) -> pd.DataFrame:
+    return table.reset_index().assign(name=name, kind=kind)[list(FIGURE_COLUMNS)]
+
+
+def _tells_apart(scores: Scores) -> bool:
+    """Does any session have two different scores?"""
+    values = np.where(np.isfinite(scores.values), scores.values, -np.inf)
+    high = values.max(axis=1)
+    low = np.where(np.isfinite(scores.values), scores.values, np.inf).min(axis=1)
+    return bool((high > low).any())

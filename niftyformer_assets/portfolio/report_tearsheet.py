@@ -1,0 +1,79 @@
+"""QuantStats' tear sheet, as an appendix: its figures follow its own definitions, not the report's."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from niftyformer_assets.portfolio.metrics import YEAR
+from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, Evidence
+from niftyformer_assets.store.atomic import write_text
+
+CAVEATS = (
+    "Its definitions differ from this report's: its CAGR leaves the risk-free rate out, its win rate leaves out "
+    "sessions without a return, its information ratio is not annualised, and its drawdown table is blank where the "
+    "strategy loses on the first session and never recovers."
+)
+
+
+def write_tearsheet(path: Path, evidence: Evidence, title: str) -> str:
+    """Write the tear sheet and say in a sentence what came of it.
+
+    The benchmark is the first index, or equal weight where there is none, handed over as a series:
+    given by name, QuantStats would download it.
+    """
+    path.unlink(missing_ok=True)
+    result = evidence.result
+    if not result.returns.any():
+        return "No tear sheet: QuantStats cannot show a strategy that never had a return."
+    name, nav = next(iter(evidence.indices.items()), (EQUAL_WEIGHT, evidence.equal_weight.nav))
+    days = pd.DatetimeIndex(result.dates[1:].astype("datetime64[ns]"))
+    ours = pd.Series(result.returns, index=days, name=title)
+    theirs = pd.Series(nav[1:] / nav[:-1] - 1, index=days, name=name)
+    try:
+        content = _tearsheet(ours, theirs, result.strategy.risk_free_rate, title, path)
+    # A library's page is no reason to lose the report: whatever goes wrong in it is said instead.
+    except Exception as error:
+        logging.getLogger(__name__).warning("no tear sheet", exc_info=True)
+        return f"No tear sheet: QuantStats stopped with {type(error).__name__}: {error}."
+    write_text(path, content)
+    return f"{path.name}, beside this file, is QuantStats' tear sheet against {name}. {CAVEATS}"
+
+
+def _tearsheet(ours: pd.Series, theirs: pd.Series, rate: float, title: str, path: Path) -> str:
+    # Loaded here: it takes seconds. It draws through pyplot, which must not look for a display.
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    scratch = path.with_name(f".{path.name}.tmp")
+    before = set(pyplot.get_fignums())
+    # It asks for a font that few machines have, and matplotlib says so each time.
+    fonts = logging.getLogger("matplotlib.font_manager")
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        # It changes matplotlib's global style too.
+        with warnings.catch_warnings(), matplotlib.rc_context():
+            warnings.simplefilter("ignore")
+            import quantstats
+
+            quantstats.reports.html(
+                ours,
+                benchmark=theirs,
+                rf=rate,
+                title=title,
+                output=str(scratch),
+                match_dates=False,
+                periods_per_year=YEAR,
+            )
+        return scratch.read_text(encoding="utf-8")
+    finally:
+        fonts.setLevel(level)
+        scratch.unlink(missing_ok=True)
+        for figure in set(pyplot.get_fignums()) - before:
+            pyplot.close(figure)

@@ -1,0 +1,231 @@
+"""Baselines see training labels only, line up with their sessions, and find what is planted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from niftyformer_assets.dataset.settings import WindowSettings
+from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
+from niftyformer_assets.model.baselines import BaselineInputs, baseline_predictions, forecast, load_baseline_inputs
+from niftyformer_assets.store.arrays import Axes, save_arrays
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+T, N, F = 150, 24, 3
+SPLIT = Split(slice(0, 100), slice(100, 120), slice(120, 140), slice(140, T))
+FAST = BaselineSettings(
+    epochs=4, patience=2, recurrent_width=8, recurrent_layers=1, trees=20, boosting_rounds=20, ridge_penalty=1.0
+)
+FITTED = ("ridge", "gradient_boosting", "random_forest", "lstm", "gru")
+
+
+def market(planted: float = 0.0, horizon: int = 1, label: str = "return") -> BaselineInputs:
+    """Noise of 2% a session; factor 0 moves the return `horizon` sessions on by `planted` deviations."""
+    rng = np.random.default_rng(7)
+    factors = rng.standard_normal((T, N, F)).astype(np.float32)
+    returns = 0.02 * rng.standard_normal((T, N))
+    returns[horizon:] += 0.02 * planted * factors[:-horizon, :, 0]
+    valid = rng.random((T, N)) > 0.03
+    valid[:, 5] = False  # a stock without enough returns
+    factors_valid = np.repeat(valid[..., None], F, axis=-1)
+    return BaselineInputs(
+        axes=Axes(np.busday_offset("2023-01-02", np.arange(T)), tuple(f"S{column:02d}" for column in range(N))),
+        split=SPLIT,
+        windows=WindowSettings(input_sessions=10, output_sessions=2, label=label),  # type: ignore[arg-type]
+        factors=np.where(factors_valid, factors, 0),
+        factors_valid=factors_valid,
+        returns=np.where(valid, returns, 0),
+        returns_valid=valid,
+    )
+
+
+def correlation_with_signal(inputs: BaselineInputs, value: np.ndarray) -> np.ndarray:
+    """Of each horizon's forecast with the planted factor, over the sessions after training [T2]."""
+    late = inputs.samples.made_on >= SPLIT.validation.start
+    signal = inputs.factors[inputs.samples.made_on][late][..., 0]
+    mask = inputs.covered[late]
+    return np.array([np.corrcoef(signal[mask], value[late][..., h][mask])[0, 1] for h in range(value.shape[-1])])
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_planted_signal_is_found_at_its_horizon_and_only_there(name: str) -> None:
+    inputs = market(planted=1.0, horizon=2)
+    settings = replace(FAST, epochs=25, recurrent_width=32)
+    one, two = correlation_with_signal(inputs, forecast(name, inputs, settings, seed=1).value)
+    assert two > 0.6
+    assert two > one + 0.3
+
+
+@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("label", ["return", "rank"])
+def test_labels_after_training_change_nothing_that_is_fitted(name: str, label: str) -> None:
+    inputs = market(planted=0.5, label=label)
+    # The recurrent networks may look at validation to stop early, so their labels change after it.
+    first = SPLIT.test.start if name in ("lstm", "gru") else SPLIT.train.stop
+    other = replace(inputs, returns=np.where(np.arange(T)[:, None] >= first, -inputs.returns + 0.01, inputs.returns))
+    made_before = inputs.samples.made_on < first
+    ours, theirs = (forecast(name, each, FAST, seed=1) for each in (inputs, other))
+    np.testing.assert_array_equal(ours.value[made_before], theirs.value[made_before])
+    np.testing.assert_array_equal(ours.p_up[made_before], theirs.p_up[made_before])
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_later_sessions_do_not_change_earlier_predictions(name: str) -> None:
+    inputs = market(planted=0.5)
+    cut = 130
+    short = replace(
+        inputs,
+        axes=Axes(inputs.axes.dates[:cut], inputs.axes.symbols),
+        split=replace(SPLIT, test=slice(120, cut), later=slice(cut, cut)),
+        **{key: getattr(inputs, key)[:cut] for key in ("factors", "factors_valid", "returns", "returns_valid")},
+    )
+    whole, part = (forecast(name, each, FAST, seed=1) for each in (inputs, short))
+    np.testing.assert_array_equal(part.value, whole.value[: len(part.value)])
+    np.testing.assert_array_equal(part.p_up, whole.p_up[: len(part.p_up)])
+
+
+def test_the_table_says_when_and_for_when() -> None:
+    inputs = market()
+    dates = inputs.axes.dates
+    table = baseline_predictions(inputs, replace(FAST, names=("ridge", "zero")), seed=1)
+    assert list(table.columns) == [
+        "date_made", "date_predicted", "horizon", "symbol", "split", "return", "p_up", "baseline",
+    ]  # fmt: skip
+    assert list(table["baseline"].unique()) == ["ridge", "zero"]
+    place = {pd.Timestamp(day): session for session, day in enumerate(dates)}
+    known = table[table["date_predicted"] <= pd.Timestamp(dates[-1])]
+    ahead = known["date_predicted"].map(place) - known["date_made"].map(place)
+    assert (ahead == known["horizon"]).all()
+    parts = known["date_predicted"].map(place).map(SPLIT.part_of)
+    assert (parts == known["split"]).all()
+    assert set(table["split"]) == {"validation", "test", "later"}
+    # What is made on the last session is for sessions still to come, and the first one lies in validation.
+    assert table["date_made"].max() == pd.Timestamp(dates[-1])
+    assert table["date_predicted"].min() == pd.Timestamp(dates[SPLIT.validation.start])
+    assert not table.duplicated(["baseline", "date_made", "horizon", "symbol"]).any()
+    assert not table[["return", "p_up"]].isna().any().any()
+    assert "S05" not in set(table["symbol"])
+    assert table["p_up"].between(0, 1).all()
+
+
+def test_ranked_labels_are_called_scores() -> None:
+    table = baseline_predictions(market(label="rank"), replace(FAST, names=("momentum",)), seed=1)
+    assert "score" in table
+    assert "return" not in table
+    spread = table[table["horizon"] == 2].groupby("date_made")["score"].std(ddof=0)
+    np.testing.assert_allclose(spread, 1, rtol=1e-6)
+
+
+def test_signals_are_the_mean_returns_they_look_back_on() -> None:
+    inputs = market()
+    settings = replace(FAST, reversal_sessions=3, momentum_sessions=7)
+    sample, stock = 40, 2
+    session = inputs.samples.made_on[sample]
+
+    def mean_of_last(sessions: int) -> float:
+        last = range(session - sessions + 1, session + 1)
+        seen = [inputs.returns[s, stock] for s in last if inputs.returns_valid[s, stock]]
+        return sum(seen) / len(seen)
+
+    assert forecast("reversal", inputs, settings, 1).value[sample, stock, 0] == pytest.approx(-mean_of_last(3))
+    assert forecast("momentum", inputs, settings, 1).value[sample, stock, 1] == pytest.approx(mean_of_last(7))
+
+
+def test_constants_come_from_training() -> None:
+    inputs = market()
+    # Sample s sees sessions s..s+9; label h of it is session s+9+h. Stocks count where the window is covered.
+    seen = np.array(
+        [
+            inputs.returns[s + 10, n]
+            for s in range(len(inputs.samples))
+            for n in range(N)
+            if s + 10 < SPLIT.train.stop and inputs.covered[s, n] and inputs.returns_valid[s + 10, n]
+        ]
+    )
+    majority = forecast("majority", inputs, FAST, 1)
+    assert np.unique(majority.p_up[..., 0]) == pytest.approx((seen > 0).mean())
+    assert np.unique(majority.value[..., 0]) == pytest.approx(np.median(seen))
+    assert np.unique(forecast("equal_weight", inputs, FAST, 1).value[..., 0]) == pytest.approx(seen.mean())
+    zero = forecast("zero", inputs, FAST, 1)
+    assert not zero.value.any()
+    assert (zero.p_up == 0.5).all()
+
+
+def test_the_seed_and_nothing_else_decides() -> None:
+    inputs = market(planted=0.3)
+    names = ("random", "random_forest", "gradient_boosting", "lstm")
+    ours = baseline_predictions(inputs, replace(FAST, names=names), seed=3)
+    again = baseline_predictions(market(planted=0.3), replace(FAST, names=names[::-1]), seed=3)
+    order = ["baseline", "date_made", "horizon", "symbol"]
+    pd.testing.assert_frame_equal(
+        ours.sort_values(order, ignore_index=True), again.sort_values(order, ignore_index=True)
+    )
+    other = baseline_predictions(inputs, replace(FAST, names=("random",)), seed=4)
+    assert (other["return"].to_numpy() != ours.loc[ours["baseline"] == "random", "return"].to_numpy()).mean() > 0.99
+
+
+def test_inputs_come_from_the_experiments_folder(tmp_path: Path) -> None:
+    inputs = market()
+    files = ExperimentFolder(tmp_path)
+    dense = inputs.returns.astype(np.float32)
+    save_arrays(files.flow, {"result": dense}, inputs.axes, {"result": "TN"})
+    trend = {"result": dense > 0, "valid": inputs.returns_valid}
+    save_arrays(files.trend_indicator, trend, inputs.axes, {"result": "TN", "valid": "TN"})
+    factors = {
+        "result": np.where(inputs.factors_valid, inputs.factors, np.nan),
+        "valid": inputs.factors_valid,
+        "names": np.array(["a", "b", "c"]),
+    }
+    save_arrays(files.neutralized_factors, factors, inputs.axes, {"result": "TNF", "valid": "TNF", "names": "F"})
+    loaded = load_baseline_inputs(files, SPLIT, inputs.windows)
+    np.testing.assert_array_equal(loaded.factors, inputs.factors)
+    np.testing.assert_array_equal(loaded.returns_valid, inputs.returns_valid)
+    np.testing.assert_allclose(loaded.training, inputs.training, atol=1e-8)
+    files.trend_indicator.unlink()
+    with pytest.raises(NiftyFormerError, match="trend_indicator"):
+        load_baseline_inputs(files, SPLIT, inputs.windows)
+
+
+def test_progress_is_told() -> None:
+    lines: list[str] = []
+    baseline_predictions(market(), replace(FAST, names=("gru", "zero")), seed=1, progress=lines.append)
+    assert any("gru: epoch 1" in line for line in lines)
+    assert "2 of 2" in lines[-1]
+
+
+def test_nothing_to_fit_on_is_said() -> None:
+    inputs = market()
+    blank = replace(inputs, returns_valid=np.where(np.arange(T)[:, None] < 100, False, inputs.returns_valid))
+    with pytest.raises(NiftyFormerError, match="train"):
+        baseline_predictions(blank, FAST, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": ("ridge", "xgboost")}, "xgboost"),
+        ({"names": ("ridge", "ridge")}, "distinct"),
+        ({"epochs": 0}, "epochs"),
+        ({"recurrent_width": 0}, "recurrent_width"),
+        ({"ridge_penalty": -1.0}, "ridge_penalty"),
+        ({"momentum_sessions": 0}, "momentum_sessions"),
+    ],
+)
+def test_wrong_settings_are_refused(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(FAST, **change)
+
+
+def test_the_module_loads_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, niftyformer_assets.model.baselines; print('torch' in sys.modules, 'sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from niftyformer_assets.portfolio.deciles import (
+    decile_returns,
+    information_coefficients,
+    realised_returns,
+    untradable_returns,
+)
+from niftyformer_assets.portfolio.scores import Scores
+from niftyformer_assets_tests.portfolio.markets import axes, plain_market
+
+
+def test_realised_returns_start_at_the_next_session() -> None:
+    close = np.array([[10.0], [11.0], [12.0], [15.0]])
+    opening = np.array([[10.0], [10.5], [11.5], [13.0]])
+    market = plain_market(close, open=opening)
+    np.testing.assert_allclose(realised_returns(market, "close")[:, 0], [12 / 11 - 1, 15 / 12 - 1, np.nan, np.nan])
+    np.testing.assert_allclose(realised_returns(market, "open")[:, 0], [11.5 / 10.5 - 1, 13 / 11.5 - 1, np.nan, np.nan])
+    np.testing.assert_allclose(untradable_returns(market)[:, 0], [0.1, 12 / 11 - 1, 0.25, np.nan])
+
+
+def test_realised_returns_are_missing_where_nobody_could_earn_them() -> None:
+    close = np.full((6, 3), 10.0)
+    volume = np.full((6, 3), 1e6)
+    close[3, 0] = np.nan
+    volume[3, 1] = 0
+    segment = np.zeros((6, 3), dtype=np.int32)
+    segment[3:, 2] = 1
+    realised = realised_returns(plain_market(close, volume=volume, segment=segment), "close")
+    missing = np.isnan(realised[:4])
+    np.testing.assert_array_equal(missing[:, 0], [False, True, True, False])
+    np.testing.assert_array_equal(missing[:, 1], [False, True, True, False])
+    np.testing.assert_array_equal(missing[:, 2], [False, True, False, False])
+
+
+def test_coefficients_are_scipys() -> None:
+    rng = np.random.default_rng(0)
+    score, earned = rng.normal(size=(5, 30)), rng.normal(size=(5, 30))
+    score[1, :5] = np.nan
+    earned[2, 20:] = np.nan
+    score[3, 8:] = np.nan  # 8 stocks are too few
+    score[4] = 1.0  # no variation
+    table = information_coefficients(Scores(axes(5, 30), score), earned)
+    for t in range(3):
+        both = np.isfinite(score[t]) & np.isfinite(earned[t])
+        assert table["ic"][t] == pytest.approx(stats.pearsonr(score[t][both], earned[t][both])[0], rel=1e-10)
+        assert table["rank_ic"][t] == pytest.approx(stats.spearmanr(score[t][both], earned[t][both])[0], rel=1e-10)
+    assert table["stocks"].tolist() == [30, 25, 20, 8, 30]
+    assert table[["ic", "rank_ic"]].iloc[3:].isna().all(axis=None)
+
+
+def test_deciles_of_a_score_that_knows() -> None:
+    rng = np.random.default_rng(1)
+    earned = rng.normal(0, 0.02, (50, 40))
+    table = decile_returns(Scores(axes(50, 40), earned), earned)
+    assert (np.diff(table["mean"]) > 0).all()
+    assert table["stocks"].tolist() == [200] * 10
+    assert table["sessions"].tolist() == [50] * 10
+    best = np.sort(earned, axis=1)[:, -4:].mean(axis=1)
+    assert table["mean"].iloc[-1] == pytest.approx(best.mean())
+    assert table["standard_error"].iloc[-1] == pytest.approx(best.std(ddof=1) / np.sqrt(50))
+    assert table["t"].iloc[-1] == pytest.approx(table["mean"].iloc[-1] / table["standard_error"].iloc[-1])
+
+
+def test_sessions_with_too_few_stocks_are_left_out_of_deciles() -> None:
+    values = np.random.default_rng(2).normal(size=(3, 12))
+    values[1, :4] = np.nan
+    table = decile_returns(Scores(axes(3, 12), values), np.ones((3, 12)))
+    assert table["sessions"].tolist() == [2] * 10
+    nothing = decile_returns(Scores(axes(3, 12), np.full((3, 12), np.nan)), np.ones((3, 12)))
+    assert nothing["mean"].isna().all()
+    assert nothing["stocks"].sum() == 0

@@ -1,0 +1,288 @@
+"""The report says what happened, first in words; it stands alone; and it does not flatter."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from niftyformer_assets.portfolio import metrics
+from niftyformer_assets.portfolio.report import report_page, write_report
+from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL, Evidence, gather_evidence
+from niftyformer_assets.portfolio.report_page import Page, Picture, Section, Table, render
+from niftyformer_assets.portfolio.report_tearsheet import write_tearsheet
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.store.arrays import Axes
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets_tests.portfolio.report_example import SPLIT, SYMBOLS, Example, background, example
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SECTIONS = (
+    "Results",
+    "Predictions",
+    "Month by month",
+    "Scores and what they earned",
+    "Holdings",
+    "Turnover and costs",
+    "What could not be traded",
+    "All figures of the model",
+    "What the figures take for granted",
+    "Stocks left out",
+    "Settings and provenance",
+    "Appendix",
+)
+
+
+@pytest.fixture(scope="module")
+def market() -> Example:
+    return example()
+
+
+@pytest.fixture(scope="module")
+def luck(market: Example) -> Evidence:
+    return market.evidence(skill=0.0, variants=3)
+
+
+@pytest.fixture(scope="module")
+def skill(market: Example) -> Evidence:
+    return market.evidence(skill=1.0)
+
+
+@pytest.fixture(scope="module")
+def folder(luck: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "backtest"
+    write_report(path, luck, background(), tearsheet=False)
+    return path
+
+
+class Reader(HTMLParser):
+    """Headings and text in order; refuses tags that do not match and anything from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[str] = []
+        self.text: list[str] = []
+        self.pictures = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        for name in ("src", "href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), value
+        if tag == "img":
+            self.pictures += 1
+            assert attributes["alt"]
+        assert tag not in ("script", "link", "iframe")
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
+        if "style" not in self.open and data.strip():
+            self.text.append(" ".join(data.split()))
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    assert not reader.open
+    return reader
+
+
+def test_the_period_is_the_test_window_and_nothing_trades_outside_it(luck: Evidence) -> None:
+    dates = example().scope.axes.dates
+    assert luck.result.dates[0] == dates[SPLIT.test.start - 1]
+    assert luck.result.dates[-1] == dates[SPLIT.test.stop - 1]
+    assert len(luck.result.returns) == SPLIT.sessions("test")
+    traded = luck.result.trades["session"]
+    assert traded.min() == pd.Timestamp(dates[SPLIT.test.start])
+    assert traded.max() <= pd.Timestamp(dates[SPLIT.test.stop - 1])
+
+
+def test_luck_and_skill_are_told_apart(luck: Evidence, skill: Evidence) -> None:
+    of_luck, of_skill = (report_page(each, background(), "") for each in (luck, skill))
+    assert of_luck.verdict[0].startswith("Not distinguishable from random scores: p = 0.")
+    assert of_luck.mood == "none"
+    assert of_skill.verdict[0].startswith("Better than random scores: p")
+    assert of_skill.mood == "good"
+    assert "3 variants" in " ".join(of_luck.verdict)
+
+
+def test_every_predictor_stands_beside_the_model(luck: Evidence) -> None:
+    figures = luck.figures
+    # Constants tell no stocks apart: they are measured as predictions, not traded.
+    assert list(figures["name"].unique()) == [MODEL, "random", EQUAL_WEIGHT, "NIFTY 50"]
+    assert luck.figure("total_return") == pytest.approx(luck.result.nav[-1] / luck.result.nav[0] - 1)
+    excess = luck.result.returns - luck.equal_weight.returns
+    assert luck.figure("excess_return_equal_weight") == pytest.approx(excess.mean() * 252)
+    index = luck.indices["NIFTY 50"]
+    assert luck.figure("sharpe", "NIFTY 50") == pytest.approx(float(metrics.sharpe(index[1:] / index[:-1] - 1, 0.06)))
+    for name in figures["name"].unique():
+        assert luck.figure("sharpe", name, "low") < luck.figure("sharpe", name) < luck.figure("sharpe", name, "high")
+    assert set(luck.errors["baseline"]) == {MODEL, "random", "zero", "majority"}
+    assert np.isnan(luck.figure("no such metric"))
+
+
+def test_deciles_of_skill_rise_and_average_to_nothing(skill: Evidence) -> None:
+    table = skill.deciles
+    assert table["mean"].iloc[-1] > 3 * table["standard_error"].iloc[-1]
+    assert table["mean"].iloc[0] < -3 * table["standard_error"].iloc[0]
+    assert abs(table["mean"].mean()) < 1e-3
+
+
+def test_the_page_stands_alone_and_begins_with_the_verdict(folder: Path) -> None:
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    reader = read(html)
+    assert reader.headings == ["Backtest of example", *SECTIONS]
+    assert not re.search(r"https?://|@import|url\(", html)
+    said = reader.text
+    assert said.index("Results") > next(place for place, text in enumerate(said) if "Not distinguishable" in text)
+    assert reader.pictures == 10
+    assert "nan" not in " ".join(said).lower().split()
+
+
+def test_the_page_says_what_its_figures_rest_on(folder: Path) -> None:
+    text = " ".join(read((folder / "report.html").read_text(encoding="utf-8")).text)
+    for words in (
+        "Prices are adjusted",
+        "made at the close of a session",
+        "at the close of the next session",
+        "carry survivorship bias",
+        "no test results",
+        "L&TFH",
+        "12 candles up to the training end",
+        "windows.input_sessions",
+        "0123abcd",
+        "100 sessions",
+        "flat 5.0 bps a side",
+        "securities transaction tax",
+        "depository charge",
+        "majority",
+        "No tear sheet was asked for.",
+    ):
+        assert words in text, words
+
+
+def test_what_could_not_be_traded_is_told(market: Example, tmp_path: Path) -> None:
+    evidence = market.evidence(top_k=len(SYMBOLS), portfolios=20)
+    write_report(tmp_path, evidence, background(), tearsheet=False)
+    text = " ".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "no further candles: sold at the last price 1 STOCK02" in text
+    assert "held without a candle, valued at the last close" in text
+
+
+def test_tables_are_what_happened(folder: Path, luck: Evidence) -> None:
+    result = luck.result
+    nav = read_parquet(folder / "nav.parquet")
+    np.testing.assert_array_equal(nav["nav"], result.nav)
+    holdings = read_parquet(folder / "holdings.parquet")
+    worth = (holdings["shares"] * holdings["price"]).groupby(holdings["session"]).sum()
+    invested = nav.set_index("session")["nav"] - nav.set_index("session")["cash"]
+    np.testing.assert_allclose(worth, invested[worth.index], atol=0.005)
+    trades = read_parquet(folder / "trades.parquet")
+    assert trades["cost"].sum() == pytest.approx(nav["cost"].sum())
+    assert set(holdings["symbol"]) <= set(SYMBOLS)
+
+
+def test_metrics_are_plain_json(folder: Path, luck: Evidence) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert content["verdict"][0].startswith("Not distinguishable")
+    assert content["sessions"] == 100
+    assert content["null"]["portfolios"] == 200
+    sharpe = [row for row in content["figures"] if (row["name"], row["metric"]) == (MODEL, "sharpe")]
+    assert sharpe[0]["value"] == luck.figure("sharpe")
+    assert content["null"]["total_return"]["p"] == luck.figure("p_total_return")
+
+
+def test_the_same_evidence_gives_the_same_bytes(market: Example, folder: Path, tmp_path: Path) -> None:
+    write_report(tmp_path, market.evidence(skill=0.0, variants=3), background(), tearsheet=False)
+    for path in folder.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_the_summary_holds_pictures(luck: Evidence, tmp_path: Path) -> None:
+    summary = write_report(tmp_path, luck, background(), tearsheet=False)
+    assert summary.equity.startswith(PNG)
+    assert summary.null.startswith(PNG)
+    assert summary.verdict.startswith("Not distinguishable")
+    assert np.isfinite(list(summary.figures.values())).all()
+
+
+def test_the_appendix_is_a_tear_sheet(luck: Evidence, tmp_path: Path) -> None:
+    import matplotlib
+
+    style = dict(matplotlib.rcParams)
+    said = write_tearsheet(tmp_path / "tearsheet.html", luck, "example")
+    assert "QuantStats' tear sheet against NIFTY 50" in said
+    html = (tmp_path / "tearsheet.html").read_text(encoding="utf-8")
+    assert "example" in html
+    assert "<svg" in html
+    assert [path.name for path in tmp_path.iterdir()] == ["tearsheet.html"]
+    changed = {key for key in style if matplotlib.rcParams[key] != style[key]} - {"backend", "backend_fallback"}
+    assert not changed
+
+
+def test_a_model_that_never_trades_has_a_report_without_a_tear_sheet(market: Example, tmp_path: Path) -> None:
+    nobody = replace(market.scope, member=np.zeros_like(market.scope.member))
+    evidence = replace(market, scope=nobody).evidence()
+    write_report(tmp_path, evidence, background())
+    text = " ".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "Nothing was ever held." in text
+    assert "No tear sheet" in text
+    assert not (tmp_path / "tearsheet.html").exists()
+
+
+def test_scores_that_tell_no_stocks_apart(market: Example, tmp_path: Path) -> None:
+    evidence = gather_evidence(
+        market.panel, market.scope, market.constant("x", 0.5).drop(columns="baseline"), pd.DataFrame({"baseline": []}),
+        market.returns, {}, StrategySettings(top_k=5), CostSettings(), portfolios=20,
+    )  # fmt: skip
+    write_report(tmp_path, evidence, background(), tearsheet=False)
+    page = report_page(evidence, background(), "")
+    assert "do not tell stocks apart" in " ".join(page.verdict)
+    assert page.mood != "good"
+
+
+def test_validation_can_be_reported_too(market: Example) -> None:
+    evidence = market.evidence(part="validation", portfolios=20)
+    assert len(evidence.result.returns) == SPLIT.sessions("validation")
+    assert "validation window" in report_page(evidence, background(), "").subtitle
+
+
+def test_other_names_are_refused(market: Example) -> None:
+    axes = market.scope.axes
+    renamed = replace(market.scope, axes=Axes(axes.dates, ("OTHER", *axes.symbols[1:])))
+    with pytest.raises(NiftyFormerError, match="M&M"):
+        replace(market, scope=renamed).evidence()
+
+
+def test_text_from_outside_cannot_become_markup() -> None:
+    page = Page("<b>", "&", ("<script>",), "none", (Section("a<b", ("<i>",), (Table(("<u>",), (("<s>",),)),)),))
+    html = render(page)
+    for tag in ("<b>", "<script>", "<i>", "<u>", "<s>"):
+        assert tag not in html
+    read(html)
+
+
+def test_shades_and_pictures_are_placed() -> None:
+    table = Table(("", "a", "b", "c"), (("row", "1", "2", "3"),), shade=((1.0, -2.0, float("nan")),))
+    html = render(Page("t", "s", ("v",), "good", (Section("x", (), (table, Picture(PNG, "what it shows"))),)))
+    assert "rgba(43, 122, 75, 0.45)" in html
+    assert "rgba(179, 64, 47, 0.45)" in html
+    assert 'alt="what it shows"' in html
+    read(html)

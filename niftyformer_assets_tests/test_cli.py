@@ -1,0 +1,108 @@
+"""The command line: bad input ends in one clear line and exit status 1, with nothing half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from niftyformer_assets.cli import app
+from niftyformer_assets.defs.run import _ranges
+
+HEADER = "Date,Open,High,Low,Close,Volume\n"
+LIST = "Company Name,Industry,Symbol,Series,ISIN Code\nA Ltd.,Power,AAA,EQ,INE000A01010\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder of its own, with a list and nothing to replay yet."""
+    for name in ("KITE_API_KEY", "NIFTYFORMER_WORKSPACE", "NIFTYFORMER_REPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NIFTYFORMER_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("NIFTYFORMER_STORAGE", str(tmp_path / "storage"))
+    (tmp_path / "list.csv").write_text(LIST)
+    return tmp_path
+
+
+def refused(*words: str) -> str:
+    """The one line that a command ends with."""
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 1, result.output
+    lines = result.output.strip().splitlines()
+    assert lines[-1].startswith("error: "), result.output
+    assert "Traceback" not in result.output
+    return lines[-1]
+
+
+def replayed(folder: Path) -> str:
+    return refused(
+        "run", "--experiment", "mvp", "--replay", str(folder / "candles"), "--index-list", str(folder / "list.csv")
+    )
+
+
+def test_a_missing_or_empty_replay_folder(folder: Path) -> None:
+    assert "candles" in replayed(folder)
+    (folder / "candles").mkdir()
+    assert "candles" in replayed(folder)
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("Date,Open,High,Low,Volume\n2022-01-03,1,2,1,5\n", "Close"),
+        (HEADER + "2022-01-03,1,2,1,dear,5\n", "dear"),
+        (HEADER + "third of January,1,2,1,1,5\n", "third of January"),
+        (HEADER + "2022-01-03,1,2,1,1,5\n2022-01-03,1,2,1,1,5\n", "2022-01-03"),
+    ],
+)
+def test_a_wrong_csv_is_named_with_what_is_wrong(folder: Path, content: str, named: str) -> None:
+    (folder / "candles").mkdir()
+    (folder / "candles" / "AAA.csv").write_text(content)
+    said = replayed(folder)
+    assert "AAA.csv" in said
+    assert named in said
+    assert not (folder / "data").exists()
+
+
+def test_candles_that_do_not_reach_the_experiment(folder: Path) -> None:
+    (folder / "candles").mkdir()
+    rows = "".join(f"2022-01-{day:02d},1,2,1,1,5\n" for day in range(3, 8))
+    (folder / "candles" / "AAA.csv").write_text(HEADER + rows)
+    assert "enough_usable_symbols failed: 1 of 1 symbols" in replayed(folder)
+    (folder / "candles" / "BBB.csv").write_text(HEADER + rows)
+    (folder / "list.csv").write_text(LIST + "B Ltd.,Power,BBB,EQ,INE000A01011\n")
+    assert "the candles at hand cover 2022-01-03 to 2022-01-07" in replayed(folder)
+
+
+def test_an_unknown_experiment_names_those_there_are(folder: Path) -> None:
+    said = refused("run", "--experiment", "dmeo")
+    assert "'dmeo'" in said
+    assert "demo" in said
+
+
+def test_an_unknown_symbol_says_which_are_near(folder: Path) -> None:
+    said = refused("candles", "DEMO05")
+    assert "DEMO05 is no symbol of workspace demo" in said
+    assert "do you mean DEMO" in said
+
+
+def test_a_wrong_override_is_refused_before_anything_runs(folder: Path) -> None:
+    said = refused("run", "--experiment", "demo", "--set", "training.max_epoch=2")
+    assert "training.max_epoch: unknown key" in said
+    assert not (folder / "data").exists()
+
+
+def test_a_data_folder_that_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "file").write_text("in the way")
+    monkeypatch.setenv("NIFTYFORMER_DATA", str(folder / "file" / "data"))
+    assert "file/data" in refused("run", "--experiment", "demo")
+    monkeypatch.setenv("NIFTYFORMER_STORAGE", str(folder / "file" / "storage"))
+    assert "file/storage" in refused("run", "--experiment", "demo")
+
+
+def test_symbols_that_follow_each_other_go_together() -> None:
+    keys = list("ABCDEF")
+    assert _ranges(keys, ["E", "A", "B"]) == [(0, 1), (4, 4)]
+    assert _ranges(keys, keys) == [(0, 5)]
