@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.factors.settings import FactorSettings
-from niftyformer_assets.market.scope import UniverseSettings
+from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import Period, SplitByDate, SplitByRatio
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.settings import ModelSettings, TrainingSettings

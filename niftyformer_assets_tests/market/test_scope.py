@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.market.scope import Scope, UniverseSettings, membership_at, scope
+from niftyformer_assets.market.scope import Scope, membership_at, scope
+from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import Period, SplitByDate
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
