@@ -1,0 +1,82 @@
+"""Train a model and predict with it, without Dagster.
+
+    python -m niftyformer_assets.model --dataset data/demo/experiments/demo
+
+needs torch, NumPy, pandas, pyarrow and filelock, and shows more where rich and TensorBoard are
+installed. Started again after an interruption it goes on; finished, it only predicts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from niftyformer_assets.model.checkpoint import ModelFolder
+from niftyformer_assets.model.data import load_dataset
+from niftyformer_assets.model.device import choose_device
+from niftyformer_assets.model.predict import predict, write_last_step
+from niftyformer_assets.model.training import train
+from niftyformer_assets.model.watch import summary, tensorboard, terminal
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.tables import write_parquet
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m niftyformer_assets.model", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "--dataset", type=Path, required=True, help="folder of an experiment (experiment.json, flow.npz, …)"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="model folder, which then gets the predictions too; by itself DATASET/model"
+    )
+    parser.add_argument("--max-epochs", type=int, help="instead of training.max_epochs")
+    parser.add_argument("--batch-size", type=int, help="instead of training.batch_size")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="instead of training.precision")
+    parser.add_argument("--restart", action="store_true", help="forget an earlier training in the model folder")
+    parser.add_argument("--predict-only", action="store_true", help="predict with the model folder as it is")
+    chosen = parser.parse_args(arguments)
+    try:
+        _run(chosen)
+    except NiftyFormerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: start it again and it goes on from the last finished epoch", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    dataset = load_dataset(chosen.dataset)
+    given = {name: getattr(chosen, name) for name in ("max_epochs", "batch_size", "precision")}
+    try:
+        training = replace(
+            dataset.settings.training, **{name: value for name, value in given.items() if value is not None}
+        )
+    except ValueError as error:
+        raise NiftyFormerError(str(error)) from error
+    dataset = replace(dataset, settings=replace(dataset.settings, training=training))
+    experiment = ExperimentFolder(chosen.dataset)
+    out = chosen.out or experiment.model
+    table = out / experiment.predictions.name if chosen.out else experiment.predictions
+    files = ModelFolder(out)
+    device = choose_device(chosen.device, training.precision)
+    if not chosen.predict_only:
+        print(f"training on {device}, label {dataset.settings.windows.label}", file=sys.stderr)
+        trained = train(dataset, out, device, (terminal(), tensorboard(files.tensorboard)), chosen.restart)
+        for line in (*trained.notes, trained.stopped, f"best: {summary(trained.best)}"):
+            print(line, file=sys.stderr)
+    predictions = predict(dataset, out, device)
+    write_last_step(files, dataset, predictions)
+    write_parquet(table, predictions)
+    print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""A model's folder: settings, the best and the last state, written so that a kill cannot hurt them.
+
+model.json    what the weights are of: settings, symbols, factors, device, data fingerprint
+best.pt       the weights with the smallest validation MAE
+last.pt       everything needed to go on after the last finished epoch
+metrics.csv   one row an epoch
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from niftyformer_assets.model.data import Dataset
+from niftyformer_assets.model.device import Device
+from niftyformer_assets.store.atomic import write_bytes, write_text
+from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
+
+FORMAT = 1
+
+
+class ModelFolder:
+    """The files of one trained model."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def card(self) -> Path:
+        return self.root / "model.json"
+
+    @property
+    def best(self) -> Path:
+        return self.root / "best.pt"
+
+    @property
+    def last(self) -> Path:
+        return self.root / "last.pt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.csv"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".training.lock"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.root / "tensorboard"
+
+    @property
+    def output(self) -> Path:
+        """The plan's four CSVs."""
+        return self.root / "output"
+
+    def remove_unfinished_writes(self) -> None:
+        """Remove the temporary files of a process that was killed while it wrote."""
+        for left in self.root.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Forget a training: the files that make a later one go on from here."""
+        for path in (self.last, self.best, self.card, self.metrics):
+            path.unlink(missing_ok=True)
+
+
+def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
+    """What a model is of, as JSON values: enough to build it, and to see whether data fit it."""
+    return {
+        "format": FORMAT,
+        "settings": dataset.settings.values(),
+        "symbols": list(dataset.axes.symbols),
+        "factors": list(dataset.factor_names),
+        "device": device.kind,
+        "precision": device.precision,
+        "data": dataset.fingerprint(),
+    }
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two model cards in a way that a training cannot go on from, in words.
+
+    `training.max_epochs` may differ: training longer is going on.
+    """
+    settings = [
+        {**_flat(card["settings"]), **{key: card.get(key) for key in ("format", "device", "precision")}}
+        for card in (before, now)
+    ]
+    changed = [name for name in _differing(*settings) if name != "training.max_epochs"]
+    return [
+        *(f"{name} was {settings[0].get(name)} and is {settings[1].get(name)}" for name in changed),
+        *(
+            f"the {name} of the training and validation sessions changed"
+            for name in _differing(before["data"], now["data"])
+        ),
+    ]
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+    return flat
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write a model card; the same card gives the same bytes."""
+    write_text(path, json.dumps(card, indent=1, sort_keys=True) + "\n")
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a model card.
+
+    Raises:
+        NiftyFormerError: missing, damaged, or written by another version.
+    """
+    if not path.is_file():
+        raise missing(path)
+    try:
+        card = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise damaged(path, error) from error
+    if card.get("format") != FORMAT:
+        raise NiftyFormerError(f"{path} is of format {card.get('format')}, this version reads {FORMAT}: train again.")
+    return card
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write tensors and plain values to `path` atomically; the same state gives the same bytes."""
+    stream = io.BytesIO()  # a file's name would become part of its content
+    torch.save(dict(state), stream)
+    write_bytes(path, stream.getvalue())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `write_checkpoint` wrote, to the CPU; only tensors and plain values are accepted.
+
+    Raises:
+        NiftyFormerError: missing, damaged or holding something else.
+    """
+    if not path.is_file():
+        raise missing(path)
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        EOFError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise damaged(path, error) from error

@@ -1,0 +1,118 @@
+"""What can be wrong with predictions, each said in one sentence: the asset checks of `predictions`.
+
+All functions take the table of `predict.predict` (or of the baselines, cut to one) and are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.model.metrics import matrix, measure
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """passed, the sentence for a person, and the figures behind it."""
+
+    passed: bool
+    sentence: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+def not_constant_across_stocks(predictions: pd.DataFrame) -> Verdict:
+    """On every session and horizon the predicted values differ between stocks."""
+    column = _value_column(predictions)
+    groups = predictions.groupby(["date_made", "horizon"])[column]
+    constant = groups.nunique().le(1) & groups.size().gt(1)
+    count = int(constant.sum())
+    if count == 0:
+        sentence = f"Predictions differ between stocks on all {len(constant)} pairs of session and horizon."
+    else:
+        first = constant[constant].index[0]
+        sentence = (
+            f"All stocks have the same prediction on {count} of {len(constant)} pairs of session and horizon, "
+            f"first on {pd.Timestamp(first[0]).date()} for horizon {first[1]}: ranking by them is by chance."
+        )
+    return Verdict(count == 0, sentence, {"constant": count, "pairs": len(constant)})
+
+
+def not_one_class(predictions: pd.DataFrame, at_least: float = 0.01) -> Verdict:
+    """Both directions are predicted, each for at least a share `at_least` of the rows of each horizon."""
+    shares = (predictions["p_up"] > 0.5).groupby(predictions["horizon"]).mean()
+    figures = {f"share_up_t{horizon}": float(share) for horizon, share in shares.items()}
+    collapsed = shares[(shares < at_least) | (shares > 1 - at_least)]
+    told = ", ".join(f"t+{horizon} {share:.1%}" for horizon, share in shares.items())
+    if collapsed.empty:
+        return Verdict(True, f"Both directions are predicted; up for {told}.", figures)
+    return Verdict(False, f"The classifier has collapsed to one direction: it says up for {told}.", figures)
+
+
+def index_complete(predictions: pd.DataFrame, expected: pd.MultiIndex) -> Verdict:
+    """Each expected (date_made, horizon, symbol) is there once, and nothing else.
+
+    `predict.expected_index` gives what is expected.
+    """
+    index = pd.MultiIndex.from_frame(predictions[list(expected.names)])
+    twice, absent, strange = int(index.duplicated().sum()), expected.difference(index), index.difference(expected)
+    figures = {"rows": len(index), "absent": len(absent), "unexpected": len(strange), "duplicated": twice}
+    if not twice and absent.empty and strange.empty:
+        return Verdict(True, f"All {len(expected)} expected predictions are there, each once.", figures)
+    example = next((f", for example {_told(rows[0])}" for rows in (absent, strange) if len(rows)), "")
+    sentence = f"{len(absent)} predictions are absent, {len(strange)} unexpected, {twice} duplicated{example}."
+    return Verdict(False, sentence, figures)
+
+
+def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Collection[str] = ("test",)) -> Verdict:
+    """Better or worse than predicting zero, and than always naming the more frequent direction?
+
+    Args:
+        labels: [dates × symbols] of the label that was predicted.
+
+    Returns:
+        passed if better than both; a warning, not a failure, since that is how markets are.
+    """
+    rows = predictions[predictions["split"].isin(list(parts))]
+    label = _labels_of(rows, labels)
+    known = np.isfinite(label)
+    figures: dict[str, float] = {}
+    told, passed = [], bool(known.any())
+    for horizon in sorted(rows["horizon"].unique()):
+        of_horizon = rows[rows["horizon"] == horizon].assign(label=label[rows["horizon"] == horizon])
+        index, symbols = of_horizon["date_made"].unique(), of_horizon["symbol"].unique()
+        value, p_up, truth = (
+            matrix(of_horizon, "date_made", column, pd.Index(index), pd.Index(symbols))[:, None]
+            for column in (_value_column(predictions), "p_up", "label")
+        )
+        found = measure(value, p_up, truth, np.isfinite(truth))
+        figures.update({f"{name}_t{horizon}": figure for name, figure in found.items()})
+        mae_better, accuracy_better = found["mae"] < found["mae_zero"], found["accuracy"] > found["accuracy_majority"]
+        passed = passed and mae_better and accuracy_better
+        told.append(
+            f"t+{horizon}: MAE {found['mae']:.5f} is {'better' if mae_better else 'worse'} than zero's "
+            f"{found['mae_zero']:.5f}, accuracy {found['accuracy']:.3f} is {'better' if accuracy_better else 'worse'} "
+            f"than the majority's {found['accuracy_majority']:.3f}, rank IC {found['rank_ic']:+.3f} "
+            f"(t {found['rank_ic_last_t']:.1f})"
+        )
+    return Verdict(passed, "; ".join(told) + "." if told else "There is no label to compare with.", figures)
+
+
+def _value_column(predictions: pd.DataFrame) -> str:
+    """`return`, or `score` where the label was a rank or z-score."""
+    return "return" if "return" in predictions else "score"
+
+
+def _labels_of(rows: pd.DataFrame, labels: pd.DataFrame) -> np.ndarray:
+    """The label of each row, by date and symbol; NaN where there is none."""
+    session = pd.DatetimeIndex(labels.index).get_indexer(pd.DatetimeIndex(rows["date_predicted"]))
+    stock = pd.Index(labels.columns).get_indexer(pd.Index(rows["symbol"]))
+    values = labels.to_numpy(dtype=np.float64)[session, stock]
+    return np.where((session >= 0) & (stock >= 0), values, np.nan)
+
+
+def _told(row: tuple) -> str:
+    date, horizon, symbol = row
+    return f"{symbol} made on {pd.Timestamp(date).date()} for horizon {horizon}"

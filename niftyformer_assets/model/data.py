@@ -1,0 +1,219 @@
+"""An experiment's folder, loaded for training and prediction.
+
+Only NumPy is needed here beside the store, so that a bare GPU machine can train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
+from niftyformer_assets.dataset.target import target
+from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
+from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.calendar_features import calendar_features
+from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.store.arrays import Axes, load_arrays
+from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+PERIODS = ("train", "validation", "test")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The part of an experiment's settings that the model depends on."""
+
+    name: str
+    seed: int
+    windows: WindowSettings
+    wavelet: WaveletSettings
+    model: ModelSettings
+    training: TrainingSettings
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> RunSettings:
+        """From the content of experiment.json, or from `values`.
+
+        Raises:
+            KeyError, TypeError, ValueError: a section or key is missing, unknown or wrong.
+        """
+        return cls(
+            name=str(content["name"]),
+            seed=int(content["seed"]),
+            windows=_section("windows", WindowSettings, content),
+            wavelet=_section("wavelet", WaveletSettings, content),
+            model=_section("model", ModelSettings, content),
+            training=_section("training", TrainingSettings, content),
+        )
+
+    def values(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """T sessions of N symbols with F factors; D is the model's width.
+
+    returns: float32 [T, N], missing = 0; valid: bool [T, N], where there is a return.
+    factors: float32 [T, N, F], missing = 0.
+    graph: float32 [N, D], embedding of the correlation graph.
+    low_matrix, low_matrix_output: float32 [T1, T1] and [T2, T2], the low band of a window.
+    to_come: datetime64[D], the exchange's next sessions where known.
+    """
+
+    settings: RunSettings
+    axes: Axes
+    split: Split
+    factor_names: tuple[str, ...]
+    returns: np.ndarray
+    valid: np.ndarray
+    factors: np.ndarray
+    graph: np.ndarray
+    low_matrix: np.ndarray
+    low_matrix_output: np.ndarray
+    to_come: np.ndarray
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """float32 [T, N]: what is predicted of each session; NaN where missing."""
+        known = np.where(self.valid, self.returns.astype(np.float64), np.nan)
+        return target(known, self.settings.windows.label).astype(np.float32)
+
+    @cached_property
+    def calendar(self) -> np.ndarray:
+        """int64 [T + T2, 2]: temporal features of the sessions, and of those that follow the last."""
+        dates = following(self.axes.dates, self.settings.windows.output_sessions, self.to_come)
+        return calendar_features(dates, self.settings.model.temporal_features)
+
+    @cached_property
+    def enough(self) -> np.ndarray:
+        """bool [T, N]: a sample made on this session may use this stock."""
+        made = self.all_samples
+        enough = np.zeros(self.valid.shape, dtype=bool)
+        enough[made.start :] = made.enough_returns(self.valid)
+        return enough
+
+    @property
+    def all_samples(self) -> Samples:
+        """A sample for each session with a whole window before it."""
+        return inference_samples(len(self.axes.dates), self.settings.windows)
+
+    def samples(self) -> dict[str, Samples]:
+        """The samples of each part, with all labels in the part."""
+        return samples(self.split, self.settings.windows)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Hashes by name of all that training reads: nothing after the validation sessions."""
+        end = self.split.validation.stop
+        parts = {
+            "sessions": self.axes.dates[:end].astype(str),
+            "symbols": np.array(self.axes.symbols),
+            "split": np.array([self.split.train.start, self.split.train.stop, self.split.validation.start, end]),
+            "returns": np.where(self.valid, self.returns, np.nan)[:end],
+            "factor names": np.array(self.factor_names),
+            "factors": self.factors[:end],
+            "graph embedding": self.graph,
+            "wavelet matrices": np.concatenate([self.low_matrix.ravel(), self.low_matrix_output.ravel()]),
+        }
+        return {name: hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest() for name, part in parts.items()}
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Load what the model reads from an experiment's folder.
+
+    Raises:
+        NiftyFormerError: a file is missing, damaged or on other sessions or symbols than the
+            others; a factor is not finite; the embedding is not as wide as the model.
+    """
+    files = ExperimentFolder(folder)
+    content = _read_experiment(files.settings)
+    try:
+        run = RunSettings.read(content)
+        graph_settings = _section("graph", GraphSettings, content)
+        periods = {part: np.array(content["split"][part], dtype="datetime64[D]") for part in PERIODS}
+        to_come = np.array(content.get("to_come", []), dtype="datetime64[D]")
+    except (KeyError, TypeError, ValueError) as error:
+        detail = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise NiftyFormerError(f"{files.settings}: {detail}. Write the experiment's settings again.") from error
+    flow, axes = load_arrays(files.flow)
+    trend, _ = load_arrays(files.trend_indicator, axes)
+    factors, _ = load_arrays(files.neutralized_factors, axes)
+    names = tuple(str(name) for name in factors["names"])
+    dense = np.where(factors["valid"], factors["result"], 0).astype(np.float32)
+    _must_be_finite(files.neutralized_factors, dense, axes, names)
+    if graph_settings.embedding == "none":
+        graph = np.zeros((len(axes.symbols), run.model.width), dtype=np.float32)
+    else:
+        loaded, _ = load_arrays(files.graph_embeddings, axes)
+        graph = loaded[files.graph_embeddings.stem].astype(np.float32)
+    if graph.shape[1] != run.model.width:
+        raise NiftyFormerError(
+            f"{files.graph_embeddings} is {graph.shape[1]} wide and model.width is {run.model.width}: they are added, "
+            "so set graph.dimensions to model.width and materialize graph_embeddings again."
+        )
+    return Dataset(
+        settings=run,
+        axes=axes,
+        split=_split(axes.dates, periods, files.settings),
+        factor_names=names,
+        returns=np.where(trend["valid"], flow["result"], 0).astype(np.float32),
+        valid=trend["valid"],
+        factors=dense,
+        graph=graph,
+        low_matrix=flow["low_matrix"].astype(np.float32),
+        low_matrix_output=flow["low_matrix_output"].astype(np.float32),
+        to_come=to_come,
+    )
+
+
+def _read_experiment(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise missing(path)
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise damaged(path, error) from error
+
+
+def _section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:
+    """The settings of one section; a key that the class does not know is an error, not ignored."""
+    section = content[name]
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(section) - known):
+        raise ValueError(f"{name}.{unknown[0]} is an unknown key")
+    return kind(**section)
+
+
+def _split(dates: np.ndarray, periods: Mapping[str, np.ndarray], path: Path) -> Split:
+    def part(name: str) -> slice:
+        first, last = periods[name]
+        place = slice(int(np.searchsorted(dates, first)), int(np.searchsorted(dates, last, side="right")))
+        if place.start >= place.stop:
+            raise NiftyFormerError(
+                f"{path}: no session between {first} and {last} for {name}; the arrays cover {dates[0]} to {dates[-1]}."
+            )
+        return place
+
+    test = part("test")
+    return Split(part("train"), part("validation"), test, slice(test.stop, len(dates)))
+
+
+def _must_be_finite(path: Path, factors: np.ndarray, axes: Axes, names: tuple[str, ...]) -> None:
+    bad = np.argwhere(~np.isfinite(factors))
+    if len(bad):
+        session, symbol, factor = bad[0]
+        raise NiftyFormerError(
+            f"{path}: {names[factor]} of {axes.symbols[symbol]} on {axes.dates[session]} is not a finite number though "
+            f"it is marked valid ({len(bad)} such values). Materialize neutralized_factors again."
+        )

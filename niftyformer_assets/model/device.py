@@ -1,0 +1,131 @@
+"""Which device computes, and in which precision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from niftyformer_assets.store.errors import NiftyFormerError
+
+Kind = Literal["auto", "cuda", "cpu"]
+Precision = Literal["auto", "float32", "bfloat16"]
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device with what is worth knowing about it.
+
+    memory_mib: all of its memory; free_mib: what was free when it was chosen (None on a CPU).
+    compute_capability: as NVIDIA numbers it, None on a CPU.
+    precision: of the products in training.
+    """
+
+    kind: Literal["cuda", "cpu"]
+    name: str
+    memory_mib: int
+    free_mib: int | None
+    compute_capability: str | None
+    precision: Literal["float32", "bfloat16"]
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device(self.kind)
+
+    def autocast(self) -> torch.autocast:
+        """The context in which products are computed in this device's precision."""
+        return torch.autocast(self.kind, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def peak_mib(self) -> int:
+        """The most memory that tensors took on a GPU since the start, or the process on a CPU; 0 if unknown."""
+        if self.kind == "cuda":
+            return torch.cuda.max_memory_allocated() // MIB
+        try:
+            import resource
+        except ImportError:  # not every system has it
+            return 0
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+    def describe(self) -> dict[str, Any]:
+        """The fields by name, for logs and metadata."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        capability = f", compute capability {self.compute_capability}" if self.compute_capability else ""
+        return f"{self.name} ({self.memory_mib} MiB{capability}) in {self.precision}"
+
+
+def choose_device(asked: Kind = "auto", precision: Precision = "auto", require_gpu: bool = False) -> Device:
+    """The device to train or predict on.
+
+    Args:
+        asked: `auto` is a GPU if there is one, else the CPU.
+        require_gpu: refuse the CPU.
+
+    Raises:
+        NiftyFormerError: a GPU is required or asked for and there is none that torch can use.
+    """
+    gpu = torch.cuda.is_available()
+    if require_gpu and asked == "cpu":
+        raise NiftyFormerError("the CPU was asked for, but a GPU is required: ask for the GPU or allow the CPU.")
+    if not gpu and (require_gpu or asked == "cuda"):
+        why = "this build of torch is without CUDA" if torch.version.cuda is None else "torch sees no CUDA device"
+        raise NiftyFormerError(
+            f"no GPU to train on ({why}): run it where there is one, or allow the CPU (NIFTYFORMER_CPU_ALLOWED=true)."
+        )
+    if gpu and asked != "cpu":
+        # cuBLAS repeats its results only with a fixed workspace, and reads this once, at its start.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        properties = torch.cuda.get_device_properties(0)
+        capability = (properties.major, properties.minor)
+        return Device(
+            kind="cuda",
+            name=properties.name,
+            memory_mib=properties.total_memory // MIB,
+            free_mib=torch.cuda.mem_get_info(0)[0] // MIB,
+            compute_capability=f"{capability[0]}.{capability[1]}",
+            precision=_resolve(precision, capability >= (8, 0)),
+        )
+    return Device(
+        kind="cpu",
+        name=str(torch.cpu.get_capabilities().get("cpu_name", "CPU")),
+        memory_mib=_machine_memory() // MIB,
+        free_mib=None,
+        compute_capability=None,
+        # Measured: half the time of float32 where the CPU multiplies in it, many times the time elsewhere.
+        precision=_resolve(precision, torch.cpu._is_avx512_bf16_supported()),
+    )
+
+
+@contextmanager
+def out_of_memory_in_words(batch_size: int, device: Device) -> Iterator[None]:
+    """Turn running out of memory into one line with the batch size to try."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        on_cpu = isinstance(error, MemoryError) or "allocate memory" in str(error)
+        if not (isinstance(error, torch.OutOfMemoryError) or on_cpu):
+            raise
+        advice = f"set training.batch_size to {batch_size // 2}" if batch_size > 1 else "set a smaller model.width"
+        raise NiftyFormerError(
+            f"{device.name} with {device.memory_mib} MiB is out of memory at training.batch_size {batch_size}: "
+            f"{advice} and start again."
+        ) from None
+
+
+def _resolve(precision: Precision, bfloat16_helps: bool) -> Literal["float32", "bfloat16"]:
+    if precision != "auto":
+        return precision
+    return "bfloat16" if bfloat16_helps else "float32"
+
+
+def _machine_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return 0

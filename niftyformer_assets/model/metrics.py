@@ -1,0 +1,72 @@
+"""How good predictions are, beside the same figures of trivial ones on the same sessions.
+
+Shapes: S samples, T2 output sessions, N stocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.ndarray) -> dict[str, float]:
+    """Figures over all known labels; NaN where there is nothing to measure.
+
+    Args:
+        value: float [S, T2, N] predicted label.
+        p_up: float [S, T2, N] predicted probability of a label above 0.
+        label: float [S, T2, N].
+        known: bool [S, T2, N].
+
+    Returns:
+        mae, rmse; mape, the mean of |error / label| over labels that are not 0; accuracy of
+        p_up > 1/2; mae_zero, of predicting 0; accuracy_majority, of the better of always up and
+        always down on these very labels; rank_ic, the mean over sessions and horizons of the rank
+        correlation across stocks, rank_ic_last that of the last horizon, which is traded, and
+        rank_ic_last_t its t statistic over sessions.
+    """
+    names = ("mae", "rmse", "mape", "accuracy", "mae_zero", "accuracy_majority")
+    figures = dict.fromkeys((*names, "rank_ic", "rank_ic_last", "rank_ic_last_t"), float("nan"))
+    if known.any():
+        y, error = label[known].astype(np.float64), (value[known] - label[known]).astype(np.float64)
+        share_up = float(np.mean(y > 0))
+        figures["mae"] = float(np.mean(np.abs(error)))
+        figures["rmse"] = float(np.sqrt(np.mean(error**2)))
+        if (y != 0).any():
+            figures["mape"] = float(np.mean(np.abs(error[y != 0] / y[y != 0])))
+        figures["accuracy"] = float(np.mean((p_up[known] > 0.5) == (y > 0)))
+        figures["mae_zero"] = float(np.mean(np.abs(y)))
+        figures["accuracy_majority"] = max(share_up, 1 - share_up)
+    coefficients = rank_ic(np.where(known, value, np.nan), np.where(known, label, np.nan))
+    if np.isfinite(coefficients).any():
+        figures["rank_ic"] = float(np.nanmean(coefficients))
+    last = coefficients[:, -1][np.isfinite(coefficients[:, -1])]
+    if len(last):
+        figures["rank_ic_last"] = float(last.mean())
+    if len(last) > 1 and (spread := float(last.std(ddof=1))) > 0:
+        figures["rank_ic_last_t"] = float(last.mean() / spread * np.sqrt(len(last)))
+    return figures
+
+
+def matrix(rows: pd.DataFrame, date: str, value: str, dates: pd.Index, symbols: pd.Index) -> np.ndarray:
+    """A column of a table with a row for each date and symbol as float [dates, symbols]; NaN where there is none."""
+    values = np.full((len(dates), len(symbols)), np.nan)
+    values[dates.get_indexer(pd.Index(rows[date])), symbols.get_indexer(pd.Index(rows["symbol"]))] = rows[value]
+    return values
+
+
+def rank_ic(value: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Spearman's correlation over the last dimension of [..., N], ties sharing their mean rank.
+
+    Pairs with a NaN are left out; NaN where fewer than 3 pairs are left or one side is constant.
+    """
+    both = np.isfinite(value) & np.isfinite(label)
+    ranks = []
+    for side in (value, label):
+        rows = np.where(both, side, np.nan).reshape(-1, side.shape[-1])
+        ranks.append(pd.DataFrame(rows).rank(axis=1).to_numpy().reshape(side.shape))
+    count = both.sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a, b = (np.nan_to_num(rank - np.nansum(rank, -1, keepdims=True) / count[..., None]) for rank in ranks)
+        spread = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+        return np.where((count >= 3) & (spread > 0), (a * b).sum(-1) / spread, np.nan)

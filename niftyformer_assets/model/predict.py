@@ -1,0 +1,180 @@
+"""Predictions from a model's folder and an experiment's data, on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from niftyformer_assets.model.batches import DeviceData
+from niftyformer_assets.model.checkpoint import ModelFolder, read_card, read_checkpoint
+from niftyformer_assets.model.data import Dataset, RunSettings
+from niftyformer_assets.model.device import Device, out_of_memory_in_words
+from niftyformer_assets.model.metrics import matrix
+from niftyformer_assets.model.stockformer import Stockformer
+from niftyformer_assets.model.training import predict_samples
+from niftyformer_assets.store.atomic import atomic_path
+from niftyformer_assets.store.errors import NiftyFormerError, damaged
+
+OUT_OF_SAMPLE = ("validation", "test", "later")
+
+
+def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.DataFrame:
+    """What the best weights in a model's folder say at the close of each session.
+
+    A prediction belongs to the part of the session it predicts. The last sessions at hand predict
+    sessions that are still to come. The score to trade at the close of date_made is that of the
+    largest horizon. A stock with fewer than half of a window's returns has no row. Products are
+    computed in float32 whatever the training did.
+
+    Args:
+        folder: the model's folder; nothing else of the training is needed.
+        parts: of validation, test, later and train.
+
+    Returns:
+        date_made, date_predicted (datetime64), horizon (int32, 1..T2), symbol, split, `return` if
+        the label is the return, else `score`, and p_up, the probability of a label above 0; sorted
+        by date_made, horizon and symbol.
+
+    Raises:
+        NiftyFormerError: the folder has no model, or one for other symbols, factors or settings.
+    """
+    files = ModelFolder(folder)
+    network = load_model(files, dataset).to(device.torch_device)
+    made_for, axes = dataset.all_samples, dataset.axes
+    split = made_for.parts(dataset.split)  # [S, T2]
+    asked = np.isin(split, list(parts))
+    chosen = np.flatnonzero(asked.any(axis=1))
+    data = DeviceData(dataset, device.torch_device)
+    batch_size, exact = dataset.settings.training.batch_size, replace(device, precision="float32")
+    with out_of_memory_in_words(batch_size, device):
+        made_on = torch.from_numpy(made_for.made_on[chosen])
+        value, p_up = predict_samples(network, data, made_on, exact, batch_size)
+    made_on_dates = made_for.made_on_dates(axes.dates)[chosen]
+    predicted_dates = made_for.predicted_dates(axes.dates, dataset.to_come)[chosen]
+    with_enough = dataset.enough[made_for.made_on[chosen]]
+    sample, horizon, stock = np.nonzero(asked[chosen][..., None] & with_enough[:, None, :])
+    frame = pd.DataFrame(
+        {
+            "date_made": made_on_dates[sample].astype("datetime64[ns]"),
+            "date_predicted": predicted_dates[sample, horizon].astype("datetime64[ns]"),
+            "horizon": (horizon + 1).astype(np.int32),
+            "symbol": np.array(axes.symbols)[stock],
+            "split": split[chosen][sample, horizon],
+            value_column(dataset): value[sample, horizon, stock].astype(np.float64),
+            "p_up": p_up[sample, horizon, stock].astype(np.float64),
+        }
+    )
+    bad = ~np.isfinite(frame[value_column(dataset)].to_numpy())
+    if bad.any():
+        first = frame[bad].iloc[0]
+        raise NiftyFormerError(
+            f"the prediction of {first['symbol']} made on {first['date_made'].date()} is not a finite number: "
+            f"look at its returns and factors in that window, or train again."
+        )
+    return frame
+
+
+def value_column(dataset: Dataset) -> str:
+    """`return` if returns are predicted; predictions of ranks and z-scores are called `score`."""
+    return "return" if dataset.settings.windows.label == "return" else "score"
+
+
+def load_model(files: ModelFolder, dataset: Dataset) -> Stockformer:
+    """The network with its best weights, on the CPU, refused if the dataset does not fit it."""
+    card = read_card(files.card)
+    try:
+        settings = RunSettings.read(card["settings"])
+        known: dict[str, Any] = {"symbols": card["symbols"], "factors": card["factors"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(files.card, error) from error
+    now = dataset.settings
+    for name, of_model, of_data in (
+        ("symbols", known["symbols"], list(dataset.axes.symbols)),
+        ("factors", known["factors"], list(dataset.factor_names)),
+        ("windows", settings.windows, now.windows),
+        ("wavelet", settings.wavelet, now.wavelet),
+        ("model", settings.model, now.model),
+    ):
+        if of_model != of_data:
+            raise NiftyFormerError(
+                f"the model in {files.root} was trained with other {name} than the dataset has: "
+                f"{_difference(of_model, of_data)}. Train again, or use the dataset it was trained on."
+            )
+    network = Stockformer(
+        settings.model,
+        len(known["factors"]),
+        settings.windows.input_sessions,
+        settings.windows.output_sessions,
+        torch.zeros(len(known["symbols"]), settings.model.width),
+    )
+    try:
+        network.load_state_dict(read_checkpoint(files.best)["model"])
+    except (RuntimeError, KeyError) as error:
+        raise damaged(files.best, error) from error
+    return network
+
+
+def _difference(of_model: object, of_data: object) -> str:
+    if isinstance(of_model, list) and isinstance(of_data, list):
+        if len(of_model) != len(of_data):
+            return f"{len(of_model)} against {len(of_data)}"
+        place = next(i for i, (a, b) in enumerate(zip(of_model, of_data, strict=True)) if a != b)
+        return f"number {place + 1} is {of_model[place]} against {of_data[place]}"
+    return f"{of_model} against {of_data}"
+
+
+def write_last_step(files: ModelFolder, dataset: Dataset, predictions: pd.DataFrame, part: str = "test") -> None:
+    """The plan's four CSVs of one part, in the folder `output`: [sessions × symbols] of the largest horizon.
+
+    Each row is of the session predicted. regression_pred_last_step.csv has the predicted label,
+    regression_label_last_step.csv the label; classification_pred_last_step.csv the probability of
+    a label above 0, classification_label_last_step.csv 1 where it is. Missing is empty.
+    """
+    rows = predictions[
+        (predictions["split"] == part) & (predictions["horizon"] == dataset.settings.windows.output_sessions)
+    ]
+    labels = label_frame(dataset).iloc[getattr(dataset.split, part)]
+    index, symbols = labels.index, labels.columns
+    for name, table in (
+        ("regression_pred", _wide(rows, value_column(dataset), index, symbols)),
+        ("regression_label", labels),
+        ("classification_pred", _wide(rows, "p_up", index, symbols)),
+        ("classification_label", (labels > 0).astype("Int8").where(labels.notna())),
+    ):
+        with atomic_path(files.output / f"{name}_last_step.csv") as temporary:
+            table.to_csv(temporary, date_format="%Y-%m-%d")
+
+
+def _wide(rows: pd.DataFrame, column: str, index: pd.Index, symbols: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(matrix(rows, "date_predicted", column, index, symbols), index=index, columns=symbols)
+
+
+def expected_index(dataset: Dataset, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.MultiIndex:
+    """Which (date_made, horizon, symbol) `predict` must give, counted from the returns alone.
+
+    A symbol is expected where at least half of the window's sessions up to date_made have a return.
+    """
+    length, horizons = dataset.settings.windows.input_sessions, dataset.settings.windows.output_sessions
+    dates, count = dataset.axes.dates, len(dataset.axes.dates)
+    part_of = [dataset.split.part_of(session) for session in range(count)] + ["later"] * horizons
+    rows: list[tuple[np.datetime64, int, str]] = []
+    for made in range(length - 1, count):
+        present = dataset.valid[made - length + 1 : made + 1].sum(axis=0)
+        symbols = [name for name, n in zip(dataset.axes.symbols, present, strict=True) if 2 * n >= length]
+        for horizon in range(1, horizons + 1):
+            if part_of[made + horizon] in parts:
+                rows.extend((dates[made], horizon, symbol) for symbol in symbols)
+    frame = pd.DataFrame(rows, columns=["date_made", "horizon", "symbol"])
+    return pd.MultiIndex.from_frame(frame.astype({"date_made": "datetime64[ns]", "horizon": "int32"}))
+
+
+def label_frame(dataset: Dataset) -> pd.DataFrame:
+    """The label of each session [dates × symbols]; NaN where missing."""
+    index = pd.Index(dataset.axes.dates.astype("datetime64[ns]"), name="date")
+    return pd.DataFrame(dataset.labels, index=index, columns=pd.Index(dataset.axes.symbols))

@@ -1,0 +1,121 @@
+"""Ways to watch a training: in a terminal, in TensorBoard, or by a function of your own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Metrics = Mapping[str, float]
+
+
+class Observer:
+    """Is told how a training goes. The methods do nothing until overridden."""
+
+    def started(self, first_epoch: int, last_epoch: int, steps: int) -> None:
+        """Before the first epoch that is trained now; `steps` an epoch."""
+
+    def step(self, epoch: int, step: int) -> None:
+        """After each step, both counted from 1."""
+
+    def epoch(self, metrics: Metrics) -> None:
+        """After each epoch, when it is safely on disk."""
+
+    def finished(self) -> None:
+        """At the end, however it came."""
+
+
+class EachEpoch(Observer):
+    """Calls a function with the metrics of each epoch."""
+
+    def __init__(self, call: Callable[[Metrics], object]) -> None:
+        self.call = call
+
+    def epoch(self, metrics: Metrics) -> None:
+        self.call(metrics)
+
+
+class Lines(Observer):
+    """Prints one line an epoch, for logs that are not a terminal."""
+
+    def epoch(self, metrics: Metrics) -> None:
+        print(summary(metrics), file=sys.stderr, flush=True)
+
+
+class Bar(Observer):
+    """A progress bar over epochs with the figures of the last one; needs rich."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, transient=False)
+
+    def started(self, first_epoch: int, last_epoch: int, steps: int) -> None:
+        self.progress.start()
+        self.epochs = self.progress.add_task("epochs", total=last_epoch, completed=first_epoch - 1)
+        self.steps = self.progress.add_task("steps", total=steps)
+
+    def step(self, epoch: int, step: int) -> None:
+        self.progress.update(self.steps, completed=step)
+
+    def epoch(self, metrics: Metrics) -> None:
+        self.progress.update(self.epochs, completed=metrics["epoch"])
+        self.progress.console.print(summary(metrics), highlight=False)
+
+    def finished(self) -> None:
+        self.progress.stop()
+
+
+class TensorBoard(Observer):
+    """Writes every metric as a curve; epochs that are trained again after a kill replace themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.writer: Any = None
+
+    def started(self, first_epoch: int, last_epoch: int, steps: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(str(self.folder), purge_step=first_epoch)
+
+    def epoch(self, metrics: Metrics) -> None:
+        for name, value in metrics.items():
+            if name != "epoch":
+                self.writer.add_scalar(name, value, int(metrics["epoch"]))
+        self.writer.flush()
+
+    def finished(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+def terminal() -> Observer:
+    """A bar in a terminal where rich is installed, else lines."""
+    if sys.stderr.isatty():
+        try:
+            return Bar()
+        except ImportError:
+            pass
+    return Lines()
+
+
+def tensorboard(folder: Path) -> Observer:
+    """Curves in `folder` where TensorBoard is installed, else nothing."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError:
+        return Observer()
+    return TensorBoard(folder)
+
+
+def summary(metrics: Metrics) -> str:
+    """An epoch in one line, each figure beside that of the trivial prediction."""
+    return (
+        f"epoch {metrics['epoch']:.0f}: loss {metrics['loss']:.4f}, "
+        f"val MAE {metrics['val_mae']:.5f} (zero {metrics['val_mae_zero']:.5f}), "
+        f"accuracy {metrics['val_accuracy']:.3f} (majority {metrics['val_accuracy_majority']:.3f}), "
+        f"rank IC {metrics['val_rank_ic']:+.3f}, lr {metrics['learning_rate']:.1e}, "
+        f"{metrics['sessions_per_second']:.0f} sessions/s"
+    )

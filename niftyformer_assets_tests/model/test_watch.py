@@ -1,0 +1,46 @@
+"""What a person sees of a training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from niftyformer_assets.model.checkpoint import ModelFolder
+from niftyformer_assets.model.data import Dataset
+from niftyformer_assets.model.device import Device
+from niftyformer_assets.model.training import train
+from niftyformer_assets.model.watch import Bar, Lines, tensorboard
+
+
+def epochs(dataset: Dataset, count: int) -> Dataset:
+    return replace(
+        dataset, settings=replace(dataset.settings, training=replace(dataset.settings.training, max_epochs=count))
+    )
+
+
+def test_tensorboard_has_one_value_an_epoch_also_after_going_on(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    files = ModelFolder(tmp_path)
+    train(epochs(dataset, 2), tmp_path, cpu, [tensorboard(files.tensorboard)])
+    history = train(epochs(dataset, 3), tmp_path, cpu, [tensorboard(files.tensorboard)]).history
+    events = accumulators.EventAccumulator(str(files.tensorboard))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == set(history.columns) - {"epoch"}
+    for name in ("val_mae", "val_mae_zero", "val_accuracy_majority", "gradient_norm"):
+        written = events.Scalars(name)
+        assert [event.step for event in written] == [1, 2, 3]
+        assert [event.value for event in written] == pytest.approx(list(history[name]))
+
+
+def test_lines_and_bar_show_each_epoch_beside_the_trivial_predictions(
+    tmp_path: Path, dataset: Dataset, cpu: Device, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(epochs(dataset, 2), tmp_path / "lines", cpu, [Lines()])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("epoch 2: loss") and "(zero 0.0" in lines[1] and "(majority 0." in lines[1]
+    train(epochs(dataset, 2), tmp_path / "bar", cpu, [Bar()])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "epoch 2: loss" in shown and "2/2" in shown
