@@ -12,7 +12,8 @@ from niftyformer_assets.store.checks import require
 class FactorSettings:
     """Which factors are computed, how they are selected, how they are neutralised.
 
-    factor_set: the panel the factors come from.
+    factor_set: the panel the factors come from; `own` holds the factors of `factors/own.py`,
+        `alpha158_own` both.
     ic_threshold: a factor is kept if the absolute mean of its daily information coefficient over
         the training sessions is at least this.
     ic_horizon: sessions ahead of the return that the selection looks at.
@@ -24,7 +25,7 @@ class FactorSettings:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    factor_set: Literal["alpha158", "alpha360"] = "alpha158"
+    factor_set: Literal["alpha158", "alpha360", "own", "alpha158_own"] = "alpha158"
     ic_threshold: float = 0.02
     ic_horizon: int = 1
     select_on: Literal["raw", "neutralized"] = "raw"

@@ -1,0 +1,83 @@
+"""Every factor's name and formula, and the table of them in docs/factors.md.
+
+Source: Qlib 0.9.7, `qlib.contrib.data.handler.Alpha158` and `Alpha360`; several families come from
+Kakushadze, "101 Formulaic Alphas" (2015), and from common technical indicators.
+"""
+
+from __future__ import annotations
+
+WINDOWS = (5, 10, 20, 30, 60)
+LAGS = tuple(range(59, -1, -1))
+
+SHAPES = {
+    "KMID": ("(C − O) / O", "body of the candle"),
+    "KLEN": ("(H − L) / O", "length of the candle"),
+    "KMID2": ("(C − O) / (H − L + ε)", "body as a share of the length"),
+    "KUP": ("(H − max(O, C)) / O", "upper shadow"),
+    "KUP2": ("(H − max(O, C)) / (H − L + ε)", "upper shadow as a share of the length"),
+    "KLOW": ("(min(O, C) − L) / O", "lower shadow"),
+    "KLOW2": ("(min(O, C) − L) / (H − L + ε)", "lower shadow as a share of the length"),
+    "KSFT": ("(2C − H − L) / O", "close against the middle of the candle"),
+    "KSFT2": ("(2C − H − L) / (H − L + ε)", "the same as a share of the length"),
+    "OPEN0": ("O / C", "open in units of the close"),
+    "HIGH0": ("H / C", "high in units of the close"),
+    "LOW0": ("L / C", "low in units of the close"),
+    "VWAP0": ("(H + L + C) / 3 / C", "typical price in units of the close"),
+}
+
+# {d} is the window.
+FAMILIES = {
+    "ROC": ("C[−{d}] / C", "close {d} sessions ago"),
+    "MA": ("mean(C) / C", "moving average"),
+    "STD": ("std(C) / C", "standard deviation of the close"),
+    "BETA": ("slope(C) / C", "slope of the close against time, a session"),
+    "RSQR": ("R²(C)", "how well a straight line fits the close"),
+    "RESI": ("(C − line(C)) / C", "close against that line"),
+    "MAX": ("max(H) / C", "highest high"),
+    "MIN": ("min(L) / C", "lowest low"),
+    "QTLU": ("quantile(C, 0.8) / C", "upper quantile of the close"),
+    "QTLD": ("quantile(C, 0.2) / C", "lower quantile of the close"),
+    "RANK": ("rank(C) / n", "rank of today's close in its window, ties averaged"),
+    "RSV": ("(C − min(L)) / (max(H) − min(L) + ε)", "close between lowest low and highest high"),
+    "IMAX": ("argmax(H) / {d}", "place of the highest high, 1 at the oldest session"),
+    "IMIN": ("argmin(L) / {d}", "place of the lowest low, 1 at the oldest session"),
+    "IMXD": ("(argmax(H) − argmin(L)) / {d}", "sessions between the two"),
+    "CORR": ("corr(C, ln(V + 1))", "close and volume"),
+    "CORD": ("corr(C / C′, ln(V / V′ + 1))", "changes of close and volume"),
+    "CNTP": ("mean(C > C′)", "share of rising sessions"),
+    "CNTN": ("mean(C < C′)", "share of falling sessions"),
+    "CNTD": ("CNTP − CNTN", "difference of the two"),
+    "SUMP": ("Σ max(C − C′, 0) / (Σ |C − C′| + ε)", "share of the rises in all movement"),
+    "SUMN": ("Σ max(C′ − C, 0) / (Σ |C − C′| + ε)", "share of the falls"),
+    "SUMD": ("SUMP − SUMN", "difference of the two"),
+    "VMA": ("mean(V) / (V + ε)", "mean volume in units of today's"),
+    "VSTD": ("std(V) / (V + ε)", "standard deviation of the volume"),
+    "WVMA": ("std(|C/C′ − 1|·V) / (mean(|C/C′ − 1|·V) + ε)", "spread of the volume-weighted movement"),
+    "VSUMP": ("Σ max(V − V′, 0) / (Σ |V − V′| + ε)", "share of the rises in all movement of the volume"),
+    "VSUMN": ("Σ max(V′ − V, 0) / (Σ |V − V′| + ε)", "share of the falls"),
+    "VSUMD": ("VSUMP − VSUMN", "difference of the two"),
+}
+
+FIELDS_360 = ("CLOSE", "OPEN", "HIGH", "LOW", "VWAP", "VOLUME")
+
+ALPHA158 = (*SHAPES, *(f"{family}{window}" for family in FAMILIES for window in WINDOWS))
+ALPHA360 = tuple(f"{field}{lag}" for field in FIELDS_360 for lag in LAGS)
+
+# First session of a stock, counted from 1, on which a family has a value (windows are partial).
+FIRST_SESSION = dict.fromkeys(("STD", "BETA", "RSQR", "RESI", "VSTD", "CORR"), 2)
+FIRST_SESSION |= dict.fromkeys(("SUMP", "SUMN", "SUMD", "VSUMP", "VSUMN", "VSUMD"), 2)
+FIRST_SESSION |= dict.fromkeys(("WVMA", "CORD"), 3)
+
+
+def alpha158_table() -> str:
+    """The 158 factors as a Markdown table, as it stands in docs/factors.md."""
+    lines = ["| # | factor | formula | meaning | from session |", "|---:|---|---|---|---:|"]
+    rows = [(name, formula, meaning, 1) for name, (formula, meaning) in SHAPES.items()]
+    for family, (formula, meaning) in FAMILIES.items():
+        for window in WINDOWS:
+            first = window + 1 if family == "ROC" else FIRST_SESSION.get(family, 1)
+            rows.append((f"{family}{window}", formula.format(d=window), meaning.format(d=window), first))
+    for place, (name, formula, meaning, first) in enumerate(rows, start=1):
+        cells = (formula.replace("|", "\\|"), meaning)
+        lines.append(f"| {place} | {name} | {cells[0]} | {cells[1]} | {first} |")
+    return "\n".join(lines) + "\n"

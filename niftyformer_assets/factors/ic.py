@@ -1,0 +1,129 @@
+"""Information coefficients: does a factor order the stocks as their later returns do?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.factors.kernels.cross_section import information_coefficients
+
+HORIZONS = (1, 2, 5, 10)
+
+
+@dataclass(frozen=True, eq=False)
+class DailyIC:
+    """Cross-sectional coefficients of F factors on each of T sessions; NaN where there is none.
+
+    names: of the factors. horizons: H of them, in sessions.
+    pearson, spearman: [H, F, T], between the factor at t and the return of session t + h alone.
+    autocorrelation: [F, T], of the factor's ranks with those of the session before.
+    coverage: [F, T], share of the stocks that have the factor.
+    """
+
+    names: tuple[str, ...]
+    horizons: tuple[int, ...]
+    pearson: np.ndarray
+    spearman: np.ndarray
+    autocorrelation: np.ndarray
+    coverage: np.ndarray
+
+    def pairs(self, horizon: int, part: slice, kind: str = "pearson") -> np.ndarray:
+        """Coefficients [F, sessions] of one horizon whose two sessions both lie in `part`."""
+        values: np.ndarray = getattr(self, kind)
+        return values[self.horizons.index(horizon), :, part.start : max(part.stop - horizon, part.start)]
+
+
+def daily_ic(
+    factors: np.ndarray,
+    names: Sequence[str],
+    returns: np.ndarray,
+    horizons: Sequence[int] = HORIZONS,
+    min_stocks: int = 10,
+    threads: int | None = None,
+) -> DailyIC:
+    """Coefficients of all factors, sessions and horizons.
+
+    Args:
+        factors: float32 [F, T, N]. A stock takes part on a session if it has the factor there and a
+            return `horizon` sessions later; with fewer than `min_stocks`, or where all values are
+            the same, there is no coefficient.
+        returns: float64 [T, N], the return of each session.
+    """
+    count, sessions, symbols = factors.shape
+    returns = np.where(np.isfinite(returns), returns, np.nan)
+    ascending = np.argsort(returns, axis=1, kind="stable")
+    pearson = np.full((count, len(horizons), sessions), np.nan)
+    spearman = np.full((count, len(horizons), sessions), np.nan)
+    autocorrelation, stocks = np.full((count, sessions), np.nan), np.zeros((count, sessions))
+    ahead = np.array(horizons, dtype=np.int64)
+
+    def compute(f: int) -> None:
+        values = np.ascontiguousarray(factors[f], dtype=np.float32)
+        places = pearson[f], spearman[f], autocorrelation[f], stocks[f]
+        information_coefficients(values, returns, ascending, ahead, min_stocks, *places)
+
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        list(pool.map(compute, range(count)))
+    return DailyIC(
+        names=tuple(names),
+        horizons=tuple(int(h) for h in horizons),
+        pearson=np.ascontiguousarray(pearson.swapaxes(0, 1)),
+        spearman=np.ascontiguousarray(spearman.swapaxes(0, 1)),
+        autocorrelation=autocorrelation,
+        coverage=stocks / symbols,
+    )
+
+
+def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
+    """Statistics of the coefficients over the sessions of one part, a row a factor.
+
+    A pair of sessions (t, t + h) counts only if both lie in `part`. For each horizon h and for
+    Pearson (`ic`) and Spearman (`rank_ic`): mean, std (ddof 1), icir (mean / std), t, t_nw (Newey
+    and West 1987 with h − 1 lags, for neighbouring sessions' pairs of a horizon above 1 look at
+    overlapping stretches), positive (share of sessions above 0) and sessions. The means over the
+    horizons are the decay. Then coverage and autocorrelation, averages over the part.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for horizon in daily.horizons:
+        for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
+            statistics = _statistics(daily.pairs(horizon, part, kind), lags=horizon - 1)
+            columns |= {f"{prefix}_{name}_h{horizon}": values for name, values in statistics.items()}
+    columns["coverage"] = daily.coverage[:, part].mean(axis=1)
+    # The first session of the part is compared with one that lies outside.
+    columns["autocorrelation"] = _mean(daily.autocorrelation[:, part.start + 1 : part.stop])
+    return pd.DataFrame(columns, index=pd.Index(daily.names, name="factor"))
+
+
+def _statistics(daily: np.ndarray, lags: int) -> dict[str, np.ndarray]:
+    there = np.isfinite(daily)
+    count = there.sum(axis=1)
+    mean = _mean(daily)
+    off = np.where(there, daily - mean[:, None], 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviation = np.where(count > 1, np.sqrt((off**2).sum(axis=1) / (count - 1)), np.nan)
+        icir = mean / np.where(deviation > 0, deviation, np.nan)
+        variance = (off**2).sum(axis=1)
+        for lag in range(1, min(lags, daily.shape[1] - 1) + 1):
+            variance = variance + 2 * (1 - lag / (lags + 1)) * (off[:, lag:] * off[:, :-lag]).sum(axis=1)
+        error = np.sqrt(np.where(variance > 0, variance, np.nan)) / np.where(count > 1, count, np.nan)
+        return {
+            "mean": mean,
+            "std": deviation,
+            "icir": icir,
+            "t": icir * np.sqrt(count),
+            "t_nw": mean / error,
+            "positive": np.where(count > 0, (daily > 0).sum(axis=1) / count, np.nan),
+            "sessions": count,
+        }
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean along the last axis of what is there, NaN over nothing."""
+    there = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, values, 0.0).sum(axis=1) / there.sum(axis=1)

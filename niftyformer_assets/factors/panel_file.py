@@ -1,0 +1,124 @@
+"""Factor panels as files: long tables (date, symbol, one float32 column a factor).
+
+A table has a row for each session from a stock's first candle on, whether or not there is a candle
+that session, by date and then by symbol. Notes in the file say what it was made of, so that a run
+after a new session computes that session only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from niftyformer_assets.factors.registry import FACTOR_SETS, FactorSet
+from niftyformer_assets.market.panel import ARRAYS, Panel
+from niftyformer_assets.store.arrays import Axes
+from niftyformer_assets.store.atomic import atomic_path
+from niftyformer_assets.store.errors import NiftyFormerError, damaged
+from niftyformer_assets.store.tables import read_notes
+
+
+def update_factor_panel(path: Path, factor_set: str, panel: Panel, threads: int | None = None) -> int:
+    """Bring a factor panel up to the market panel and write it; return how many sessions were computed.
+
+    If the file holds the factors of exactly the panel's earlier candles, made by the same code,
+    only the new sessions are computed; any other difference (a candle adjusted in hindsight, a new
+    symbol) and all are. The file has the same bytes either way.
+    """
+    chosen = FACTOR_SETS[factor_set]
+    done = _sessions_that_still_hold(path, chosen, panel)
+    if done == 0:
+        write_factor_panel(path, chosen.compute(panel, 0, threads), chosen, panel)
+        return len(panel.axes.dates)
+    values = np.empty((len(chosen.names), *panel.axes.shape), dtype=np.float32)
+    values[:, :done] = _read(path, Axes(panel.axes.dates[:done], panel.axes.symbols), chosen.names)
+    if done < len(panel.axes.dates):
+        values[:, done:] = chosen.compute(panel, done, threads)
+        write_factor_panel(path, values, chosen, panel)
+    return len(panel.axes.dates) - done
+
+
+def write_factor_panel(path: Path, values: np.ndarray, factor_set: FactorSet, panel: Panel) -> None:
+    """Write factors float32 [F, T, N] on the panel's axes."""
+    axes = panel.axes
+    alphabetical = np.argsort(np.array(axes.symbols, dtype=np.str_), kind="stable")
+    if not np.array_equal(alphabetical, np.arange(len(alphabetical))):
+        values = values[:, :, alphabetical]
+    started = panel.segment[:, alphabetical] >= 0
+    sessions, columns = np.nonzero(started)
+    names = pa.array([axes.symbols[place] for place in alphabetical], pa.string())
+    table = pa.table(
+        {
+            "date": pa.array(axes.dates.astype("datetime64[ms]")[sessions]),
+            "symbol": names.take(pa.array(columns)),
+            **{name: pa.array(values[place][started]) for place, name in enumerate(factor_set.names)},
+        }
+    ).replace_schema_metadata(_notes(factor_set, panel))
+    with atomic_path(path) as temporary:
+        # Values hardly ever repeat: a dictionary of them costs eight times the writing and saves nothing.
+        pq.write_table(table, temporary, use_dictionary=["date", "symbol"])
+
+
+def read_factor_panel(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarray:
+    """Read factors as float32 [F, T, N] on `axes`, NaN where there is no row.
+
+    Raises:
+        NiftyFormerError: missing, damaged, made on other axes, or without one of `names`.
+    """
+    if read_notes(path).get("axes") != _fingerprint_of_axes(axes):
+        raise NiftyFormerError(f"{path} was made on other sessions or symbols: materialize it again.")
+    return _read(path, axes, names)
+
+
+def _read(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarray:
+    try:
+        if absent := sorted(set(names) - set(pq.read_schema(path).names)):
+            raise NiftyFormerError(f"{path} has no factor {absent[0]}: materialize it again.")
+        table = pq.read_table(path, columns=["date", "symbol", *names], read_dictionary=["symbol"])
+        dates = table["date"].to_numpy().astype("datetime64[D]")
+        symbols = table["symbol"].unify_dictionaries().combine_chunks()
+        place = {symbol: column for column, symbol in enumerate(axes.symbols)}
+        columns = np.array([place[name] for name in symbols.dictionary.to_pylist()], dtype=np.int64)
+        cells = np.searchsorted(axes.dates, dates) * len(place) + columns[symbols.indices.to_numpy()]
+        values = np.full((len(names), axes.shape[0] * axes.shape[1]), np.nan, dtype=np.float32)
+        for factor, name in enumerate(names):
+            values[factor, cells] = table[name].to_numpy()
+    except (pa.ArrowException, OSError, KeyError, ValueError, IndexError) as error:
+        raise damaged(path, error) from error
+    return values.reshape(len(names), *axes.shape)
+
+
+def _sessions_that_still_hold(path: Path, factor_set: FactorSet, panel: Panel) -> int:
+    try:
+        notes = read_notes(path)
+    except NiftyFormerError:  # none yet, or damaged: it is made anew
+        return 0
+    sessions = int(notes.get("sessions", 0))
+    if not 0 < sessions <= len(panel.axes.dates):
+        return 0
+    return sessions if notes == _notes(factor_set, panel, sessions) else 0
+
+
+def _notes(factor_set: FactorSet, panel: Panel, sessions: int | None = None) -> dict[str, str]:
+    """What the factors of the panel's first `sessions` (default all) sessions are made of."""
+    axes = Axes(panel.axes.dates[:sessions], panel.axes.symbols)
+    candles = hashlib.sha256()
+    for name in ARRAYS:
+        candles.update(np.ascontiguousarray(getattr(panel, name)[:sessions]).data)
+    return {
+        "sessions": str(len(axes.dates)),
+        "axes": _fingerprint_of_axes(axes),
+        "candles": candles.hexdigest(),
+        "factors": hashlib.sha256("\n".join(factor_set.names).encode()).hexdigest(),
+        "code": factor_set.code_version(),
+    }
+
+
+def _fingerprint_of_axes(axes: Axes) -> str:
+    text = "\n".join([*axes.dates.astype(str).tolist(), *axes.symbols])
+    return hashlib.sha256(text.encode()).hexdigest()

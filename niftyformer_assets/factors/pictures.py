@@ -1,0 +1,99 @@
+"""Pictures of information coefficients, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from niftyformer_assets.factors.selection import FactorSelection
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Plot
+    from matplotlib.figure import Figure
+
+KEPT, LEFT_OUT = "#1f6f8b", "#c8ccd0"
+
+
+def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 40) -> bytes:
+    """The factors with the largest |mean coefficient| over the training sessions, with two standard errors."""
+    top = selection.summary.head(most)
+    mean = top[f"ic_mean_h{horizon}"].to_numpy()
+    error = np.abs(mean / top[f"ic_t_nw_h{horizon}"].to_numpy())
+    figure, plot = _figure(8, 1.2 + 0.22 * len(top))
+    colours = [KEPT if kept else LEFT_OUT for kept in top["selected"]]
+    plot.barh(range(len(top)), mean, xerr=2 * np.nan_to_num(error), color=colours, ecolor="#555555", capsize=2)
+    plot.set_yticks(range(len(top)), list(top.index), fontsize=7)
+    plot.set_ylim(len(top) - 0.5, -0.5)
+    plot.axvline(0, color="black", linewidth=0.8)
+    plot.set_xlabel(f"mean daily IC on the training sessions, horizon {horizon}, ± 2 standard errors")
+    plot.set_title(f"{len(selection.selected)} of {len(selection.summary)} factors selected (dark)")
+    return _png(figure)
+
+
+def cumulative_ic(selection: FactorSelection, dates: np.ndarray, train: slice, best: int = 8) -> bytes:
+    """Running sums of the daily coefficients of the strongest factors; training sessions end at the line."""
+    daily = selection.daily
+    figure, plot = _figure(9, 5)
+    names = [name for name in selection.summary.index if name in selection.selected][:best]
+    for name in names:
+        values = daily.pearson[0, daily.names.index(name)]
+        plot.plot(dates, np.cumsum(np.nan_to_num(values)), linewidth=1.2, label=name)
+    plot.axvline(dates[train.stop - 1], color="black", linestyle="--", linewidth=1)
+    plot.text(dates[train.stop - 1], 0.98, " not used for the selection →", va="top", fontsize=8,
+              transform=plot.get_xaxis_transform())  # fmt: skip
+    plot.axhline(0, color="black", linewidth=0.6)
+    plot.set_xlabel("session")
+    plot.set_ylabel(f"sum of daily IC, horizon {daily.horizons[0]}")
+    plot.set_title("Cumulative IC of the best selected factors")
+    plot.legend(fontsize=8, ncol=2)
+    figure.autofmt_xdate()
+    return _png(figure)
+
+
+def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slice) -> bytes:
+    """Average daily rank correlation between factors [F, T, N] over the training sessions."""
+    together = average_rank_correlation(factors[:, train])
+    figure, plot = _figure(2.5 + 0.35 * len(names), 2 + 0.35 * len(names))
+    image = plot.imshow(together, vmin=-1, vmax=1, cmap="RdBu_r")
+    plot.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
+    plot.set_yticks(range(len(names)), list(names), fontsize=8)
+    if len(names) <= 20:
+        for row, column in np.ndindex(together.shape):
+            value = together[row, column]
+            shade = "white" if abs(value) > 0.6 else "black"
+            plot.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=6, color=shade)
+    plot.set_title("Rank correlation of the selected factors, training sessions", fontsize=9)
+    figure.colorbar(image, ax=plot, shrink=0.8)
+    return _png(figure)
+
+
+def average_rank_correlation(factors: np.ndarray) -> np.ndarray:
+    """[F, F] from [F, T, N]: Spearman across the stocks of each session that have all factors, averaged."""
+    total, sessions = np.zeros((len(factors), len(factors))), 0
+    for t in range(factors.shape[1]):
+        values = factors[:, t][:, np.isfinite(factors[:, t]).all(axis=0)]
+        if values.shape[1] < 3:
+            continue
+        ranks = values.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable").astype(np.float64)
+        ranks -= ranks.mean(axis=1, keepdims=True)
+        ranks /= np.sqrt((ranks**2).sum(axis=1, keepdims=True))
+        total += ranks @ ranks.T
+        sessions += 1
+    return total / sessions if sessions else np.full(total.shape, np.nan)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Plot]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,42 @@
+"""How a factor of one's own is registered by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360
+from niftyformer_assets.market.panel import Panel
+
+
+class OwnFactor(NamedTuple):
+    """A function of a panel that gives [T, N], and how many sessions before a session it looks at."""
+
+    function: Callable[[Panel], np.ndarray]
+    lookback: int
+
+
+OWN_FACTORS: dict[str, OwnFactor] = {}
+
+
+def register(name: str, lookback: int) -> Callable[[Callable[[Panel], np.ndarray]], Callable[[Panel], np.ndarray]]:
+    """Register a factor of one's own (a decorator).
+
+    Args:
+        name: letters, digits and underscores; it becomes a column and a file name.
+        lookback: how many sessions before a session its value there looks at.
+
+    The function takes a panel and returns [T, N]. It is given at least `lookback` sessions before
+    those that are asked for; ±inf counts as missing.
+    """
+
+    def enter(function: Callable[[Panel], np.ndarray]) -> Callable[[Panel], np.ndarray]:
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in (*ALPHA158, *ALPHA360, *OWN_FACTORS):
+            raise ValueError(f"{name!r} is no name for a factor: letters, digits, _ only, and none that is taken")
+        OWN_FACTORS[name] = OwnFactor(function, lookback)
+        return function
+
+    return enter

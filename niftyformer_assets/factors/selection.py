@@ -1,0 +1,120 @@
+"""Which factors an experiment keeps, decided on its training sessions alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
+from niftyformer_assets.factors.neutralize import neutralize
+from niftyformer_assets.factors.settings import FactorSettings
+from niftyformer_assets.market.split import Split
+from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.errors import NiftyFormerError
+
+# What the selection did not look at, and says so.
+NOT_USED = ("validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class FactorSelection:
+    """The outcome of an experiment's factor step.
+
+    summary: one row a factor, the strongest first: `selected`, the statistics of `ic.summarise`
+        over the training sessions, and for the selected the mean coefficients on validation and
+        test, in columns that end in `_not_used`.
+    selected: the names kept, sorted.
+    daily: the coefficients behind it, on all sessions.
+    """
+
+    summary: pd.DataFrame
+    selected: tuple[str, ...]
+    daily: DailyIC
+
+
+def select_factors(
+    factors: np.ndarray,
+    names: Sequence[str],
+    returns: np.ndarray,
+    log_size: np.ndarray,
+    sectors: Sequence[str | None],
+    split: Split,
+    settings: FactorSettings,
+    threads: int | None = None,
+) -> FactorSelection:
+    """Keep the factors whose mean daily coefficient over the training sessions is far enough from zero.
+
+    A factor is kept if |mean Pearson coefficient| at `settings.ic_horizon` is at least
+    `settings.ic_threshold`, over the pairs (t, t + horizon) of training sessions, for the raw or
+    the neutralised factor as `settings.select_on` says.
+
+    Args:
+        factors: float32 [F, T, N], raw, cut to the experiment's sessions and symbols; their windows
+            may have looked at sessions before those.
+        returns, log_size: float64 [T, N]. sectors: N names. split: parts of the T sessions.
+
+    Raises:
+        NiftyFormerError: no factor is selected; it says which came closest and what to change.
+    """
+    if settings.select_on == "neutralized":
+        factors = neutralize(factors, log_size, sectors, settings, threads)
+    horizons = sorted({*HORIZONS, settings.ic_horizon})
+    daily = daily_ic(factors, names, returns, horizons, settings.min_stocks, threads)
+    summary = summarise(daily, split.train)
+    strength = summary[f"ic_mean_h{settings.ic_horizon}"].abs()
+    kept = strength >= settings.ic_threshold
+    if not kept.any():
+        raise NiftyFormerError(_nothing_selected(strength, split, settings))
+    summary.insert(0, "selected", kept)
+    for part in NOT_USED:
+        for horizon in sorted({1, 2, settings.ic_horizon}):
+            for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
+                means = _means(daily.pairs(horizon, getattr(split, part), kind))
+                summary[f"{prefix}_mean_h{horizon}_{part}_not_used"] = np.where(kept, means, np.nan)
+    ranking = np.lexsort((np.arange(len(names)), -strength.fillna(-1.0).to_numpy()))
+    return FactorSelection(summary.iloc[ranking], tuple(sorted(strength.index[kept])), daily)
+
+
+def write_selection(summary_path: Path, selected_path: Path, selection: FactorSelection) -> None:
+    """Write ic_summary.csv (one row a factor) and selected_factors.txt (one name a line)."""
+    write_text(summary_path, selection.summary.to_csv(lineterminator="\n"))
+    write_text(selected_path, "".join(f"{name}\n" for name in selection.selected))
+
+
+def read_selected(path: Path) -> tuple[str, ...]:
+    """The names in selected_factors.txt.
+
+    Raises:
+        NiftyFormerError: the file is missing, or empty.
+    """
+    names = tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
+    if not names:
+        raise NiftyFormerError(f"{path} names no factor: materialize ic_summary first.")
+    return names
+
+
+def _means(daily: np.ndarray) -> np.ndarray:
+    there = np.isfinite(daily)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, daily, 0.0).sum(axis=1) / there.sum(axis=1)
+
+
+def _nothing_selected(strength: pd.Series, split: Split, settings: FactorSettings) -> str:
+    best = strength.dropna().sort_values(ascending=False, kind="stable").head(5)
+    where = f"{settings.factor_set} ({settings.select_on} factors, horizon {settings.ic_horizon})"
+    if best.empty:
+        return (
+            f"no factor of {where} has a coefficient on any of the {split.sessions('train')} training sessions: "
+            f"fewer than min_stocks={settings.min_stocks} stocks have a factor and a return. "
+            "Add symbols or sessions, or lower factors.min_stocks."
+        )
+    listed = ", ".join(f"{name} {value:.4f}" for name, value in best.items())
+    return (
+        f"no factor of {where} reaches a mean |IC| of {settings.ic_threshold} over the "
+        f"{split.sessions('train')} training sessions; the best are {listed}. "
+        f"Lower factors.ic_threshold to {best.iloc[0]:.4f} or less, or change factors.factor_set or the sessions."
+    )

@@ -1,0 +1,84 @@
+"""The documentation, the pictures and the tables behind the asset checks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from niftyformer_assets.factors import pictures
+from niftyformer_assets.factors.catalogue import ALPHA158, alpha158_table
+from niftyformer_assets.factors.checks import constant_factors, infinite_values, missing_share, thin_sessions
+from niftyformer_assets.factors.selection import FactorSelection, select_factors
+from niftyformer_assets.factors.settings import FactorSettings
+from niftyformer_assets.market.split import Split
+from niftyformer_assets_tests.shared_data import ROOT
+
+DOCS = ROOT / "docs" / "factors.md"
+
+
+def test_the_documented_table_is_the_generated_one() -> None:
+    assert alpha158_table() in DOCS.read_text(encoding="utf-8")
+
+
+def test_the_documented_example_works() -> None:
+    """The example of an own factor in the documentation is the one in own.py, word for word."""
+    example = DOCS.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    code = (ROOT / "niftyformer_assets" / "factors" / "own.py").read_text(encoding="utf-8")
+    assert example.strip() in code
+
+
+@pytest.fixture(scope="module")
+def selection() -> tuple[FactorSelection, np.ndarray]:
+    random = np.random.default_rng(0)
+    factors = random.normal(size=(5, 50, 30)).astype(np.float32)
+    returns = random.normal(size=(50, 30))
+    returns[1:] += factors[0, :-1] + factors[1, :-1]
+    split = Split(slice(0, 30), slice(30, 40), slice(40, 50), slice(50, 50))
+    size, settings = np.full((50, 30), 12.0), FactorSettings(ic_threshold=0.2)
+    return select_factors(factors, ALPHA158[:5], returns, size, ["X"] * 30, split, settings), factors
+
+
+def test_pictures_are_png(selection: tuple[FactorSelection, np.ndarray]) -> None:
+    chosen, factors = selection
+    dates = np.datetime64("2022-01-03") + np.arange(50)
+    drawn = (
+        pictures.ic_ranking(chosen),
+        pictures.cumulative_ic(chosen, dates, slice(0, 30)),
+        pictures.factor_correlations(factors[:2], ALPHA158[:2], slice(0, 30)),
+    )
+    for picture in drawn:
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) > 5000
+    assert pictures.ic_ranking(chosen) == drawn[0]
+
+
+def test_correlations_of_factors() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(20, 40))
+    together = pictures.average_rank_correlation(np.stack([x, np.exp(x), -x, random.normal(size=x.shape)]))
+    np.testing.assert_allclose(together[0, :3], [1, 1, -1])
+    assert abs(together[0, 3]) < 0.1
+
+
+def test_tables_of_what_is_wrong() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(4, 10, 12))
+    names = ("FINE", "CONSTANT", "INFINITE", "GAPS")
+    values[1] = 2.0
+    values[2, 3, 4] = np.inf
+    values[3, 5:] = np.nan
+    started = np.ones((10, 12), dtype=bool)
+    started[:2, 0] = False
+    dates = np.datetime64("2022-01-03") + np.arange(10)
+
+    missing = missing_share(values, names, started)
+    assert missing["factor"].iloc[0] == "GAPS"
+    assert missing["missing_share"].iloc[0] == pytest.approx(60 / 118)
+    assert constant_factors(values, names)["factor"].tolist() == ["CONSTANT"]
+    assert infinite_values(values, names).to_dict("list") == {"factor": ["INFINITE"], "infinite": [1]}
+    thin = thin_sessions(values, names, dates, min_stocks=12)
+    assert thin["date"].to_numpy("datetime64[D]").tolist() == dates[[3, *range(5, 10)]].tolist()
+    assert thin["fewest"].tolist() == [11, 0, 0, 0, 0, 0]
+    assert thin_sessions(values, names, dates, min_stocks=12, after=10).empty
+    nothing = np.full((1, 10, 12), np.nan)
+    assert constant_factors(nothing, ("NONE",))["factor"].tolist() == ["NONE"]

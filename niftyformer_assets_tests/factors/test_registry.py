@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+
+from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor, register
+from niftyformer_assets.factors.registry import FACTOR_SETS, own_set
+from niftyformer_assets.factors.settings import FactorSettings
+from niftyformer_assets.market.panel import Panel
+from niftyformer_assets_tests.factors.panels import made_up_panel
+
+
+@pytest.mark.parametrize("name", FACTOR_SETS)
+def test_every_set_keeps_its_promise(name: str) -> None:
+    panel, chosen = made_up_panel(), FACTOR_SETS[name]
+    values = chosen.compute(panel, 0, None)
+    assert values.shape == (len(chosen.names), *panel.axes.shape)
+    assert values.dtype == np.float32
+    assert not np.isinf(values).any()
+    assert np.isnan(values[:, panel.segment < 0]).all()
+    np.testing.assert_array_equal(chosen.compute(panel, 100, None), values[:, 100:])
+
+
+def test_the_example_of_an_own_factor() -> None:
+    panel = made_up_panel()
+    place = FACTOR_SETS["own"].names.index("OVERNIGHT_GAP")
+    gap = FACTOR_SETS["own"].compute(panel, 0, None)[place]
+    row, column = np.argwhere(np.isfinite(gap))[5]
+    expected = panel.open[row, column] / panel.close[row - 1, column] - 1
+    assert gap[row, column] == np.float32(expected)
+
+
+@pytest.mark.parametrize("name", ["KMID", "CLOSE3", "with space", "../up", ""])
+def test_names_that_are_taken_or_no_file_names_are_refused(name: str) -> None:
+    before = dict(OWN_FACTORS)
+    with pytest.raises(ValueError, match="no name for a factor"):
+        register(name, lookback=0)(lambda panel: panel.close)
+    assert before == OWN_FACTORS
+
+
+def test_an_own_factor_of_the_wrong_shape_is_named() -> None:
+    def last(panel: Panel) -> np.ndarray:
+        return panel.close[-1]
+
+    with pytest.raises(ValueError, match="'LAST' gave shape"):
+        own_set({"LAST": OwnFactor(last, 0)}).compute(made_up_panel(), 0, None)
+
+
+def test_settings_know_every_set() -> None:
+    assert get_args(get_type_hints(FactorSettings)["factor_set"]) == tuple(FACTOR_SETS)
