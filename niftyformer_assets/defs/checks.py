@@ -1,13 +1,17 @@
 """Asset checks: what stops the graph (an error on a blocking check), and what only warns."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import table
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.tables import read_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # With fewer usable symbols than this share of those listed, something is wrong with the source, not with stocks.
 LEAST_USABLE_SHARE = 0.5
@@ -26,7 +30,7 @@ def _market_checks() -> Sequence[dg.AssetChecksDefinition]:
         description="At least half of the symbols that have candles can be used; otherwise nothing is built on them.",
     )
     def enough_usable_symbols(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        report = read_parquet(settings.workspace.data_quality_report)
+        report = _read(settings.workspace.data_quality_report)
         listed = report[report["verdict"] != "unavailable"]
         usable = int(listed["in_universe"].sum())
         return dg.AssetCheckResult(
@@ -38,7 +42,7 @@ def _market_checks() -> Sequence[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset="data_quality_report", description="No symbol failed and nothing was quarantined.")
     def nothing_quarantined(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        report = read_parquet(settings.workspace.data_quality_report)
+        report = _read(settings.workspace.data_quality_report)
         found = report[(report["verdict"] == "fail") | (report["quarantined"] > 0)]
         return dg.AssetCheckResult(
             passed=found.empty,
@@ -101,7 +105,7 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
         folder = settings.workspace.experiment(context.partition_key)
         adjacency, axes = load_arrays(folder.corr_adj)
         vectors, _ = load_arrays(folder.graph_embeddings, axes)
-        universe = read_parquet(settings.workspace.universe)
+        universe = _read(settings.workspace.universe)
         sectors = dict(zip(universe["symbol"], universe["sector"], strict=True))
         found = information(
             vectors[folder.graph_embeddings.stem],
@@ -147,7 +151,8 @@ def _prediction_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecks
             from niftyformer_assets.model.predict import expected_index, label_frame
 
             folder = settings.workspace.experiment(context.partition_key)
-            frame, more = read_parquet(folder.predictions), {}
+            frame = _read(folder.predictions)
+            more: dict[str, Any] = {}
             if name == "index_complete":
                 more = {"expected": expected_index(load_dataset(folder.root))}
             elif name == "against_trivial":
@@ -169,3 +174,9 @@ def _prediction_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecks
         check("index_complete", "Every stock with enough returns has one prediction a session and horizon."),
         check("against_trivial", "Better than predicting zero and than naming the more frequent direction, on test."),
     ]
+
+
+def _read(path: Path) -> "pd.DataFrame":
+    from niftyformer_assets.store.tables import read_parquet  # pandas takes longer to load than the definitions
+
+    return read_parquet(path)

@@ -10,7 +10,13 @@ import numpy as np
 from niftyformer_assets.dataset.published import write_stockformer_conf
 from niftyformer_assets.experiment import OpenedExperiment
 from niftyformer_assets.market.calendar import covered, sessions
+from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+# The settings that decide on what lies in the folder before the training.
+DATASET_SECTIONS = ("sessions", "universe", "factors", "windows", "wavelet", "graph")
 
 
 def write_experiment_files(opened: OpenedExperiment) -> None:
@@ -39,6 +45,23 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
         patience=experiment.training.patience,
         seed=experiment.seed,
     )
+
+
+def take_over_settings(folder: ExperimentFolder, experiment: Experiment) -> None:
+    """Bring `experiment.json` up to the experiment's file, where that changes nothing the dataset was made with.
+
+    Raises:
+        NiftyFormerError: the dataset was made with other settings; the message names them.
+    """
+    content = json.loads(folder.settings.read_text(encoding="utf-8")) if folder.settings.is_file() else {}
+    values = experiment.values()
+    for section in DATASET_SECTIONS:
+        if content.get(section) != values[section]:
+            raise NiftyFormerError(
+                f"{folder.settings}: the dataset was made with {section} {content.get(section)}, the experiment now has "
+                f"{values[section]}: materialize the experiment's earlier assets (from ic_summary and flow on) again."
+            )
+    write_text(folder.settings, json.dumps(content | values, indent=1, sort_keys=True) + "\n")
 
 
 def sessions_to_come(last: np.datetime64, count: int) -> np.ndarray:

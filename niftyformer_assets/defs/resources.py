@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from niftyformer_assets.market.ingest import IngestSettings
     from niftyformer_assets.market.kite import KiteSession
     from niftyformer_assets.market.rate_limit import Pacer
-    from niftyformer_assets.model.device import Device
+    from niftyformer_assets.model.device import Device, Precision
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class GpuResource(dg.ConfigurableResource):
 
     cpu_allowed: bool = False
 
-    def device(self, precision: str) -> Device:
+    def device(self, precision: Precision) -> Device:
         """The device to train on.
 
         Raises:

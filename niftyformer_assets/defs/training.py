@@ -8,12 +8,11 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.defs.experiment_file import sessions_to_come
+from niftyformer_assets.defs.experiment_file import sessions_to_come, take_over_settings
 from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.experiment import open_experiment
-from niftyformer_assets.factors.neutralize import read_neutralized
-from niftyformer_assets.model.baselines import BaselineInputs
+from niftyformer_assets.model.baselines import load_baseline_inputs
 from niftyformer_assets.model.baselines import baseline_predictions as predictions_of_baselines
 from niftyformer_assets.model.checkpoint import ModelFolder, changes, model_card, read_checkpoint
 from niftyformer_assets.model.data import load_dataset
@@ -21,7 +20,7 @@ from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.training import train
 from niftyformer_assets.model.watch import EachEpoch, summary, tensorboard
-from niftyformer_assets.settings import Settings, load_experiments
+from niftyformer_assets.settings import Experiment, Settings, load_experiments
 from niftyformer_assets.store.tables import write_parquet
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -34,6 +33,7 @@ def train_model(
 ) -> dg.MaterializeResult:
     """Train the experiment's Stockformer, or go on where a training was interrupted."""
     experiment, folder = _experiment(context, settings)
+    take_over_settings(folder, experiment)
     dataset = load_dataset(folder.root)
     device = gpu.device(dataset.settings.training.precision)
     context.log.info(f"training on {device}")
@@ -47,14 +47,14 @@ def train_model(
         dataset,
         folder.model,
         device,
-        observers=[EachEpoch(lambda metrics: context.log.info(summary(metrics))), tensorboard(folder.model / "runs")],
+        observers=[EachEpoch(lambda metrics: context.log.info(summary(metrics))), tensorboard(files.tensorboard)],
         restart=bool(found),
     )
     return materialized(
         "trained_model",
         folder.provenance,
         made_by=made_by,
-        settings=experiment,
+        settings=experiment.values(),
         inputs=_dataset_files(folder),
         outputs=[folder.model],
         metadata={
@@ -86,7 +86,7 @@ def predict_with_model(
         "predictions",
         folder.provenance,
         made_by=made_by,
-        settings=experiment,
+        settings=experiment.values(),
         inputs=[folder.model / "best.pt", *_dataset_files(folder)],
         outputs=[folder.predictions],
         metadata={**_described(frame), "by_part": table(_by_part(frame))},
@@ -99,17 +99,7 @@ def predict_baselines(
     """Fit and predict every baseline of the experiment."""
     opened = open_experiment(settings, context.partition_key)
     experiment, folder, axes = opened.settings, opened.folder, opened.axes
-    factors, _ = read_neutralized(folder, axes)
-    returns = opened.returns()
-    inputs = BaselineInputs(
-        axes=axes,
-        split=opened.scope.split,
-        windows=experiment.windows,
-        factors=factors.result,
-        factors_valid=factors.valid,
-        returns=np.nan_to_num(returns),
-        returns_valid=np.isfinite(returns),
-    )
+    inputs = load_baseline_inputs(folder, opened.scope.split, experiment.windows)
     frame = predictions_of_baselines(
         inputs,
         experiment.baselines,
@@ -124,16 +114,16 @@ def predict_baselines(
         folder.provenance,
         made_by=made_by,
         settings=experiment.values(),
-        inputs=[folder.neutralized_factors, opened.workspace.labels],
+        inputs=[folder.flow, folder.trend_indicator, folder.neutralized_factors],
         outputs=[folder.baseline_predictions],
         metadata={**_described(frame), "baselines": table(by_name)},
     )
 
 
-def _experiment(context: dg.AssetExecutionContext, settings: Settings) -> tuple[dict, ExperimentFolder]:
+def _experiment(context: dg.AssetExecutionContext, settings: Settings) -> tuple[Experiment, ExperimentFolder]:
     name = context.partition_key
     known = load_experiments(settings.experiments, settings.market, settings.overrides)
-    return known[name].values(), settings.workspace.experiment(name)
+    return known[name], settings.workspace.experiment(name)
 
 
 def _dataset_files(folder: ExperimentFolder) -> list:

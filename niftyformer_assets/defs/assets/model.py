@@ -65,7 +65,7 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return predict_with_model(context, settings, gpu, MADE_BY)
 
     @asset(
-        deps=["neutralized_factors", "labels", "market_panel", "universe"],
+        deps=["flow", "trend_indicator", "neutralized_factors", "market_panel", "universe"],
         kinds={"scikitlearn", "pytorch", "parquet"},
         description="What plainer means say of the same stocks on the same sessions: ridge, gradient boosting, random "
         "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random.\n\n"
