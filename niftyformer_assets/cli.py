@@ -94,6 +94,8 @@ def login(
         typer.echo(
             f"logged in; the access token holds until {token.expires:%Y-%m-%d %H:%M} IST ({settings.token_file})"
         )
+        if settings.token_environment:
+            typer.echo("KITE_ACCESS_TOKEN is set and is used instead: remove it from the environment or from .env")
 
 
 @app.command()
@@ -102,7 +104,14 @@ def exchange(
     replay: Annotated[Path | None, typer.Option(help="Serve this folder of SYMBOL.csv candles.")] = None,
     index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with --replay.")] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(help="Switch a fault on: name=value, for example too_many_requests=0.2.")
+        list[str] | None,
+        typer.Option(
+            help="Switch a fault on, as often as wanted. Shares of answers: too_many_requests=0.2, server_errors, "
+            "html_pages, cut_off_bodies, no_content_type, stalls (stall_s=10). Shares of candles: missing_candles, "
+            "duplicated_candles, negative_candles. shortened_instruments=0.3, failing_symbols=DEMO001,DEMO004, "
+            "expire_after=50 (answers until the token dies), splits=SYMBOL:2026-01-31:2 (by tomorrow's date, history "
+            "is re-adjusted tomorrow), renames=OLD:NEW:2026-01-31."
+        ),
     ] = None,
 ) -> None:
     """Run the simulated exchange by itself, to try things out against it."""
@@ -126,7 +135,9 @@ def exchange(
                 f"KITE_API_KEY={running.api_key} KITE_API_SECRET={running.api_secret}\n"
                 f"  export NIFTYFORMER_KITE_ROOT={running.url} NIFTYFORMER_INDEX_LIST_ROOT={running.url}\n"
                 "  niftyformer login && niftyformer universe && make dev\n"
-                f"faults: curl -X POST {running.url}/faults -d '{{\"too_many_requests\": 0.2}}'"
+                "other faults from now on, {} for none; and what has been asked for:\n"
+                f"  curl -X POST {running.url}/faults -d '{{\"too_many_requests\": 0.2}}'\n"
+                f"  curl {running.url}/traffic"
             )
 
         serve(simulated_market(settings), port=port, announce=announce, faults=faults, now=wall_clock)

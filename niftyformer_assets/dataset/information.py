@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.store import pictures
 from niftyformer_assets.dataset.graph import UNKNOWN_SECTOR
+from niftyformer_assets.store import pictures
 
 SIGNIFICANT = 0.01
 

@@ -67,8 +67,9 @@ def _log(context: dg.AssetExecutionContext, settings: Settings, outcome: Fetched
 def _failure(failed: list[Failed], asked: int) -> dg.Failure:
     rows = "\n".join(f"| {outcome.symbol} | {outcome.reason.replace('|', '/')} |" for outcome in failed)
     names = ", ".join(outcome.symbol for outcome in failed[:10]) + (", …" if len(failed) > 10 else "")
+    others = "The others are done; m" if len(failed) < asked else "M"
     return dg.Failure(
-        description=f"{len(failed)} of {asked} symbols failed ({names}): {failed[0].reason} The others are done; "
-        "materialize the failed ones again (Partitions, Failed).",
+        description=f"{len(failed)} of {asked} symbols failed ({names}): {failed[0].reason} {others}aterialize the "
+        "failed ones again (raw_ohlcv, Partitions, Failed).",
         metadata={"failed": dg.MetadataValue.md(f"| symbol | reason |\n| --- | --- |\n{rows}")},
     )

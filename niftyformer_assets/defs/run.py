@@ -209,7 +209,9 @@ class _Watcher:
 def _failure(result: dg.ExecuteInProcessResult) -> Exception:
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR:
-            return NiftyFormerError(f"{check.asset_key.to_user_string()}: {check.check_name} failed: {check.description}")
+            return NiftyFormerError(
+                f"{check.asset_key.to_user_string()}: {check.check_name} failed: {check.description}"
+            )
     for event in result.all_events:
         if not event.is_step_failure:
             continue

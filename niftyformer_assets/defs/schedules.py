@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -22,7 +23,8 @@ def schedules(settings: Settings, partitions: Partitions) -> list[dg.ScheduleDef
         cron_schedule=AFTER_THE_CLOSE,
         execution_timezone="Asia/Kolkata",
         default_status=(dg.DefaultScheduleStatus.RUNNING if settings.is_live else dg.DefaultScheduleStatus.STOPPED),
-        description="Asks for the new candles of all symbols on every trading day after the close, in one run.",
+        description="Asks for the new candles of all symbols on every trading day after the close, in one run. Where "
+        "nobody has logged in it is skipped and says so; `morning_correction` makes up for it.",
     )
     def daily_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return request_candles(settings, partitions, context.scheduled_execution_time)
@@ -31,25 +33,35 @@ def schedules(settings: Settings, partitions: Partitions) -> list[dg.ScheduleDef
 
 
 def request_candles(settings: Settings, partitions: Partitions, at: datetime) -> dg.RunRequest | dg.SkipReason:
-    """One run over all symbols, or why there is none."""
-    from niftyformer_assets.market.calendar import IST, is_session
+    """One run over all symbols for the session of the day, or why there is none."""
+    from niftyformer_assets.market.calendar import IST, is_session, last_complete_session
     from niftyformer_assets.market.login import find_token
 
     day = at.astimezone(IST).date()
-    symbols = partitions.symbols.get_partition_keys()
+    if partitions.advice:
+        return dg.SkipReason(partitions.advice)
     try:
-        if not symbols:
-            return dg.SkipReason(partitions.advice)
         if not is_session(day):
             return dg.SkipReason(f"NSE does not trade on {day}")
+        if last_complete_session(at) < day:
+            return dg.SkipReason(
+                f"the session of {day} is in the evening: its candles come with the next morning's run"
+            )
         if settings.is_live:
-            find_token(settings.token_file, at, settings.token_environment)
+            # A tick that was missed is made up for later; by then the token of its time may have expired.
+            find_token(settings.token_file, max(at, datetime.now().astimezone()), settings.token_environment)
     except NiftyFormerError as error:
         return dg.SkipReason(str(error))
+    return run_over(partitions.symbols.get_partition_keys(), run_key=day.isoformat())
+
+
+def run_over(symbols: Sequence[str], run_key: str, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+    """One run of the job `candles` over the partitions from the first symbol to the last."""
     return dg.RunRequest(
-        run_key=day.isoformat(),
+        run_key=run_key,
         tags={
             "dagster/asset_partition_range_start": symbols[0],
             "dagster/asset_partition_range_end": symbols[-1],
+            **(tags or {}),
         },
     )

@@ -1,23 +1,141 @@
-"""What refreshes by itself after new candles: everything up to the factor panel, never an experiment."""
+"""What happens by itself beside the schedule: what follows new candles, the morning's correction, a second attempt."""
 
 from __future__ import annotations
 
 import dagster as dg
+from dagster import AssetPartitionStatus
 
 from niftyformer_assets.defs.jobs import PANELS
+from niftyformer_assets.defs.partitions import Partitions, read_partitions
+from niftyformer_assets.defs.resources import CandleSource
+from niftyformer_assets.defs.schedules import run_over
 from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.errors import NiftyFormerError
 
-# A symbol that failed leaves its old candles in place: the rest goes on without waiting for it.
-AFTER_PARTLY_FAILED_INGEST = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+RAW = dg.AssetKey("raw_ohlcv")
+# Names the failed run that a run asks again for.
+AGAIN_FOR = "niftyformer/again_for"
+# How often somebody's login is looked for, and whether Kite is back: one light request each time.
+EVERY_S = 300
+
+
+def _once(label: str, updated: dg.AutomationCondition, missing: dg.AutomationCondition) -> dg.AutomationCondition:
+    """As `AutomationCondition.eager`, which forgets an update that comes while the asset is being made.
+
+    Here only a request settles an update: candles of a second attempt that come while the panel is
+    being made are in the next one, minutes later.
+    """
+    condition = dg.AutomationCondition
+    settled = condition.initial_evaluation() | (condition.newly_requested() & ~updated)
+    refused = condition.any_checks_match(condition.check_failed(), blocking_only=True)
+    return (
+        updated.since(settled)
+        & ~missing
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+        # What is requested together with this is judged within the run.
+        & ~condition.any_deps_match(refused & ~condition.will_be_requested())
+    ).with_label(label)
+
+
+# A symbol that failed has its old candles, or none: the rest goes on without waiting for it.
+AFTER_NEW_CANDLES = _once(
+    "after_new_candles",
+    dg.AutomationCondition.any_deps_updated().allow(dg.AssetSelection.assets(RAW)),
+    dg.AutomationCondition.any_deps_missing().ignore(dg.AssetSelection.assets(RAW)),
+)
+AFTER_A_NEW_PANEL = _once(
+    "after_a_new_panel", dg.AutomationCondition.any_deps_updated(), dg.AutomationCondition.any_deps_missing()
+)
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Automation runs by itself where candles come every day; on made-up or replayed ones nothing changes."""
+    """They run by themselves where candles come every day; made-up or replayed ones do not change."""
+    partitions, source = read_partitions(settings), CandleSource(settings)
+    status = dg.DefaultSensorStatus.RUNNING if settings.is_live else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        job_name="candles",
+        minimum_interval_seconds=EVERY_S,
+        default_status=status,
+        description="Kite settles a session's close, and adjusts prices for the day's ex-dates, until 06:00 IST. From "
+        "then on, once somebody has logged in, candles are asked for once more; what was missed comes with them.",
+    )
+    def morning_correction(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return request_correction(context, settings, partitions, source)
+
+    @dg.sensor(
+        job_name="candles",
+        minimum_interval_seconds=EVERY_S,
+        default_status=status,
+        description="After a run in which symbols failed, asks for those once again as soon as Kite answers.",
+    )
+    def failed_symbols_again(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return request_again(context, partitions, source)
+
     return [
         dg.AutomationConditionSensorDefinition(
             "refresh_after_new_candles",
             target=dg.AssetSelection.assets(*PANELS),
-            default_status=(dg.DefaultSensorStatus.RUNNING if settings.is_live else dg.DefaultSensorStatus.STOPPED),
+            default_status=status,
             description="New candles refresh the quality report, the panel, size proxy, labels and factor panels.",
-        )
+        ),
+        morning_correction,
+        failed_symbols_again,
     ]
+
+
+def request_correction(
+    context: dg.SensorEvaluationContext, settings: Settings, partitions: Partitions, source: CandleSource
+) -> dg.RunRequest | dg.SkipReason:
+    """One run over all symbols for each session whose candles have become final."""
+    from niftyformer_assets.market.calendar import last_final_session
+
+    if partitions.advice:
+        return dg.SkipReason(partitions.advice)
+    if not any(settings.workspace.raw.glob("*.parquet")):
+        return dg.SkipReason("there are no candles to correct: materialize raw_ohlcv, or wait for daily_refresh")
+    try:
+        with source.connect() as connection:
+            session = last_final_session(connection.now).isoformat()
+            if context.cursor == session:
+                return dg.SkipReason(f"the run for the final candles of {session} has been requested")
+            connection.session().check()
+    except NiftyFormerError as error:
+        return dg.SkipReason(str(error))
+    context.update_cursor(session)
+    return run_over(partitions.symbols.get_partition_keys(), run_key=session)
+
+
+def request_again(
+    context: dg.SensorEvaluationContext, partitions: Partitions, source: CandleSource
+) -> dg.RunRequest | dg.SkipReason:
+    """One run over the failed symbols for each failed run, however that was launched."""
+    run = _last_run(context.instance)
+    if run is None or run.status != dg.DagsterRunStatus.FAILURE:
+        return dg.SkipReason("the last run over raw_ohlcv has not failed")
+    if AGAIN_FOR in run.tags or context.cursor == run.run_id:
+        return dg.SkipReason(
+            "symbols that failed were asked for again already: see their reasons in the run, then materialize the "
+            "failed ones (raw_ohlcv, Partitions, Failed)"
+        )
+    keys = partitions.symbols.get_partition_keys()
+    found = context.instance.get_status_by_partition(RAW, keys, partitions.symbols) or {}
+    failed = [symbol for symbol in keys if found.get(symbol) == AssetPartitionStatus.FAILED]
+    if not failed:
+        return dg.SkipReason("no symbol is failed")
+    try:
+        with source.connect() as connection:
+            connection.session().check()
+    except NiftyFormerError as error:
+        return dg.SkipReason(f"{len(failed)} symbols are to be asked for again, but {error}")
+    context.update_cursor(run.run_id)
+    # Those between the first and the last that did not fail are at hand, and cost no request.
+    return run_over(failed, run_key=run.run_id, tags={AGAIN_FOR: run.run_id})
+
+
+def _last_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The run that was to make candles last."""
+    records = instance.get_asset_records([RAW])
+    run_id = records[0].asset_entry.last_run_id if records else None
+    return instance.get_run_by_id(run_id) if run_id else None

@@ -12,8 +12,8 @@ from niftyformer_assets.defs.experiment_file import sessions_to_come, take_over_
 from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.experiment import open_experiment
-from niftyformer_assets.model.baselines import load_baseline_inputs
 from niftyformer_assets.model.baselines import baseline_predictions as predictions_of_baselines
+from niftyformer_assets.model.baselines import load_baseline_inputs
 from niftyformer_assets.model.checkpoint import ModelFolder, changes, model_card, read_checkpoint
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves

@@ -6,6 +6,7 @@ import dagster as dg
 
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture
+from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL
 from niftyformer_assets.settings import Settings, load_experiments
 from niftyformer_assets.store.provenance import code_version
 
@@ -19,7 +20,7 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(
         deps=["market_panel"],
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=AFTER_A_NEW_PANEL,
         kinds={"csv"},
         description="Daily returns, from `market_panel`: what is predicted, one and two sessions ahead.\n\n"
         "`label.csv`: (close − previous close) / previous close [sessions × symbols], simple return, not percent; "
@@ -53,7 +54,7 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(
         deps=["market_panel"],
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=AFTER_A_NEW_PANEL,
         kinds={"numba", "parquet"},
         description="Qlib's Alpha158, from `market_panel`: 158 factors of a stock's own candles.\n\n"
         "`alpha158.parquet`: date, symbol, 158 columns (float32); a row for each stock from its first candle on. "
@@ -67,7 +68,7 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(
         deps=["market_panel"],
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=AFTER_A_NEW_PANEL,
         kinds={"numba", "parquet"},
         description="Qlib's Alpha360, from `market_panel`: the last 60 sessions of each field, scaled by the session's "
         "close.\n\n`alpha360.parquet`: date, symbol, 360 columns (float32). Made where an experiment's "

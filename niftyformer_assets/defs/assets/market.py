@@ -1,6 +1,7 @@
 """Assets of the `market` package: the universe, candles by symbol, quality, the aligned panel, the size proxy."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 import dagster as dg
@@ -8,11 +9,15 @@ import dagster as dg
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture, table
-from niftyformer_assets.defs.sensors import AFTER_PARTLY_FAILED_INGEST
+from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL, AFTER_NEW_CANDLES
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
 
 MADE_BY = ("market",)
+# Made between the close of a session and 20:00. Cron knows no holidays: on one it is late until the next refresh.
+AFTER_EACH_CLOSE = dg.FreshnessPolicy.cron(
+    deadline_cron="0 20 * * 1-5", lower_bound_delta=timedelta(hours=4), timezone="Asia/Kolkata"
+)
 
 
 def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -123,7 +128,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(
         deps=["raw_ohlcv", "universe"],
-        automation_condition=AFTER_PARTLY_FAILED_INGEST,
+        automation_condition=AFTER_NEW_CANDLES,
         kinds={"parquet", "markdown"},
         description="What is right and wrong with each symbol's candles, from `raw_ohlcv` and `universe`.\n\n"
         "`data_quality_report.parquet`: a row a symbol with its verdict and why; `data_quality_report.md`: the same to "
@@ -137,7 +142,8 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(
         deps=["raw_ohlcv", "universe", "data_quality_report"],
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=AFTER_NEW_CANDLES,
+        freshness_policy=AFTER_EACH_CLOSE,
         kinds={"numpy"},
         description="All candles as arrays on the exchange's sessions, from `raw_ohlcv` and what "
         "`data_quality_report` quarantined.\n\n"
@@ -152,7 +158,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(
         deps=["market_panel"],
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=AFTER_A_NEW_PANEL,
         kinds={"parquet"},
         description="How large a stock is, as far as candles tell, from `market_panel`: neutralisation takes it out "
         "of factors.\n\n"
