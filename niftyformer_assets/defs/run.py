@@ -6,6 +6,7 @@ Runs are recorded in the workspace's own Dagster home, so the web UI shows them 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import shutil
 import time
@@ -225,9 +226,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> Exception:
 
 def _say_where(console: Console, settings: Settings, name: str) -> None:
     folder = settings.workspace.experiment(name)
-    verdict = folder.backtest / "verdict.txt"
-    if verdict.is_file():
-        console.print(f"\n[bold]{verdict.read_text(encoding='utf-8').strip()}[/bold]", soft_wrap=True)
+    metrics = json.loads((folder.backtest / "metrics.json").read_text(encoding="utf-8"))
+    console.print(f"\n[bold]{metrics['verdict'][0]}[/bold] {' '.join(metrics['verdict'][1:])}", soft_wrap=True)
     here = Path.cwd()
 
     def shown(path: Path) -> str:
