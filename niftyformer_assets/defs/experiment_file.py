@@ -58,8 +58,8 @@ def take_over_settings(folder: ExperimentFolder, experiment: Experiment) -> None
     for section in DATASET_SECTIONS:
         if content.get(section) != values[section]:
             raise NiftyFormerError(
-                f"{folder.settings}: the dataset was made with {section} {content.get(section)}, the experiment now has "
-                f"{values[section]}: materialize its assets again, from ic_summary and flow on."
+                f"{folder.settings}: the dataset was made with {section} {content.get(section)}, the experiment "
+                f"has {values[section]}: materialize its assets again, from ic_summary and flow on."
             )
     write_text(folder.settings, json.dumps(content | values, indent=1, sort_keys=True) + "\n")
 
