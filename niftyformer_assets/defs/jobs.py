@@ -10,6 +10,9 @@ import dagster as dg
 REFERENCE = ("universe", "sector_dummies", "benchmark_index")
 CANDLES = ("raw_ohlcv",)
 PANELS = ("data_quality_report", "market_panel", "size_proxy", "labels", "alpha158_panel", "alpha360_panel")
+# Panels of a user's own factors, which are there where an experiment asks for them.
+OWN_PANEL_TAG = {"niftyformer/own_panel": "yes"}
+PANEL_SELECTION = dg.AssetSelection.assets(*PANELS) | dg.AssetSelection.tag("niftyformer/own_panel", "yes")
 EXPERIMENT = (
     "ic_summary",
     "neutralized_factors",
@@ -28,13 +31,16 @@ COMPARISON = ("model_comparison",)
 def jobs() -> dict[str, dg.UnresolvedAssetJobDefinition]:
     """The jobs by name, in the order in which their assets depend on each other."""
 
-    def job(name: str, assets: tuple[str, ...], description: str) -> dg.UnresolvedAssetJobDefinition:
-        return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*assets), description=description)
+    def job(
+        name: str, assets: tuple[str, ...] | dg.AssetSelection, description: str
+    ) -> dg.UnresolvedAssetJobDefinition:
+        selection = assets if isinstance(assets, dg.AssetSelection) else dg.AssetSelection.assets(*assets)
+        return dg.define_asset_job(name, selection=selection, description=description)
 
     made = (
         job("reference", REFERENCE, "NSE's index list, sectors, and the NIFTY 50."),
         job("candles", CANDLES, "Daily candles of all symbols, in one run."),
-        job("panels", PANELS, "Quality report, aligned panel, size proxy, labels and factor panels."),
+        job("panels", PANEL_SELECTION, "Quality report, aligned panel, size proxy, labels and factor panels."),
         job("experiment", EXPERIMENT, "Factor selection to backtest report, an experiment."),
         job("comparison", COMPARISON, "All experiments and baselines side by side."),
     )

@@ -16,10 +16,11 @@ from niftyformer_assets.settings import Settings, load_experiments
 
 @dataclass(frozen=True)
 class Partitions:
-    """Both definitions, and what a person should know where one has no keys."""
+    """Both definitions, what the experiments ask of a user's own factors, and what to know where there is no symbol."""
 
     symbols: dg.StaticPartitionsDefinition
     experiments: dg.StaticPartitionsDefinition
+    own_factor_sets: tuple[str, ...]
     advice: str | None
 
 
@@ -37,6 +38,7 @@ def read_partitions(settings: Settings) -> Partitions:
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),
+        own_factor_sets=tuple(sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158", "alpha360"})),
         advice=advice,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 from dagster import AssetPartitionStatus
 
-from niftyformer_assets.defs.jobs import PANELS
+from niftyformer_assets.defs.jobs import PANEL_SELECTION
 from niftyformer_assets.defs.partitions import Partitions, read_partitions
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.schedules import run_over
@@ -76,7 +76,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     return [
         dg.AutomationConditionSensorDefinition(
             "refresh_after_new_candles",
-            target=dg.AssetSelection.assets(*PANELS),
+            target=PANEL_SELECTION,
             default_status=status,
             description="New candles refresh the quality report, the panel, size proxy, labels and factor panels.",
         ),

@@ -56,6 +56,17 @@ def test_the_jobs_hold_every_asset_once(tmp_path: Path) -> None:
     assert sorted(together) == sorted(key.to_user_string() for key in graph.get_all_asset_keys())
 
 
+def test_an_experiment_on_own_factors_brings_their_panel(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path)
+    text = (settings.experiments / "tiny.yaml").read_text()
+    (settings.experiments / "own.yaml").write_text(text.replace("factors: {", "factors: {factor_set: alpha158_own, "))
+    definitions = build(settings)
+    graph = definitions.resolve_asset_graph()
+    assert dg.AssetKey("alpha158_own_panel") in graph.get(dg.AssetKey("ic_summary")).parent_keys
+    panels = definitions.resolve_job_def("panels").asset_layer.executable_asset_keys
+    assert dg.AssetKey("alpha158_own_panel") in panels
+
+
 def test_training_asks_for_the_gpu(tmp_path: Path) -> None:
     graph = build(tiny_settings(tmp_path)).resolve_asset_graph()
     node = graph.get(dg.AssetKey("trained_model"))

@@ -4,6 +4,7 @@ from functools import partial
 
 import dagster as dg
 
+from niftyformer_assets.defs.jobs import OWN_PANEL_TAG
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture
 from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL
@@ -83,8 +84,29 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             return make_panel(context, settings, "alpha360", MADE_BY)
         return no_panel(settings, "alpha360", MADE_BY)
 
+    def own_panel(factor_set: str) -> dg.AssetsDefinition:
+        @asset(
+            name=f"{factor_set}_panel",
+            deps=["market_panel"],
+            automation_condition=AFTER_A_NEW_PANEL,
+            tags=OWN_PANEL_TAG,
+            kinds={"python", "parquet"},
+            description="Your own factors (`factors/own.py`), from `market_panel`; with Alpha158 before "
+            f"them in `alpha158_own`.\n\n`{factor_set}.parquet`: date, symbol, a column a factor (float32).",
+        )
+        @one_line_errors()
+        def panel(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+            from niftyformer_assets.defs.factor_panels import make_panel
+
+            return make_panel(context, settings, factor_set, MADE_BY)
+
+        return panel
+
+    own_panels = [own_panel(factor_set) for factor_set in partitions.own_factor_sets]
+    panels = [*PANELS, *(f"{factor_set}_panel" for factor_set in partitions.own_factor_sets)]
+
     @asset(
-        deps=[*PANELS, "labels", "size_proxy", "sector_dummies", "universe", "market_panel"],
+        deps=[*panels, "labels", "size_proxy", "sector_dummies", "universe", "market_panel"],
         partitions_def=partitions.experiments,
         kinds={"csv"},
         description="How well each factor orders the stocks by their next return, and which are kept, from the factor "
@@ -99,7 +121,7 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return summarize_ic(context, settings, MADE_BY)
 
     @asset(
-        deps=[*PANELS, "ic_summary", "size_proxy", "sector_dummies", "universe", "market_panel"],
+        deps=[*panels, "ic_summary", "size_proxy", "sector_dummies", "universe", "market_panel"],
         partitions_def=partitions.experiments,
         kinds={"numpy", "csv"},
         description="The selected factors without size and sector, from `ic_summary`, the factor panel, `size_proxy` "
@@ -115,4 +137,4 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return neutralize_selected(context, settings, MADE_BY)
 
-    return [labels, alpha158_panel, alpha360_panel, ic_summary, neutralized_factors]
+    return [labels, alpha158_panel, alpha360_panel, *own_panels, ic_summary, neutralized_factors]
