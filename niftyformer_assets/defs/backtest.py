@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from niftyformer_assets.dataset.target import target
@@ -12,15 +13,19 @@ from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.experiment import OpenedExperiment, open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.portfolio.comparison import model_comparison, write_comparison
+from niftyformer_assets.portfolio.comparison_page import picture as comparison_picture
+from niftyformer_assets.portfolio.comparison_page import sentences
 from niftyformer_assets.portfolio.report import Background, write_report
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
 from niftyformer_assets.settings import Experiment, Settings, load_experiments
-from niftyformer_assets.store.provenance import content_fingerprint
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.provenance import code_version, content_fingerprint
 from niftyformer_assets.store.tables import read_parquet
 
 # The columns of the comparison that fit on a screen; the files hold them all.
 SHOWN = (
-    *("rank", "experiment", "name", "kind", "excess_return_equal_weight", "excess_return_equal_weight_t"),
+    *("rank", "experiment", "name", "kind", "verdict", "excess_return_equal_weight"),
+    *("excess_return_equal_weight_low", "excess_return_equal_weight_high", "excess_return_equal_weight_t"),
     *("sharpe", "sharpe_low", "sharpe_high", "rank_ic", "rank_ic_t", "sessions"),
 )
 MARKETS = {
@@ -54,7 +59,7 @@ def report_backtest(
         _indices(opened),
         experiment.strategy,
         experiment.costs,
-        variants=_variants(settings, experiment),
+        variants=_variants(settings, opened),
         seed=experiment.seed,
     )
     background = Background(
@@ -62,7 +67,7 @@ def report_backtest(
         market=MARKETS[settings.source],
         label=experiment.windows.label,
         settings=experiment.values(),
-        provenance={path.name: content_fingerprint([path]) for path in inputs},
+        provenance={path.name: content_fingerprint([path]) for path in inputs} | {"code": code_version(*made_by)},
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
         survivorship=opened.scope.survivorship,
     )
@@ -100,8 +105,14 @@ def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.Materi
         outputs=[workspace.comparison_csv, workspace.comparison_html],
         metadata={
             "dagster/row_count": len(comparison.table),
+            "verdict": " ".join(sentences(comparison)),
             "without_report": dg.MetadataValue.json(dict(comparison.without_report)),
             "ranking": table(comparison.table[[column for column in SHOWN if column in comparison.table]], limit=60),
+            **(
+                {"intervals": picture(comparison_picture(comparison), "return above equal weight, with 95% intervals")}
+                if len(comparison.table)
+                else {}
+            ),
         },
     )
 
@@ -117,10 +128,21 @@ def _indices(opened: OpenedExperiment) -> dict[str, pd.Series]:
     return indices
 
 
-def _variants(settings: Settings, experiment: Experiment) -> int:
-    """How many experiments of this market are tested on the same sessions, this one included."""
+def _variants(settings: Settings, opened: OpenedExperiment) -> int:
+    """How many experiments of this market have test sessions in common with this one, itself included."""
     known = load_experiments(settings.experiments, settings.market, settings.overrides)
-    return sum(other.test_period == experiment.test_period for other in known.values())
+    dates = opened.panel_axes.dates
+    own = _test_sessions(opened.settings, dates)
+    return sum(bool(np.isin(own, _test_sessions(other, dates)).any()) for other in known.values())
+
+
+def _test_sessions(experiment: Experiment, dates: np.ndarray) -> np.ndarray:
+    """The sessions of `dates` that an experiment is tested on; none where the candles do not cover it."""
+    try:
+        rows, split = experiment.sessions.resolve(dates)
+    except NiftyFormerError:
+        return dates[:0]
+    return dates[rows][split.test]
 
 
 def _left_out_by_quality(opened: OpenedExperiment) -> dict[str, str]:

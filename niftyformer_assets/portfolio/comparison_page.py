@@ -152,7 +152,7 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
     ]
     earned_columns = (
         "experiment", "verdict", "window", "sessions", "return of the window", "above equal weight, a year",
-        "95% interval", "p of random names",
+        "95% interval", "p against random names",
     )  # fmt: skip
     told_columns = (
         "experiment", "Sharpe ratio", "95% interval", "beats the luck of all tried (how many)", "rank IC (t)",

@@ -208,7 +208,10 @@ def gather_evidence(
         rivals=rivals,
         other_costs=run_backtest(scores, market, strategy, other),
         equal_weight=equal_weight_universe(market, strategy, costs),
-        indices={name: buy_and_hold(levels, market.axes, strategy.capital) for name, levels in indices.items()},
+        indices={
+            name: buy_and_hold(levels, market.axes, strategy.capital, strategy.trade_at)
+            for name, levels in indices.items()
+        },
         null=permutation_null(scores, market, strategy, costs, portfolios, seed),
         errors=prediction_errors(pd.concat(tables, ignore_index=True)),
         variants=variants,

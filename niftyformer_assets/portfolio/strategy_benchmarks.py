@@ -38,15 +38,17 @@ def equal_weight_universe(
     return run_backtest(alike, market, everything, replace(costs, slippage_volume_bps=0.0))
 
 
-def buy_and_hold(levels: pd.Series, axes: Axes, capital: float) -> np.ndarray:
-    """An index bought at the close of the first session and held, without costs.
+def buy_and_hold(levels: pd.Series, axes: Axes, capital: float, trade_at: str) -> np.ndarray:
+    """An index bought when the strategies first can, and held, without costs.
 
     Args:
+        trade_at: `close`: at the close of the second session, where the first scores trade; `open`: at
+            the close before it, as an index by date has no level at the open.
         levels: the index by date; dates that are no sessions are left out, a session it lacks has
             the level of the last date before it (a price index misses some special sessions).
 
     Returns:
-        float [T], rupees; the first is `capital`.
+        float [T], rupees; `capital` until it is bought.
 
     Raises:
         NiftyFormerError: the index does not reach back to the first session, ends more than 5
@@ -68,4 +70,6 @@ def buy_and_hold(levels: pd.Series, axes: Axes, capital: float) -> np.ndarray:
             f"the benchmark index is {level.min()} on {axes.dates[int(level.argmin())]}, which is no index level: "
             "materialize benchmark_index again."
         )
+    bought = min(int(trade_at == "close"), len(level) - 1)
+    level[:bought] = level[bought]
     return capital * level / level[0]

@@ -41,9 +41,15 @@ def test_buy_and_hold_matches_dates_and_carries_the_last_level() -> None:
         [90.0, 100.0, 120.0, 110.0, 7.0],
         index=pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-04", "2024-01-05", "2024-01-06"]),
     )
-    np.testing.assert_allclose(
-        buy_and_hold(levels.sample(frac=1, random_state=0), on, 1000.0), [1000, 1000, 1200, 1100]
-    )
+    shuffled = levels.sample(frac=1, random_state=0)
+    np.testing.assert_allclose(buy_and_hold(shuffled, on, 1000.0, "open"), [1000, 1000, 1200, 1100])
+
+
+def test_an_index_is_bought_when_the_strategies_first_can() -> None:
+    on = axes(4, 1, start="2024-01-02")
+    levels = pd.Series([100.0, 120.0, 90.0, 180.0], index=pd.DatetimeIndex(on.dates))
+    np.testing.assert_allclose(buy_and_hold(levels, on, 1000.0, "close"), [1000, 1000, 750, 1500])
+    np.testing.assert_allclose(buy_and_hold(levels, on, 1000.0, "open"), [1000, 1200, 900, 1800])
 
 
 def test_an_index_that_does_not_cover_the_backtest_is_refused() -> None:
@@ -51,9 +57,9 @@ def test_an_index_that_does_not_cover_the_backtest_is_refused() -> None:
     for start, days in (("2024-01-05", 30), ("2023-12-01", 35)):
         levels = pd.Series(np.ones(days), index=pd.date_range(start, periods=days))
         with pytest.raises(NiftyFormerError, match="the benchmark index covers"):
-            buy_and_hold(levels, on, 1.0)
+            buy_and_hold(levels, on, 1.0, "close")
     with pytest.raises(NiftyFormerError, match="covers nothing"):
-        buy_and_hold(pd.Series(dtype=float), on, 1.0)
+        buy_and_hold(pd.Series(dtype=float), on, 1.0, "close")
     bad = pd.Series(np.zeros(60), index=pd.date_range("2023-12-20", periods=60))
     with pytest.raises(NiftyFormerError, match="no index level"):
-        buy_and_hold(bad, on, 1.0)
+        buy_and_hold(bad, on, 1.0, "close")
