@@ -5,7 +5,6 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
-WORKSPACE ?= $(or $(NIFTYFORMER_WORKSPACE),$(if $(KITE_API_KEY),nifty200,demo))
 
 .PHONY: demo test dev check bench format clean help
 .DEFAULT_GOAL := help
@@ -17,7 +16,7 @@ demo: $(VENV)/.installed ## the whole graph on the simulated exchange, then how 
 	NIFTYFORMER_WORKSPACE=demo $(BIN)/niftyformer run --experiment demo
 
 dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.0.0.1:3000
-	NIFTYFORMER_WORKSPACE=$(WORKSPACE) DAGSTER_HOME=$(CURDIR)/storage/$(WORKSPACE) \
+	home=$$($(BIN)/niftyformer home) && DAGSTER_HOME="$$home" \
 		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1
 
 test: check ## formatting, lint, types, import contract, all tests

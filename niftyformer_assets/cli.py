@@ -1,4 +1,4 @@
-"""The command line: `niftyformer run`, `universe`, `candles`, `login`, `exchange`."""
+"""The command line: `niftyformer run`, `universe`, `candles`, `login`, `home`, `exchange`."""
 
 from __future__ import annotations
 
@@ -96,6 +96,15 @@ def login(
         )
         if settings.token_environment:
             typer.echo("KITE_ACCESS_TOKEN is set and is used instead: remove it from the environment or from .env")
+
+
+@app.command()
+def home() -> None:
+    """Say where Dagster's home of the active workspace is, for DAGSTER_HOME."""
+    with one_line_errors():
+        from niftyformer_assets.defs.run import make_home
+
+        typer.echo(make_home(read_settings()))
 
 
 @app.command()

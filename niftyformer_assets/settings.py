@@ -72,6 +72,8 @@ class Settings(BaseSettings):
             self.workspace_name = "replay" if self.replay else "nifty200" if self.kite_api_key else "demo"
         if not EXPERIMENT_NAME.fullmatch(self.workspace_name) or self.workspace_name in ("experiments", "reference"):
             raise ValueError(f"the workspace name {self.workspace_name!r} cannot be a folder of data/")
+        if self.workspace_name == "demo" and self.replay:
+            raise ValueError("workspace demo is for the made-up market: set NIFTYFORMER_WORKSPACE to another name")
         if self.workspace_name == "nifty200" and (self.replay or self.kite_root != ZERODHA):
             raise ValueError(
                 "workspace nifty200 is for Zerodha's own candles: set NIFTYFORMER_WORKSPACE to another name"
@@ -198,12 +200,6 @@ class Experiment(BaseModel):
         """All settings with defaults filled in, as JSON values."""
         return self.model_dump(mode="json")
 
-    @property
-    def test_period(self) -> tuple[Any, ...]:
-        """What two experiments share when they are tested on the same sessions."""
-        s = self.sessions
-        return (s.test.start, s.test.end) if isinstance(s, SplitByDate) else (s.start, s.end, s.ratio)
-
     @cached_property
     def summary(self) -> str:
         """A line about the experiment, for logs and the UI."""
@@ -239,9 +235,8 @@ def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Exper
         raise NiftyFormerError(f"{path}: an experiment's name is made of lower-case letters, digits, '-', '_' and '.'")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise NiftyFormerError(f"{path} is not readable as YAML: {detail}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise NiftyFormerError(f"{path} is not readable as YAML: {_in_one_line(error)}") from None
     if not isinstance(content, dict):
         raise NiftyFormerError(f"{path}: an experiment is a mapping of settings, this file holds none")
     for key, value in overrides.items():
@@ -272,7 +267,15 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise NiftyFormerError(f"--set {text!r} is not understood: write it as section.key=value")
-    return key.strip(), yaml.safe_load(value)
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError) as error:
+        raise NiftyFormerError(f"--set {text!r}: the value is not readable as YAML: {_in_one_line(error)}") from None
+
+
+def _in_one_line(error: Exception) -> str:
+    """What YAML says over several lines; it raises a bare ValueError for a date that no calendar has."""
+    return " ".join(str(error).split())
 
 
 def _experiment(content: Mapping[str, Any]) -> Experiment:

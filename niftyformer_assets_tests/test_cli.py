@@ -76,6 +76,14 @@ def test_candles_that_do_not_reach_the_experiment(folder: Path) -> None:
     assert "the candles at hand cover 2022-01-03 to 2022-01-07" in replayed(folder)
 
 
+def test_a_replay_without_a_constituent_list(folder: Path) -> None:
+    (folder / "candles").mkdir()
+    (folder / "candles" / "AAA.csv").write_text(HEADER + "2022-01-03,1,2,1,1,5\n")
+    said = refused("run", "--experiment", "mvp", "--replay", str(folder / "candles"))
+    assert "--index-list" in said
+    assert not (folder / "data").exists()
+
+
 def test_an_unknown_experiment_names_those_there_are(folder: Path) -> None:
     said = refused("run", "--experiment", "dmeo")
     assert "'dmeo'" in said
@@ -91,6 +99,7 @@ def test_an_unknown_symbol_says_which_are_near(folder: Path) -> None:
 def test_a_wrong_override_is_refused_before_anything_runs(folder: Path) -> None:
     said = refused("run", "--experiment", "demo", "--set", "training.max_epoch=2")
     assert "training.max_epoch: unknown key" in said
+    assert "not readable as YAML" in refused("run", "--experiment", "demo", "--set", "seed=[1")
     assert not (folder / "data").exists()
 
 
@@ -100,6 +109,15 @@ def test_a_data_folder_that_cannot_be_written(folder: Path, monkeypatch: pytest.
     assert "file/data" in refused("run", "--experiment", "demo")
     monkeypatch.setenv("NIFTYFORMER_STORAGE", str(folder / "file" / "storage"))
     assert "file/storage" in refused("run", "--experiment", "demo")
+
+
+def test_dagsters_home_is_that_of_the_workspace_of_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIFTYFORMER_WORKSPACE", "tryout")
+    result = CliRunner().invoke(app, ["home"])
+    assert result.output == f"{folder / 'storage' / 'tryout'}\n"
+    assert (folder / "storage" / "tryout" / "dagster.yaml").is_file()
 
 
 def test_symbols_that_follow_each_other_go_together() -> None:

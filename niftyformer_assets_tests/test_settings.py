@@ -71,7 +71,12 @@ def test_a_wrong_file_is_refused_naming_the_file_the_key_and_the_reason(
 
 def test_a_file_that_is_no_mapping_or_no_yaml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    for content, reason in (("- a\n", "holds none"), ("a: [\n", "not readable as YAML"), ("", "holds none")):
+    for content, reason in (
+        ("- a\n", "holds none"),
+        ("a: [\n", "not readable as YAML"),
+        ("a: 2024-13-01\n", "not readable as YAML: month"),
+        ("", "holds none"),
+    ):
         path.write_text(content)
         with pytest.raises(NiftyFormerError, match=reason):
             read_experiment_file(path, {})

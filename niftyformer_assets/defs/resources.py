@@ -13,7 +13,7 @@ import numpy as np
 
 from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.sources import simulated_market
+from niftyformer_assets.sources import forget_candles_of_another_market, simulated_market
 from niftyformer_assets.store.errors import NiftyFormerError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class CandleSource:
         from niftyformer_assets.market.rate_limit import Pacer
 
         market = simulated_market(self._settings)
+        forget_candles_of_another_market(self._settings, market)
         dates = np.concatenate([candles.dates for candles in market.candles.values()])
         morning_after = datetime.combine(dates.max().item() + timedelta(days=1), time(9), tzinfo=IST)
         with run_exchange(market, faults=self._faults) as exchange:
