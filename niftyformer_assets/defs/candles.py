@@ -5,11 +5,13 @@ from __future__ import annotations
 import dagster as dg
 
 from niftyformer_assets.defs.resources import CandleSource
+from niftyformer_assets.defs.results import table
 from niftyformer_assets.market.index_lists import aliases_of_lists
 from niftyformer_assets.market.ingest import Failed, Fetched, ingest
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import sha256
 from niftyformer_assets.store.provenance import code_version
+from niftyformer_assets.store.tables import read_parquet
 
 
 def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source: CandleSource) -> None:
@@ -21,6 +23,7 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
     """
     symbols = list(context.partition_keys)
     failed: list[Failed] = []
+    universe_tags = _made_from_universe(context)
     with source.connect() as connection:
         outcomes = ingest(
             symbols,
@@ -35,13 +38,34 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
             if isinstance(outcome, Failed):
                 failed.append(outcome)
                 context.log.warning(f"{outcome.symbol} failed: {outcome.reason}")
+                # Where a person looks for it: on the page of the partition that is red.
+                context.log_event(
+                    dg.AssetObservation(
+                        asset_key=context.asset_key,
+                        partition=outcome.symbol,
+                        description=f"failed: {outcome.reason}",
+                        metadata={"reason": outcome.reason},
+                    )
+                )
             else:
-                _log(context, settings, outcome)
+                _log(context, settings, outcome, universe_tags)
     if failed:
-        raise _failure(failed, len(symbols))
+        raise _failure(sorted(failed, key=lambda outcome: outcome.symbol), len(symbols))
 
 
-def _log(context: dg.AssetExecutionContext, settings: Settings, outcome: Fetched) -> None:
+def _made_from_universe(context: dg.AssetExecutionContext) -> dict[str, str]:
+    """The tags by which Dagster knows the input a materialization was made from; without them it counts as stale."""
+    event = context.instance.get_latest_materialization_event(dg.AssetKey("universe"))
+    made = event.asset_materialization if event is not None else None
+    version = (made.tags or {}).get("dagster/data_version") if made is not None else None
+    if version is None:
+        return {}
+    return {"dagster/input_data_version/universe": version, "dagster/input_event_pointer/universe": "NULL"}
+
+
+def _log(
+    context: dg.AssetExecutionContext, settings: Settings, outcome: Fetched, universe_tags: dict[str, str]
+) -> None:
     path = settings.workspace.candles(outcome.symbol)
     context.log_event(
         dg.AssetMaterialization(
@@ -50,6 +74,7 @@ def _log(context: dg.AssetExecutionContext, settings: Settings, outcome: Fetched
             tags={
                 "dagster/data_version": sha256(path)[:24],
                 "dagster/code_version": code_version("market"),
+                **universe_tags,
             },
             metadata={
                 "dagster/row_count": outcome.rows,
@@ -58,6 +83,7 @@ def _log(context: dg.AssetExecutionContext, settings: Settings, outcome: Fetched
                 "last_session": str(outcome.last or "none"),
                 "new_sessions": outcome.new_rows,
                 "reason": outcome.reason or "none",
+                "last_candles": table(read_parquet(path).tail(5).astype({"date": str})),
                 "file": dg.MetadataValue.path(str(path)),
             },
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from niftyformer_assets.defs.partitions import Partitions
-from niftyformer_assets.defs.results import table
+from niftyformer_assets.defs.results import rounded, table
 from niftyformer_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
     @dg.asset_check(
         asset="backtest_report",
         partitions_def=keys,
-        description="The model earns more than its own scores would with the symbols permuted (p < 0.05).",
+        description="The model earns more than its own scores with the symbols permuted, and more than equal "
+        "weight, beyond doubt.",
     )
     def better_than_luck(
         context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
@@ -163,7 +164,7 @@ def _prediction_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecks
                 # To be no better than a trivial prediction is how markets are; to lack one is a defect.
                 severity=dg.AssetCheckSeverity.ERROR if name == "index_complete" else dg.AssetCheckSeverity.WARN,
                 description=verdict.sentence,
-                metadata=verdict.figures,
+                metadata={figure: rounded(float(value)) for figure, value in verdict.figures.items()},
             )
 
         return checked

@@ -14,6 +14,15 @@ from niftyformer_assets.store.errors import NiftyFormerError
 LEAST_MEMBERS = {"zerodha": 180}
 
 
+def require_list(settings: Settings) -> None:
+    """Refuse a replay without a constituent list: industries and ISINs cannot be read off candles."""
+    if settings.source == "replay" and settings.index_list is None:
+        raise NiftyFormerError(
+            "a replay needs the constituent list that goes with its candles: give NSE's file with --index-list, or "
+            "set NIFTYFORMER_INDEX_LIST"
+        )
+
+
 def lists_at_hand(settings: Settings, source: CandleSource, warn: Callable[[str], None]) -> list[IndexList]:
     """Fetch the list in force, and return it with those kept before it, oldest first.
 
@@ -23,6 +32,7 @@ def lists_at_hand(settings: Settings, source: CandleSource, warn: Callable[[str]
     Raises:
         NiftyFormerError: there is no list at all.
     """
+    require_list(settings)
     kept = settings.workspace.index_lists
     try:
         with source.connect() as connection:

@@ -56,12 +56,17 @@ def materialized(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(record.fingerprint),
         metadata={
-            **metadata,
+            **{name: rounded(value) for name, value in metadata.items()},
             "file": dg.MetadataValue.path(str(outputs[0])),
             "size_bytes": sum(size_of(path) for path in outputs),
             "provenance": dg.MetadataValue.json({"settings": dict(settings), "inputs": dict(record.inputs)}),
         },
     )
+
+
+def rounded(value: Any) -> Any:
+    """A float with four significant digits, which is all that a person reads; anything else as it is."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def size_of(path: Path) -> int:
@@ -78,6 +83,8 @@ def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
 
 def table(rows: Any, limit: int = 50) -> dg.MarkdownMetadataValue:
     """A frame as a table in the web UI; what is beyond `limit` rows is counted."""
+    if not len(rows):
+        return dg.MetadataValue.md("none")
     head = rows.head(limit)
     lines = ["| " + " | ".join(str(c) for c in head.columns) + " |", "|" + " --- |" * len(head.columns)]
     lines += ["| " + " | ".join(map(_cell, values)) + " |" for values in head.itertuples(index=False)]

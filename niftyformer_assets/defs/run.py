@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from niftyformer_assets.defs import build
+from niftyformer_assets.defs.index_lists import require_list
 from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.settings import PROJECT, Settings, load_experiments
@@ -42,6 +43,7 @@ def run_experiment(settings: Settings, name: str) -> None:
             f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
         )
     CandleSource(settings).check()
+    require_list(settings)
     console = Console()
     console.print(f"[bold]{known[name].summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}")
     started = time.monotonic()
@@ -75,7 +77,7 @@ def run_candles(settings: Settings, symbols: list[str]) -> None:
         near = difflib.get_close_matches(unknown[0], keys, n=3)
         raise NiftyFormerError(
             f"{unknown[0]} is no symbol of workspace {settings.workspace.name}"
-            f"{': do you mean ' + ' or '.join(near) + '?' if near else ''} "
+            f"{': do you mean ' + ' or '.join(near) + '?' if near else '.'} "
             "The symbols are the members of all index lists at hand, under their latest names."
         )
     CandleSource(settings).check()
@@ -83,9 +85,8 @@ def run_candles(settings: Settings, symbols: list[str]) -> None:
         _run(Console(), instance, settings, "candles", CANDLES, symbols=symbols)
 
 
-@contextmanager
-def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The workspace's own Dagster instance; a workspace without settings gets those of `demo`."""
+def make_home(settings: Settings) -> Path:
+    """The workspace's Dagster home; one without settings gets those of `demo`."""
     home = settings.dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -95,6 +96,13 @@ def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
         raise NiftyFormerError(
             f"{home} cannot be written ({error.strerror}): set NIFTYFORMER_STORAGE to a folder that can"
         ) from None
+    return home
+
+
+@contextmanager
+def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The workspace's own Dagster instance."""
+    home = make_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
@@ -116,7 +124,9 @@ def _run(
     assert job.partitions_def is not None
     keys = job.partitions_def.get_partition_keys()
     if not keys:
-        raise NiftyFormerError(f"no symbols in workspace {settings.workspace.name}: give an index list")
+        raise NiftyFormerError(
+            f"no symbols in workspace {settings.workspace.name}: fetch the index list with `niftyformer universe`"
+        )
     # A run holds symbols that follow each other; all of them are one run.
     for first, last in _ranges(keys, symbols or keys):
         tags = {
@@ -237,9 +247,9 @@ def _say_where(console: Console, settings: Settings, name: str) -> None:
         "report": shown(folder.backtest / "report.html"),
         "artifacts": shown(folder.root),
         "web UI": (
-            "make dev, then http://127.0.0.1:3000"
-            if settings.workspace.name == "demo"
-            else f"NIFTYFORMER_WORKSPACE={settings.workspace.name} make dev, then http://127.0.0.1:3000"
+            "make dev, then http://127.0.0.1:3000/asset-groups"
+            if settings.workspace.name == "demo" and not settings.kite_api_key
+            else f"NIFTYFORMER_WORKSPACE={settings.workspace.name} make dev, then http://127.0.0.1:3000/asset-groups"
         ),
     }
     for what, where in lines.items():

@@ -13,10 +13,11 @@ from niftyformer_assets.store.errors import NiftyFormerError
 
 # Trading ends at 15:30, the closing session at 16:00; Kite's candle of the day is complete by then.
 AFTER_THE_CLOSE = "30 18 * * *"
+BEFORE_THE_CANDLES = "20 18 * * *"
 
 
 def schedules(settings: Settings, partitions: Partitions) -> list[dg.ScheduleDefinition]:
-    """The daily refresh; it runs by itself where candles come every day."""
+    """The daily refreshes; they run by themselves where candles come every day."""
 
     @dg.schedule(
         job_name="candles",
@@ -29,13 +30,44 @@ def schedules(settings: Settings, partitions: Partitions) -> list[dg.ScheduleDef
     def daily_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return request_candles(settings, partitions, context.scheduled_execution_time)
 
-    return [daily_refresh]
+    @dg.schedule(
+        job_name="reference",
+        cron_schedule=BEFORE_THE_CANDLES,
+        execution_timezone="Asia/Kolkata",
+        default_status=(dg.DefaultScheduleStatus.RUNNING if settings.is_live else dg.DefaultScheduleStatus.STOPPED),
+        description="Fetches NSE's index list and the NIFTY 50 on every trading day, before the candles.",
+    )
+    def daily_reference(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return request_reference(settings, context.scheduled_execution_time)
+
+    return [daily_refresh, daily_reference]
+
+
+def request_reference(settings: Settings, at: datetime) -> dg.RunRequest | dg.SkipReason:
+    """One run of the job `reference` for the session of the day, or why there is none."""
+    from niftyformer_assets.market.calendar import IST, is_session
+
+    day = at.astimezone(IST).date()
+    try:
+        if not is_session(day):
+            return dg.SkipReason(f"NSE does not trade on {day}")
+        _require_token(settings, at)
+    except NiftyFormerError as error:
+        return dg.SkipReason(str(error))
+    return dg.RunRequest(run_key=day.isoformat())
+
+
+def _require_token(settings: Settings, at: datetime) -> None:
+    from niftyformer_assets.market.login import find_token
+
+    if settings.is_live:
+        # A tick that was missed is made up for later; by then the token of its time may have expired.
+        find_token(settings.token_file, max(at, datetime.now().astimezone()), settings.token_environment)
 
 
 def request_candles(settings: Settings, partitions: Partitions, at: datetime) -> dg.RunRequest | dg.SkipReason:
     """One run over all symbols for the session of the day, or why there is none."""
     from niftyformer_assets.market.calendar import IST, is_session, last_complete_session
-    from niftyformer_assets.market.login import find_token
 
     day = at.astimezone(IST).date()
     if partitions.advice:
@@ -47,9 +79,7 @@ def request_candles(settings: Settings, partitions: Partitions, at: datetime) ->
             return dg.SkipReason(
                 f"the session of {day} is in the evening: its candles come with the next morning's run"
             )
-        if settings.is_live:
-            # A tick that was missed is made up for later; by then the token of its time may have expired.
-            find_token(settings.token_file, max(at, datetime.now().astimezone()), settings.token_environment)
+        _require_token(settings, at)
     except NiftyFormerError as error:
         return dg.SkipReason(str(error))
     return run_over(partitions.symbols.get_partition_keys(), run_key=day.isoformat())

@@ -18,6 +18,11 @@ from niftyformer_assets.factors.selection import read_selected, select_factors, 
 from niftyformer_assets.settings import Settings
 
 # What decides on the factors of an experiment.
+# The columns of the summary that fit on a screen; the file holds them all.
+SHOWN = (
+    *("ic_mean_h1", "ic_t_nw_h1", "ic_mean_h2", "rank_ic_mean_h1"),
+    *("ic_mean_h1_validation_not_used", "ic_mean_h1_test_not_used"),
+)
 SECTIONS = {"sessions", "universe", "factors"}
 
 
@@ -32,7 +37,7 @@ def summarize_ic(context: dg.AssetExecutionContext, settings: Settings, made_by:
     )
     write_selection(folder.ic_summary, folder.selected_factors, selection)
     kept = [names.index(name) for name in selection.selected]
-    columns = [name for name in selection.summary.columns if name.startswith(("ic_mean", "rank_ic_mean", "ic_t_nw"))]
+    columns = [name for name in SHOWN if name in selection.summary]
     shown = selection.summary.loc[selection.summary["selected"], columns].reset_index()
     return materialized(
         "ic_summary",
@@ -83,7 +88,10 @@ def neutralize_selected(
             "share_missing": float(1 - made.valid.mean()),
             "correlations": picture(
                 factor_correlations(
-                    np.where(made.valid, made.result, np.nan).transpose(2, 0, 1), made.names, opened.scope.split.train
+                    np.where(made.valid, made.result, np.nan).transpose(2, 0, 1),
+                    made.names,
+                    opened.scope.split.train,
+                    "neutralised",
                 ),
                 "correlations of the neutralised factors",
             ),

@@ -139,7 +139,7 @@ def _dataset_files(folder: ExperimentFolder) -> list:
 
 def _by_part(frame: pd.DataFrame) -> pd.DataFrame:
     column = "return" if "return" in frame else "score"
-    parts = frame.groupby(["split", "horizon"], sort=False)
+    parts = frame.sort_values(["date_predicted", "horizon"]).groupby(["split", "horizon"], sort=False)
     return parts.agg(
         sessions=("date_made", "nunique"),
         predictions=(column, "size"),

@@ -63,7 +63,5 @@ def labels_picture(returns: np.ndarray, axes: Axes) -> bytes:
     over_time.set(title="Daily return by session", ylabel="return, %")
     over_time.legend(fontsize=8, frameon=False)
     together.hist(100 * np.clip(returns[np.isfinite(returns)], -0.1, 0.1), bins=80, color=BLUE)
-    together.set(
-        title="All returns (beyond ±10% at the edge)", xlabel="return, %", ylabel="stock sessions", yscale="log"
-    )
+    together.set(title="All (beyond ±10% at the edge)", xlabel="return, %", ylabel="stock sessions", yscale="log")
     return png(drawn)

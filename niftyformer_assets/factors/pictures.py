@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from niftyformer_assets.factors.selection import FactorSelection
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Plot
-    from matplotlib.figure import Figure
+from niftyformer_assets.store.pictures import figure, png
 
 KEPT, LEFT_OUT = "#1f6f8b", "#c8ccd0"
 
 
-def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 40) -> bytes:
+def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 25) -> bytes:
     """The factors with the largest |mean coefficient| over the training sessions, with two standard errors."""
     top = selection.summary.head(most)
     mean = top[f"ic_mean_h{horizon}"].to_numpy()
     error = np.abs(mean / top[f"ic_t_nw_h{horizon}"].to_numpy())
-    figure, plot = _figure(8, 1.2 + 0.22 * len(top))
+    drawn = figure(8, 1.2 + 0.22 * len(top))
+    plot = drawn.add_subplot()
     colours = [KEPT if kept else LEFT_OUT for kept in top["selected"]]
     plot.barh(range(len(top)), mean, xerr=2 * np.nan_to_num(error), color=colours, ecolor="#555555", capsize=2)
     plot.set_yticks(range(len(top)), list(top.index), fontsize=7)
@@ -29,13 +24,14 @@ def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 40) -> 
     plot.axvline(0, color="black", linewidth=0.8)
     plot.set_xlabel(f"mean daily IC on the training sessions, horizon {horizon}, ± 2 standard errors")
     plot.set_title(f"{len(selection.selected)} of {len(selection.summary)} factors selected (dark)")
-    return _png(figure)
+    return png(drawn)
 
 
 def cumulative_ic(selection: FactorSelection, dates: np.ndarray, train: slice, best: int = 8) -> bytes:
     """Running sums of the daily coefficients of the strongest factors; training sessions end at the line."""
     daily = selection.daily
-    figure, plot = _figure(9, 5)
+    drawn = figure(9, 5)
+    plot = drawn.add_subplot()
     names = [name for name in selection.summary.index if name in selection.selected][:best]
     for name in names:
         values = daily.pearson[0, daily.names.index(name)]
@@ -48,14 +44,15 @@ def cumulative_ic(selection: FactorSelection, dates: np.ndarray, train: slice, b
     plot.set_ylabel(f"sum of daily IC, horizon {daily.horizons[0]}")
     plot.set_title("Cumulative IC of the best selected factors")
     plot.legend(fontsize=8, ncol=2)
-    figure.autofmt_xdate()
-    return _png(figure)
+    drawn.autofmt_xdate()
+    return png(drawn)
 
 
-def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slice) -> bytes:
+def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slice, kind: str = "selected") -> bytes:
     """Average daily rank correlation between factors [F, T, N] over the training sessions."""
     together = average_rank_correlation(factors[:, train])
-    figure, plot = _figure(2.5 + 0.35 * len(names), 2 + 0.35 * len(names))
+    drawn = figure(2.5 + 0.35 * len(names), 2 + 0.35 * len(names))
+    plot = drawn.add_subplot()
     image = plot.imshow(together, vmin=-1, vmax=1, cmap="RdBu_r")
     plot.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
     plot.set_yticks(range(len(names)), list(names), fontsize=8)
@@ -64,9 +61,9 @@ def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slic
             value = together[row, column]
             shade = "white" if abs(value) > 0.6 else "black"
             plot.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=6, color=shade)
-    plot.set_title("Rank correlation of the selected factors, training sessions", fontsize=9)
-    figure.colorbar(image, ax=plot, shrink=0.8)
-    return _png(figure)
+    plot.set_title(f"Rank correlation of the {kind} factors, training sessions", fontsize=9)
+    drawn.colorbar(image, ax=plot, shrink=0.8)
+    return png(drawn)
 
 
 def average_rank_correlation(factors: np.ndarray) -> np.ndarray:
@@ -82,18 +79,3 @@ def average_rank_correlation(factors: np.ndarray) -> np.ndarray:
         total += ranks @ ranks.T
         sessions += 1
     return total / sessions if sessions else np.full(total.shape, np.nan)
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Plot]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()

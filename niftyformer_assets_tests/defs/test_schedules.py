@@ -17,6 +17,7 @@ from niftyformer_assets.defs import build
 from niftyformer_assets.defs.jobs import PANELS
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.defs.resources import CandleSource, Connection
+from niftyformer_assets.defs.schedules import request_reference
 from niftyformer_assets.defs.sensors import AGAIN_FOR, request_correction
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.market.calendar import IST
@@ -156,7 +157,14 @@ def test_what_runs_by_itself_does_so_on_live_candles_only(
         defaults = {schedule.name: schedule.default_status.value for schedule in repository.schedule_defs}
         defaults |= {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
         assert defaults == dict.fromkeys(
-            ("daily_refresh", "refresh_after_new_candles", "morning_correction", "failed_symbols_again"), status
+            (
+                "daily_refresh",
+                "daily_reference",
+                "refresh_after_new_candles",
+                "morning_correction",
+                "failed_symbols_again",
+            ),
+            status,
         )
 
 
@@ -358,7 +366,7 @@ def test_the_panel_is_late_after_eight_in_the_evening(live: Live) -> None:
     assert (policy.deadline_cron, policy.timezone) == ("0 20 * * 1-5", "Asia/Kolkata")  # type: ignore[attr-defined]
 
 
-def test_every_automatic_run_is_of_candles_or_what_follows_them(live: Live) -> None:
+def test_every_automatic_run_is_of_candles_and_what_goes_with_them(live: Live) -> None:
     graph = live.graph.definitions.resolve_asset_graph()
     automatic = {
         key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).automation_condition is not None
@@ -367,8 +375,20 @@ def test_every_automatic_run_is_of_candles_or_what_follows_them(live: Live) -> N
     repository = live.graph.definitions.get_repository_def()
     targets: list[Any] = [*repository.schedule_defs, *(sensor for sensor in repository.sensor_defs if sensor.targets)]
     assert [definition.name for definition in targets] == [
+        "daily_reference",
         "daily_refresh",
         "failed_symbols_again",
         "morning_correction",
     ]
-    assert {definition.job_name for definition in targets} == {"candles"}
+    assert {definition.job_name for definition in targets} == {"candles", "reference"}
+
+
+def test_the_reference_is_fetched_on_trading_days_only(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path)
+    monday, sunday = (datetime(2022, 11, day, 18, 20, tzinfo=IST) for day in (21, 20))
+    asked = request_reference(settings, monday)
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.run_key == "2022-11-21"
+    skipped = request_reference(settings, sunday)
+    assert isinstance(skipped, dg.SkipReason)
+    assert "does not trade on 2022-11-20" in (skipped.skip_message or "")

@@ -89,6 +89,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         )
 
     @asset(
+        # Without this the web UI takes the symbols for the root of "Materialize all" and leaves the experiments out.
         deps=["universe"],
         partitions_def=partitions.symbols,
         backfill_policy=dg.BackfillPolicy.single_run(),
