@@ -65,9 +65,14 @@ def ingest_and_panels(folder: Path) -> None:
         if jobs == ["candles"]:
             floor = figures["requested"] / REQUESTS_PER_SECOND
             print(f"ingest of {figures['requested']} listed symbols ({figures['keys']} keys)")
-            print(f"{'first to last event':24} {figures['seconds']:6.1f} s")
+            print(f"{'first request, last event':24} {figures['seconds']:6.1f} s")
+            print(f"{'the whole run':24} {figures['whole_run']:6.1f} s")
             print(f"{'floor of the limit':24} {floor:6.1f} s")
-            print(f"{'ratio':24} {figures['seconds'] / floor:6.3f}   (at most 1.15)")
+            print(f"{'ratio':24} {figures['seconds'] / floor:6.3f}   (at most 1.15, and 1.05 for 200 symbols)")
+            print(f"{'of the whole run':24} {figures['whole_run'] / floor:6.3f}")
+            print(
+                f"{'peak memory':24} {figures['peak_mb']:6.0f} MB  (at most 400, the exchange's own candles included)"
+            )
         elif jobs == ["between"]:
             print("\nbetween raw_ohlcv and trained_model")
             for name, value in figures["steps"].items():
@@ -138,8 +143,23 @@ def run(job: str, folder: Path) -> None:
             for event in result.all_events
             if event.is_step_materialization
         ]
-        seconds = time.perf_counter() - began
-        print(json.dumps({"seconds": seconds, "keys": len(keys), "requested": sum(count > 0 for count in rows)}))
+        stamps = [
+            entry.timestamp
+            for entry in instance.all_logs(result.run_id)
+            if entry.dagster_event is not None and entry.dagster_event.is_step_materialization
+        ]
+        print(
+            json.dumps(
+                {
+                    # From the first request, which comes one answer before the first event, to the last event.
+                    "seconds": max(stamps) - min(stamps) + 1 / REQUESTS_PER_SECOND if stamps else 0.0,
+                    "whole_run": time.perf_counter() - began,
+                    "keys": len(keys),
+                    "requested": sum(count > 0 for count in rows),
+                    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                }
+            )
+        )
 
 
 def _key(name: str):  # type: ignore[no-untyped-def]

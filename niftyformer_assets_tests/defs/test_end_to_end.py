@@ -1,0 +1,122 @@
+"""The whole graph on a tiny made-up market: what it leaves behind, and what it tells Dagster."""
+
+from __future__ import annotations
+
+import configparser
+import json
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from niftyformer_assets.defs import build
+from niftyformer_assets.defs.resources import GpuResource
+from niftyformer_assets.store.provenance import read_provenance
+from niftyformer_assets.store.workspace import ExperimentFolder
+from niftyformer_assets_tests.conftest import Graph, failure_of
+
+SYMBOLS = 14
+
+
+@pytest.fixture(scope="module")
+def folder(graph: Graph) -> ExperimentFolder:
+    return graph.settings.workspace.experiment("tiny")
+
+
+def latest(graph: Graph, key: dg.AssetKey) -> dg.AssetMaterialization:
+    event = graph.instance.get_latest_materialization_event(key)
+    assert event is not None, key
+    assert event.asset_materialization is not None
+    return event.asset_materialization
+
+
+def test_every_asset_shows_rows_and_a_picture_or_table_and_has_a_data_version(graph: Graph) -> None:
+    for key in graph.definitions.resolve_asset_graph().get_all_asset_keys():
+        made = latest(graph, key)
+        assert "dagster/row_count" in made.metadata, key
+        texts = [str(value.value) for value in made.metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]
+        assert any("data:image/png;base64," in text or "| --- |" in text for text in texts), key
+        assert (made.tags or {}).get("dagster/data_version"), key
+
+
+def test_each_artifact_of_an_experiment_has_its_provenance(graph: Graph, folder: ExperimentFolder) -> None:
+    made = {path.stem for path in folder.provenance.glob("*.json")}
+    assert len(made) == 10
+    for asset in made:
+        record = read_provenance(folder.provenance, asset)
+        assert record is not None
+        assert record.fingerprint == (latest(graph, dg.AssetKey(asset)).tags or {})["dagster/data_version"]
+
+
+def test_the_folder_is_read_as_the_published_code_reads_it(folder: ExperimentFolder) -> None:
+    conf = configparser.ConfigParser()
+    conf.read(folder.stockformer_conf)
+    returns = np.load(conf["file"]["traffic"])["result"]
+    trend = np.load(conf["file"]["indicator"])["result"]
+    factors = [pd.read_csv(path, index_col=0).to_numpy() for path in Path(conf["file"]["alpha_360_folder"]).iterdir()]
+    sessions, symbols = returns.shape
+    assert trend.shape == (sessions, symbols)
+    assert {factor.shape for factor in factors} == {(sessions, symbols)}
+    assert np.load(conf["file"]["adj"]).shape == (symbols, symbols)
+    assert np.load(conf["file"]["adjgat"]).shape == (symbols, 8)
+    assert np.isfinite(returns).all()
+    assert all(np.isfinite(factor).all() for factor in factors)
+    shares = [float(conf["data"][name]) for name in ("train_ratio", "val_ratio", "test_ratio")]
+    assert sum(shares) == pytest.approx(1, abs=0.01)
+
+
+def test_the_report_and_the_comparison_are_there(graph: Graph, folder: ExperimentFolder) -> None:
+    metrics = json.loads((folder.backtest / "metrics.json").read_text())
+    report = (folder.backtest / "report.html").read_text()
+    assert metrics["verdict"][0] in report
+    assert "http://" not in report.replace("http://www.w3.org", "")
+    comparison = pd.read_csv(graph.settings.workspace.comparison_csv)
+    assert {"model", "ridge", "reversal"} <= set(comparison["name"])
+
+
+def test_the_same_inputs_give_the_same_bytes(graph: Graph) -> None:
+    workspace = graph.settings.workspace
+    paths = [workspace.market_panel, workspace.labels, workspace.size_proxy, workspace.factor_panel("alpha158")]
+    before = {path: path.read_bytes() for path in paths}
+    assert graph.run("panels").success
+    for path, content in before.items():
+        assert path.read_bytes() == content, path.name
+
+
+def test_training_without_a_gpu_is_refused_in_one_line(graph: Graph, folder: ExperimentFolder) -> None:
+    weights = (folder.model / "best.pt").read_bytes()
+    definitions = build(graph.settings, {"gpu": GpuResource(cpu_allowed=False)})
+    result = definitions.resolve_job_def("experiment").execute_in_process(
+        instance=graph.instance,
+        partition_key="tiny",
+        asset_selection=[dg.AssetKey("trained_model")],
+        raise_on_error=False,
+    )
+    if result.success:
+        pytest.skip("there is a GPU here")
+    assert "no GPU to train on" in failure_of(result)
+    assert "NIFTYFORMER_CPU_ALLOWED=true" in failure_of(result)
+    assert (folder.model / "best.pt").read_bytes() == weights
+
+
+def test_settings_that_do_not_fit_the_dataset_are_named(graph: Graph) -> None:
+    path = graph.settings.experiments / "tiny.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("threshold: 0.2", "threshold: 0.1"))
+    try:
+        result = (
+            build(graph.settings)
+            .resolve_job_def("experiment")
+            .execute_in_process(
+                instance=graph.instance,
+                partition_key="tiny",
+                asset_selection=[dg.AssetKey("trained_model")],
+                raise_on_error=False,
+            )
+        )
+        assert not result.success
+        assert "the dataset was made with graph" in failure_of(result)
+    finally:
+        path.write_text(text)
