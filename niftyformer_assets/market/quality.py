@@ -137,8 +137,8 @@ class _Shares:
         end = sessions - 1 - present[::-1].argmax(axis=0) if sessions else begin
         some = self.rows > 0
         span = np.where(some, end - begin + 1, 1)
-        self.first = np.where(some, market.axes.dates[begin], np.datetime64("NaT"))
-        self.last = np.where(some, market.axes.dates[end], np.datetime64("NaT"))
+        self.first = np.where(some, market.axes.dates[begin], np.datetime64("NaT", "D"))
+        self.last = np.where(some, market.axes.dates[end], np.datetime64("NaT", "D"))
         self.behind = np.where(some, sessions - 1 - end, sessions)
         self.missing = np.where(some, 1 - self.rows / span, 1.0)
         self.coverage = self.rows / max(sessions, 1)
