@@ -83,8 +83,12 @@ def report_backtest(
             "dagster/row_count": len(evidence.result.returns),
             "verdict": written.verdict,
             **{name: float(value) for name, value in written.figures.items()},
-            "equity": picture(written.equity, "net asset value against the benchmarks and the random band"),
-            "random_portfolios": picture(written.null, "the place among portfolios of permuted scores"),
+            **{
+                f"pictures_{anchor.replace('-', '_')}": dg.MetadataValue.md(
+                    "\n\n".join(str(picture(drawn.png, drawn.alt).md_str) for drawn in of_section)
+                )
+                for anchor, of_section in written.pictures.items()
+            },
         },
     )
 

@@ -221,7 +221,7 @@ class BacktestResult:
             {
                 "symbol": np.array(self.market.axes.symbols, dtype=object)[column],
                 "opened": dates[opened],
-                "closed": np.where(still_open, np.datetime64("NaT"), dates[end]),
+                "closed": np.where(still_open, np.datetime64("NaT", "D"), dates[end]),
                 "sessions": end - opened,
                 **sums,
                 "worth": worth,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio import pictures, report_details, report_sections
+from niftyformer_assets.portfolio import report_details, report_sections
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, Evidence
-from niftyformer_assets.portfolio.report_page import Page, Section, render
+from niftyformer_assets.portfolio.report_page import Page, Picture, Section, render
 from niftyformer_assets.portfolio.report_tearsheet import write_tearsheet
 from niftyformer_assets.portfolio.verdict import in_short, verdict
 from niftyformer_assets.store.atomic import write_text
@@ -49,12 +49,11 @@ class Background:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is worth showing beside the report: the verdict, headline figures, and two pictures (PNG)."""
+    """What is worth showing beside the report: the verdict, headline figures, and its pictures by section."""
 
     verdict: str
     figures: Mapping[str, float]
-    equity: bytes
-    null: bytes
+    pictures: Mapping[str, Sequence[Picture]]
 
 
 def write_report(
@@ -78,19 +77,21 @@ def write_report(
     _write_tables(folder, evidence)
     write_text(folder / METRICS, json.dumps(_plain(report_metrics(evidence, background)), indent=1) + "\n")
     progress("report")
-    write_text(folder / REPORT, render(report_page(evidence, background, appendix)))
-    return summary_of(evidence)
+    page = report_page(evidence, background, appendix)
+    write_text(folder / REPORT, render(page))
+    return summary_of(evidence, page)
 
 
-def summary_of(evidence: Evidence) -> Summary:
+def summary_of(evidence: Evidence, page: Page) -> Summary:
     """Verdict, headline figures and pictures for the metadata of the asset."""
-    curves = {"model": evidence.result.nav, EQUAL_WEIGHT: evidence.equal_weight.nav, **evidence.indices}
+    drawn = {
+        section.anchor: [block for block in section.blocks if isinstance(block, Picture)] for section in page.sections
+    }
     metrics = ("total_return", "annual_return", "sharpe", "max_drawdown", "rank_ic", "p_total_return", "turnover")
     return Summary(
         verdict=" ".join(verdict(evidence.standing).sentences[:2]),
         figures={name: evidence.figure(name) for name in metrics},
-        equity=pictures.equity_picture(evidence.result.dates, curves, tuple(evidence.null.band())),
-        null=pictures.null_picture(evidence.null.total_return, evidence.figure("total_return")),
+        pictures={anchor: of_section for anchor, of_section in drawn.items() if of_section},
     )
 
 
