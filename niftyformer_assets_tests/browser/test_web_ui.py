@@ -147,6 +147,6 @@ def test_materialize_all_makes_every_asset_and_shows_it(everything: WebUi, brows
 def see_picture(page: Page, name: str) -> None:
     """Open a picture among the metadata and see that the browser can draw it."""
     page.locator("tr").filter(has=page.get_by_text(name, exact=True)).get_by_text("[Show Markdown]").click()
-    image = page.locator("img[src^='data:image/png;base64,']")
+    image = page.locator("img[src^='data:image/png;base64,']").first
     expect(image).to_be_visible()
     assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
