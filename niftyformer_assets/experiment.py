@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.scope import Scope, scope
-from niftyformer_assets.settings import Experiment, Settings, load_experiments
+from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet
@@ -88,13 +88,7 @@ def open_experiment(settings: Settings, name: str) -> OpenedExperiment:
         NiftyFormerError: no such experiment, an artifact it needs is missing or damaged, or the
             candles do not cover its sessions.
     """
-    known = load_experiments(settings.experiments, settings.market, settings.overrides)
-    if name not in known:
-        raise NiftyFormerError(
-            f"there is no experiment {name!r} for the {settings.market} market: choose one of "
-            f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
-        )
-    experiment = known[name]
+    experiment = find_experiment(settings, name)
     workspace = settings.workspace
     panel, axes = load_arrays(workspace.market_panel)
     universe: pd.DataFrame = read_parquet(workspace.universe)

@@ -229,6 +229,26 @@ def load_experiments(
     return experiments
 
 
+def experiments_of(settings: Settings) -> dict[str, Experiment]:
+    """The experiments of the active workspace by name."""
+    return load_experiments(settings.experiments, settings.market, settings.overrides)
+
+
+def find_experiment(settings: Settings, name: str) -> Experiment:
+    """One experiment of the active workspace.
+
+    Raises:
+        NiftyFormerError: there is none of that name; the message says which there are.
+    """
+    known = experiments_of(settings)
+    if name not in known:
+        raise NiftyFormerError(
+            f"there is no experiment {name!r} for the {settings.market} market: choose one of "
+            f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
+        )
+    return known[name]
+
+
 def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Experiment]:
     """The experiment of a file, or its windows; errors as in `load_experiments`."""
     if not EXPERIMENT_NAME.fullmatch(path.stem):

@@ -17,7 +17,7 @@ from niftyformer_assets.portfolio.comparison_page import picture as comparison_p
 from niftyformer_assets.portfolio.comparison_page import sentences
 from niftyformer_assets.portfolio.report import Background, write_report
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
-from niftyformer_assets.settings import Experiment, Settings, load_experiments
+from niftyformer_assets.settings import Experiment, Settings, experiments_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import code_version, content_fingerprint
 from niftyformer_assets.store.tables import read_parquet
@@ -96,7 +96,7 @@ def report_backtest(
 def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
     """Put every experiment that has a report beside the others; say which have none."""
     workspace = settings.workspace
-    names = list(load_experiments(settings.experiments, settings.market, settings.overrides))
+    names = list(experiments_of(settings))
     folders = {name: workspace.experiment(name) for name in names}
     comparison = model_comparison(folders)
     write_comparison(workspace.comparison_csv, workspace.comparison_html, comparison)
@@ -134,7 +134,7 @@ def _indices(opened: OpenedExperiment) -> dict[str, pd.Series]:
 
 def _variants(settings: Settings, opened: OpenedExperiment) -> int:
     """How many experiments of this market have test sessions in common with this one, itself included."""
-    known = load_experiments(settings.experiments, settings.market, settings.overrides)
+    known = experiments_of(settings)
     dates = opened.panel_axes.dates
     own = _test_sessions(opened.settings, dates)
     return sum(bool(np.isin(own, _test_sessions(other, dates)).any()) for other in known.values())

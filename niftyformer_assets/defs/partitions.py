@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from niftyformer_assets.settings import Settings, load_experiments
+from niftyformer_assets.settings import Settings, experiments_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def read_partitions(settings: Settings) -> Partitions:
             "`universe` (or run `niftyformer universe`) to fetch NSE's list, or drop a file named "
             f"`ind_nifty200list_YYYY-MM-DD.csv` into `{settings.index_list_folders[-1]}`, then reload the definitions."
         )
-    experiments = load_experiments(settings.experiments, settings.market, settings.overrides)
+    experiments = experiments_of(settings)
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),

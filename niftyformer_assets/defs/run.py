@@ -24,7 +24,7 @@ from niftyformer_assets.defs import build
 from niftyformer_assets.defs.index_lists import require_list
 from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
 from niftyformer_assets.defs.resources import CandleSource
-from niftyformer_assets.settings import PROJECT, Settings, load_experiments
+from niftyformer_assets.settings import PROJECT, Settings, find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -36,16 +36,11 @@ def run_experiment(settings: Settings, name: str) -> None:
     Raises:
         NiftyFormerError: the experiment is unknown, or an asset failed with something to mend.
     """
-    known = load_experiments(settings.experiments, settings.market, settings.overrides)
-    if name not in known:
-        raise NiftyFormerError(
-            f"there is no experiment {name!r} for the {settings.market} market: choose one of "
-            f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
-        )
+    experiment = find_experiment(settings, name)
     CandleSource(settings).check()
     require_list(settings)
     console = Console()
-    console.print(f"[bold]{known[name].summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}")
+    console.print(f"[bold]{experiment.summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}")
     started = time.monotonic()
     with dagster_home(settings) as instance:
         _run(console, instance, settings, "reference", REFERENCE)

@@ -20,7 +20,7 @@ from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.training import train
 from niftyformer_assets.model.watch import EachEpoch, summary, tensorboard
-from niftyformer_assets.settings import Experiment, Settings, load_experiments
+from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.tables import write_parquet
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -122,8 +122,7 @@ def predict_baselines(
 
 def _experiment(context: dg.AssetExecutionContext, settings: Settings) -> tuple[Experiment, ExperimentFolder]:
     name = context.partition_key
-    known = load_experiments(settings.experiments, settings.market, settings.overrides)
-    return known[name], settings.workspace.experiment(name)
+    return find_experiment(settings, name), settings.workspace.experiment(name)
 
 
 def _dataset_files(folder: ExperimentFolder) -> list:
