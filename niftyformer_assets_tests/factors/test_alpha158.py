@@ -118,11 +118,12 @@ def test_blocks_and_threads_do_not_matter() -> None:
     np.testing.assert_array_equal(alpha158(few), values[:, :, some])
 
 
-@pytest.mark.parametrize("tile", [1, 7, 40, 149])
-def test_tiles_do_not_matter(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("stretch", "widest"), [(1, 8), (7, 16), (40, 3), (149, 512)])
+def test_stretches_and_widths_do_not_matter(stretch: int, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     panel = made_up_panel()
     values, recent = alpha158(panel), alpha158(panel, since=70)
-    monkeypatch.setattr("niftyformer_assets.factors.alpha158.TILE", tile)
+    monkeypatch.setattr("niftyformer_assets.factors.alpha158.STRETCH", stretch)
+    monkeypatch.setattr("niftyformer_assets.factors.alpha158.WIDEST", widest)
     np.testing.assert_array_equal(alpha158(panel, threads=2), values)
     np.testing.assert_array_equal(alpha158(panel, since=70), recent)
 

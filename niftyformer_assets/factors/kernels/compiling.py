@@ -31,6 +31,12 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         config.CACHE_DIR = before
 
 
+def step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` as a part of the kernels that call it, by the same rules; Python cannot call it."""
+    njit: Any = numba.njit  # its declaration leaves out two of its options
+    return njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
 @lru_cache(maxsize=1)
 def cache_folder() -> Path:
     """The folder of the compiled code of exactly these sources.
