@@ -193,6 +193,22 @@ def compare(case: Case, threads: int, quick: bool) -> None:
         before = after
 
 
+def agreement(case: Case) -> None:
+    """How far Qlib's values, which are single precision, are from ours."""
+    saved = case.path.with_suffix(".qlib.npy")
+    command = [str(HERE / "factors_with_qlib.py"), str(case.path), "2", "1", str(saved)]
+    subprocess.run([environment("pyqlib"), *command], capture_output=True, check=True)
+    theirs, ours = np.load(saved), alpha158(case.panel, dtype=np.float64)
+    differing = int((np.isnan(theirs) != np.isnan(ours)).sum())
+    off = np.nanmax(np.abs(theirs - ours), axis=(1, 2)) / np.nanstd(ours, axis=(1, 2))
+    worst = int(off.argmax())
+    print(
+        f"Qlib's values, {case.name}: {differing} of {ours.size:,} are missing in one only; "
+        f"the farthest is {off[worst]:.2g} standard deviations off ({ALPHA158[worst]}), the median factor's "
+        f"{np.median(off):.2g}"
+    )
+
+
 def rest_of_the_step(panel: Panel) -> None:
     """Neutralisation, IC and files, on the small panel."""
     factors = alpha158(panel)
@@ -242,6 +258,7 @@ def main() -> None:
             for threads in (1, 2):
                 share = in_a_new_process(MEMORY, str(case.path), str(threads))
                 print(f"peak memory, {case.name}, {threads} threads: {share:.2f} × the result")
+        agreement(cases[0])
         rest_of_the_step(cases[0].panel)
 
 

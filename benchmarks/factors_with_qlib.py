@@ -1,7 +1,8 @@
 """Alpha158 by Qlib: run by bench_factors.py in an environment of its own.
 
 Arguments: an .npz of open, high, low, close, volume [T, N] and dates, the number of processes,
-repetitions. Prints one line of JSON: seconds of each repetition, and the version.
+repetitions, and where to save the values [158, T, N], if at all. Prints one line of JSON: seconds
+of each repetition, and the version.
 """
 
 from __future__ import annotations
@@ -60,6 +61,12 @@ def main() -> None:
     rows = int(np.isfinite(file["close"]).sum())
     if len(frame) < rows:
         raise SystemExit(f"Qlib gave {len(frame)} rows for {rows} candles")
+    if len(sys.argv) > 4:
+        values = np.full((len(names), *file["close"].shape), np.nan, dtype=np.float32)
+        sessions = np.searchsorted(file["dates"], frame.index.get_level_values("datetime").to_numpy())
+        stocks = frame.index.get_level_values("instrument").str[1:].astype(int)
+        values[:, sessions, stocks] = frame.to_numpy().T
+        np.save(sys.argv[4], values)
     print(json.dumps({"seconds": seconds, "version": version("pyqlib"), "factors": len(names)}))
 
 

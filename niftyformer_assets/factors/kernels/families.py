@@ -46,7 +46,7 @@ from niftyformer_assets.factors.kernels.windows import (
 class Scratch(NamedTuple):
     """Arrays for one family on one block at a time; a stretch has rows − HISTORY sessions.
 
-    stacks: [13, 5, rows, L], sums over windows. series: [3, rows, L].
+    stacks: [13, 5, rows, L], sums over windows. series: [5, rows, L], of the stretch.
     values: [20, rows, L] of the result's type. ordered: [5, 61, L], sorted windows.
     """
 
@@ -61,12 +61,8 @@ def candle(block: Block, scratch: Scratch, shapes: np.ndarray, roc: np.ndarray) 
     """KMID … VWAP0 [13, T, N] and ROC [5, T, N]."""
     rows = scratch.values.shape[1]
     for row in range(0, block.series.shape[1] - HISTORY, rows - HISTORY):
-        open_, high, low, close = (
-            block.series[OPEN, row : row + rows],
-            block.series[HIGH, row : row + rows],
-            block.series[LOW, row : row + rows],
-            block.series[CLOSE, row : row + rows],
-        )
+        open_, high = block.series[OPEN, row : row + rows], block.series[HIGH, row : row + rows]
+        low, close = block.series[LOW, row : row + rows], block.series[CLOSE, row : row + rows]
         candle_shape(open_, high, low, close, scratch.values)
         scatter(scratch.values, row - HISTORY, block, shapes)
         reciprocal(close, 0.0, scratch.series[0])
