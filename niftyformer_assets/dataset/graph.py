@@ -143,5 +143,5 @@ def graph_picture(graph: nx.Graph, seed: int = 0) -> bytes:
         f"{statistics.components} components, {len(isolated)} isolated (bottom row)"
     )
     axes.set_axis_off()
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
+    figure.legend(loc="outside right center", fontsize=9, frameon=False)
     return pictures.png(figure)

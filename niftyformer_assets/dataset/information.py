@@ -149,13 +149,13 @@ def embedding_picture(vectors: np.ndarray, adjacency: np.ndarray, sectors: Seque
     by_degree, by_sector = figure.subplots(1, 2, sharex=True, sharey=True)
     drawn = by_degree.scatter(points[:, 0], points[:, 1], c=degree, s=18, cmap="viridis")
     figure.colorbar(drawn, ax=by_degree, label="edges")
-    by_degree.set_title("by degree")
+    by_degree.set(title="by degree", xlabel="first principal axis", ylabel="second principal axis")
     names = sorted(set(sectors))
     for name, colour in zip(names, pictures.colours(len(names)), strict=True):
         of = np.array([sector == name for sector in sectors])
         by_sector.scatter(points[of, 0], points[of, 1], s=18, color=colour, label=name)
-    by_sector.set_title("by sector")
-    by_sector.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
+    by_sector.set(title="by sector", xlabel="first principal axis")
+    figure.legend(loc="outside right center", fontsize=8, frameon=False)
     return pictures.png(figure)
 
 

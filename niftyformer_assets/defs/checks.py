@@ -1,6 +1,7 @@
 """Asset checks: what stops the graph (an error on a blocking check), and what only warns."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,11 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
             passed=found.informative and not found.encodes_order,
             severity=dg.AssetCheckSeverity.WARN,
             description=str(found),
+            metadata={
+                f"{name}_{figure}": rounded(value)
+                for name, agreement in (("degree", found.degree), ("sector", found.sector), ("order", found.order))
+                for figure, value in asdict(agreement).items()
+            },
         )
 
     @dg.asset_check(
@@ -136,6 +142,7 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
             passed=metrics["mood"] == "good",
             severity=dg.AssetCheckSeverity.WARN,
             description=" ".join(metrics["verdict"]),
+            metadata={name: rounded(value) for name, value in metrics["standing"].items()},
         )
 
     return [carries_information, *_prediction_checks(keys), better_than_luck]

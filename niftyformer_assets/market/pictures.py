@@ -35,18 +35,19 @@ def coverage_picture(panel: Panel) -> bytes:
 
 def quality_picture(table: pd.DataFrame) -> bytes:
     """How many symbols got which verdict, and how many candles were quarantined by symbol."""
+    worst = table[table["quarantined"] > 0].nlargest(15, "quarantined")[::-1]
     drawn = figure(8, 3)
-    (left, right) = drawn.subplots(1, 2)
+    left, *right = drawn.subplots(1, 2 if len(worst) else 1, squeeze=False)[0]
     counts = table["verdict"].value_counts().reindex(list(_COLOURS), fill_value=0)
     bars = left.bar(counts.index, counts.to_numpy(), color=list(_COLOURS.values()))
     left.bar_label(bars)
     left.margins(y=0.12)
-    left.set_title("Verdicts")
-    worst = table[table["quarantined"] > 0].nlargest(15, "quarantined")[::-1]
-    right.barh(worst["symbol"], worst["quarantined"], color=_COLOURS["warn"])
-    right.set_ylim(-0.6, max(len(worst), 6) - 0.4)
-    right.xaxis.get_major_locator().set_params(integer=True)
-    right.set_title("Quarantined" if len(worst) else "Nothing quarantined")
+    left.set_title("Symbols by verdict" if len(worst) else "Symbols by verdict; no candle is quarantined")
+    for axes in right:
+        axes.barh(worst["symbol"], worst["quarantined"], color=_COLOURS["warn"])
+        axes.set_ylim(-0.6, max(len(worst), 6) - 0.4)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_title("Quarantined candles")
     return png(drawn)
 
 
