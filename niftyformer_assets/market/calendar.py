@@ -1,12 +1,13 @@
 """NSE's sessions, and which of them is over.
 
-Holidays come from pandas-market-calendars (`NSE`), which knows no weekend sessions; those, and the
-hours of unusual ones, are in `data/reference/special_sessions.csv`. Together they give exactly the
-sessions of 2015–2025.
+Holidays come from pandas-market-calendars (`NSE`), and for years after its last from
+`data/reference/holidays.csv`. It knows no weekend sessions; those, and the hours of unusual ones, are
+in `data/reference/special_sessions.csv`. Together they give exactly the sessions of 2015–2025.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
@@ -22,6 +23,8 @@ FIRST_COVERED = date(2015, 1, 1)
 COMPLETE_FROM = time(16, 0)
 # Kite settles a session's close, and adjusts history for the day's ex-dates, early the next morning.
 FINAL_FROM = time(6, 0)
+# NSE has never announced fewer for a year: with fewer, a list of holidays is unfinished.
+FEWEST_HOLIDAYS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,8 @@ def _must_be_covered(day: date, calendar: _Calendar) -> None:
     if day > calendar.last_covered:
         raise NiftyFormerError(
             f"{day} is past the NSE calendar, which knows the holidays up to {calendar.last_covered}: "
-            "upgrade pandas-market-calendars to a release that knows that year's holidays."
+            "upgrade pandas-market-calendars to a release that knows that year's, or enter them all in "
+            "data/reference/holidays.csv; then restart."
         )
 
 
@@ -103,7 +107,11 @@ def _calendar() -> _Calendar:
 
     nse = pandas_market_calendars.get_calendar("NSE")
     # Past the last year with a holiday the library returns every weekday, which is wrong without a word.
-    last_covered = date(max(holiday.year for holiday in nse.adhoc_holidays), 12, 31)
+    last_year = max(holiday.year for holiday in nse.adhoc_holidays)
+    entered = _entered_holidays()
+    while last_year + 1 in {day.year for day in entered}:
+        last_year += 1
+    last_covered = date(last_year, 12, 31)
     regular = nse.valid_days(FIRST_COVERED.isoformat(), last_covered.isoformat()).tz_localize(None)
     complete_from: dict[date, time] = {}
     for row in read_table("special_sessions.csv", ("date", "kind", "complete_from")):
@@ -114,7 +122,21 @@ def _calendar() -> _Calendar:
             raise NiftyFormerError(f"{where}: {row['complete_from']!r} is not a time written as HH:MM.") from error
     special = np.array(sorted(day for day in complete_from if day <= last_covered), dtype="datetime64[D]")
     return _Calendar(
-        sessions=np.union1d(regular.to_numpy().astype("datetime64[D]"), special),
+        sessions=np.union1d(
+            np.setdiff1d(regular.to_numpy().astype("datetime64[D]"), np.array(entered, dtype="datetime64[D]")), special
+        ),
         last_covered=last_covered,
         complete_from=complete_from,
     )
+
+
+def _entered_holidays() -> list[date]:
+    """The holidays of holidays.csv; a year of which only some are there is refused."""
+    days = [as_date(row["date"], "holidays.csv") for row in read_table("holidays.csv", ("date",))]
+    for year, count in Counter(day.year for day in days if day.weekday() < 5).items():
+        if count < FEWEST_HOLIDAYS:
+            raise NiftyFormerError(
+                f"holidays.csv has {count} weekday holidays in {year}, NSE never fewer than {FEWEST_HOLIDAYS}: "
+                "enter all that it announced for the year."
+            )
+    return days

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from datetime import date, datetime, timezone
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from niftyformer_assets.market import calendar
+from niftyformer_assets.market import calendar, reference
 from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.shared_data import shared
@@ -51,6 +54,40 @@ def test_which_session_is_over_and_which_close_is_final(moment: str, complete: s
     assert calendar.last_complete_session(now).isoformat() == complete
     assert calendar.last_final_session(now).isoformat() == final
     assert calendar.last_complete_session(now.astimezone(timezone.utc)).isoformat() == complete
+
+
+@pytest.fixture
+def holidays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[str]], None]]:
+    """Enter dates in a copy of the tables; the calendar is read anew."""
+    shutil.copytree(reference.REFERENCE, tmp_path / "reference")
+    monkeypatch.setattr(reference, "REFERENCE", tmp_path / "reference")
+
+    def enter(days: list[str]) -> None:
+        (tmp_path / "reference" / "holidays.csv").write_text("\n".join(["date,name", *(f"{day},x" for day in days)]))
+        calendar._calendar.cache_clear()
+
+    yield enter
+    calendar._calendar.cache_clear()
+
+
+# Eight Tuesdays, whatever NSE will announce.
+OF_2027 = [(date(2027, 1, 5) + timedelta(days=28 * number)).isoformat() for number in range(8)]
+
+
+def test_holidays_entered_by_hand_open_the_next_year(holidays: Callable[[list[str]], None]) -> None:
+    holidays(OF_2027)
+    assert calendar.covered()[1] == date(2027, 12, 31)
+    assert not calendar.is_session(date(2027, 1, 5))
+    assert calendar.is_session(date(2027, 1, 6))
+    assert not calendar.is_session(date(2026, 1, 26))
+    with pytest.raises(NiftyFormerError, match="past the NSE calendar"):
+        calendar.is_session(date(2028, 1, 3))
+
+
+def test_a_year_of_too_few_holidays_is_refused(holidays: Callable[[list[str]], None]) -> None:
+    holidays(OF_2027[:3])
+    with pytest.raises(NiftyFormerError, match="3 weekday holidays in 2027"):
+        calendar.is_session(date(2026, 1, 5))
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
