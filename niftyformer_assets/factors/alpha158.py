@@ -13,13 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.history import cut_sessions
 from niftyformer_assets.factors.kernels import HISTORY, WINDOWS, families, formulas, lanes
-from niftyformer_assets.factors.kernels.families import Scratch
+from niftyformer_assets.factors.kernels.families import STACKS, VALUES, Scratch
 from niftyformer_assets.factors.kernels.lanes import Block
 from niftyformer_assets.market.panel import Panel
 
@@ -55,40 +56,76 @@ def alpha158(
         since: only sessions from this one on are asked for; the `LOOKBACK` sessions before it are
             read, nothing earlier. The values have the same bits as those of a run over all.
         threads: how many at once; by default one a core.
+        dtype: float32 or float64, of the result; it is computed in float64 either way.
 
     Returns:
         [158, T - since, N] in the order of `NAMES`. NaN where a factor is missing: before the
         stock's first candle, and as the rules of each factor say. Never ±inf.
     """
     sessions, symbols = panel.axes.shape
+    if not 0 <= since <= sessions:
+        raise ValueError(f"since={since} is not one of the panel's {sessions} sessions")
     result = np.empty((len(NAMES), sessions - since, symbols), dtype=dtype)
     if result.size == 0:
         return result
     looked_back = min(since, LOOKBACK)
     recent = cut_sessions(panel, since - looked_back)
-    rows, width = _rows(looked_back + sessions - since), _width(symbols)
     threads = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        _write(pool, threads, recent, _before_breaks(recent), looked_back, result, side_by_side=True)
+        # What follows a break overwrites what the first blocks left in its place, so it comes second.
+        columns, start, stop = _after_breaks(recent)
+        if len(columns):
+            begin = int(start.min())
+            after = _Lanes(columns, start - begin, stop - begin)
+            _write(pool, threads, cut_sessions(recent, begin), after, looked_back - begin, result, side_by_side=False)
+    return result
+
+
+class _Lanes(NamedTuple):
+    """Stretches of stocks: `columns`, and the sessions start <= t < stop of each, all [n]."""
+
+    columns: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+
+
+def _write(
+    pool: ThreadPoolExecutor,
+    threads: int,
+    panel: Panel,
+    those: _Lanes,
+    looked_back: int,
+    result: np.ndarray,
+    side_by_side: bool,
+) -> None:
+    """Compute all factors of these lanes and write them to the result.
+
+    looked_back: the session of the panel that is the result's first; below 0 where the panel begins later.
+    side_by_side: as in `Block`.
+    """
+    sessions = len(panel.axes.dates)
+    rows, width = _rows(sessions), _width(len(those.columns))
     scratches: SimpleQueue[Scratch] = SimpleQueue()
-    for memory in _memory(threads, 14, len(WINDOWS), rows, width):
+    for memory in _memory(threads, STACKS + 1, len(WINDOWS), rows, width):
+        values = np.empty((VALUES, rows, width), dtype=result.dtype)
         ordered = np.empty((len(WINDOWS), max(WINDOWS) + 1, width))
-        scratches.put(Scratch(memory[:13], memory[13], np.empty((20, rows, width), dtype=dtype), ordered))
+        scratches.put(Scratch(memory[:STACKS], memory[STACKS], values, ordered))
 
     def compute(task: tuple[Callable[..., None], Block, tuple]) -> None:
         family, block, arguments = task
         scratch = scratches.get()
-        family(block, scratch, *arguments)
-        scratches.put(scratch)
+        try:
+            family(block, scratch, *arguments)
+        finally:
+            scratches.put(scratch)
 
-    with ThreadPoolExecutor(threads) as pool:
-        # What follows a break overwrites what the first blocks left in its place, so it comes second.
-        for parts in (_before_breaks(recent, width), _after_breaks(recent, width)):
-            blocks = list(pool.map(_filled, _blocks(recent, parts, looked_back, rows, width), repeat(recent)))
-            tasks = []
-            for family, series, places in _FAMILIES:
-                into = [result[NAMES.index(first) : NAMES.index(last) + 1] for first, last in places]
-                tasks += [(family, block, (*series, *into)) for block in blocks]
-            list(pool.map(compute, tasks))
-    return result
+    blocks = list(pool.map(_filled, _blocks(those, sessions, looked_back, rows, width, side_by_side), repeat(panel)))
+    tasks = []
+    for family, series, places in _FAMILIES:
+        into = [result[NAMES.index(first) : NAMES.index(last) + 1] for first, last in places]
+        tasks += [(family, block, (*series, *into)) for block in blocks]
+    list(pool.map(compute, tasks))
 
 
 def _rows(sessions: int) -> int:
@@ -104,21 +141,14 @@ def _width(symbols: int) -> int:
     return -(-symbols // (8 * blocks)) * 8
 
 
-# The columns of a block's lanes, where each begins and ends, and whether they are neighbours.
-_Part = tuple[np.ndarray, np.ndarray, np.ndarray, bool]
-
-
-def _before_breaks(panel: Panel, width: int) -> list[_Part]:
-    """Neighbouring columns: each stock from its first candle to its first break."""
+def _before_breaks(panel: Panel) -> _Lanes:
+    """Each stock from its first candle to its first break: a lane a column."""
     segment = panel.segment
     first = np.where(segment >= 0, segment, np.iinfo(segment.dtype).max).min(axis=0)
-    start, stop = (segment < 0).sum(axis=0), (segment <= first).sum(axis=0)
-    columns = np.arange(segment.shape[1])
-    parts = [slice(edge, edge + width) for edge in range(0, len(columns), width)]
-    return [(columns[part], start[part], stop[part], True) for part in parts]
+    return _Lanes(np.arange(segment.shape[1]), (segment < 0).sum(axis=0), (segment <= first).sum(axis=0))
 
 
-def _after_breaks(panel: Panel, width: int) -> list[_Part]:
+def _after_breaks(panel: Panel) -> _Lanes:
     """What follows a break: rare, and anywhere."""
     sessions = len(panel.axes.dates)
     breaks = (np.diff(panel.segment, axis=0) > 0) & (panel.segment[:-1] >= 0)
@@ -126,18 +156,18 @@ def _after_breaks(panel: Panel, width: int) -> list[_Part]:
     for column in np.flatnonzero(breaks.any(axis=0)):
         edges = [*np.flatnonzero(breaks[:, column]) + 1, sessions]
         found += [(column, start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
-    parts = [np.array(found[edge : edge + width]).T for edge in range(0, len(found), width)]
-    return [(*part, False) for part in parts]
+    return _Lanes(*np.array(found, dtype=np.int64).reshape(-1, 3).T)
 
 
-def _blocks(panel: Panel, parts: list[_Part], looked_back: int, rows: int, width: int) -> list[Block]:
-    sessions, stretch = len(panel.axes.dates), rows - HISTORY
-    memory = _memory(len(parts), 9, HISTORY + -(-sessions // stretch) * stretch, width)
+def _blocks(those: _Lanes, sessions: int, looked_back: int, rows: int, width: int, side_by_side: bool) -> list[Block]:
+    count, stretch = -(-len(those.columns) // width), rows - HISTORY
+    memory = _memory(count, 9, HISTORY + -(-sessions // stretch) * stretch, width)
     blocks = []
-    for series, (columns, start, stop, side_by_side) in zip(memory, parts, strict=True):
+    for place, series in enumerate(memory):
+        columns, start, stop = (np.ascontiguousarray(part[place * width : (place + 1) * width]) for part in those)
+        # Lanes to spare begin after the last session.
         begin, end = np.full(width, sessions), np.full(width, sessions)
-        begin[: len(start)], end[: len(stop)] = start, stop
-        columns = np.ascontiguousarray(columns)
+        begin[: len(columns)], end[: len(columns)] = start, stop
         blocks.append(Block(series, columns, begin, end, sessions, looked_back, side_by_side))
     return blocks
 

@@ -12,6 +12,9 @@ def cut_sessions(panel: Panel, start: int, stop: int | None = None) -> Panel:
     """The sessions `start <= t < stop` of a panel, as contiguous arrays of the types that kernels expect."""
     arrays = {}
     for name in ARRAYS:
+        # Compiled loops do not look whether an index is inside.
+        if getattr(panel, name).shape != panel.axes.shape:
+            raise ValueError(f"the panel's {name} is {getattr(panel, name).shape}, its axes are {panel.axes.shape}")
         dtype = np.int32 if name == "segment" else np.float64
         arrays[name] = np.ascontiguousarray(getattr(panel, name)[start:stop], dtype=dtype)
     return Panel(Axes(panel.axes.dates[start:stop], panel.axes.symbols), **arrays)

@@ -84,6 +84,14 @@ def test_never_infinite() -> None:
     assert not np.isinf(alpha158(panel)).any()
 
 
+def test_a_place_between_extremes_that_are_missing_is_missing() -> None:
+    panel = made_up_panel()
+    panel.high[:, 3] = np.nan
+    values = dict(zip(ALPHA158, alpha158(panel)[:, :, 3], strict=True))
+    assert all(np.isnan(values[name]).all() for name in ("MAX5", "RSV5", "RSV60", "IMAX60", "IMXD60"))
+    assert np.isfinite(values["MIN60"]).any() and np.isfinite(values["IMIN60"]).any()
+
+
 def test_missing_before_the_first_candle() -> None:
     panel = made_up_panel()
     assert np.isnan(alpha158(panel)[:, panel.segment < 0]).all()
@@ -96,6 +104,35 @@ def test_a_broken_adjustment_restarts_the_windows() -> None:
         rows = np.flatnonzero(panel.segment[:, 0] == number)
         alone = cut_sessions(panel, rows[0], rows[-1] + 1)
         np.testing.assert_array_equal(alpha158(alone)[:, :, 0], values[:, rows, 0])
+
+
+def test_breaks_everywhere_restart_the_windows() -> None:
+    """More stretches after breaks than columns, one beside the other."""
+    panel = made_up_panel(sessions=90, symbols=10)
+    starts = np.random.default_rng(1).random(panel.axes.shape) < 0.05
+    panel.segment[:] = np.where(panel.segment < 0, -1, np.cumsum(starts & (panel.segment >= 0), axis=0))
+    values = alpha158(panel)
+    np.testing.assert_array_equal(alpha158(panel, since=40), values[:, 40:])
+    for column in range(10):
+        for number in np.unique(panel.segment[:, column][panel.segment[:, column] >= 0]):
+            rows = np.flatnonzero(panel.segment[:, column] == number)
+            alone = cut_sessions(panel, rows[0], rows[-1] + 1)
+            alone.segment[:] = np.where(np.arange(10) == column, 0, -1)
+            np.testing.assert_array_equal(alpha158(alone)[:, :, column], values[:, rows, column])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_fails_in_a_thread_is_raised(threads: int) -> None:
+    with pytest.raises(Exception, match="float16"):
+        alpha158(made_up_panel(), threads=threads, dtype=np.float16)
+
+
+def test_arrays_of_another_shape_are_refused() -> None:
+    panel = made_up_panel()
+    with pytest.raises(ValueError, match=r"the panel's high is \(150, 5\), its axes are \(150, 12\)"):
+        alpha158(replace(panel, high=panel.high[:, :5]))
+    with pytest.raises(ValueError, match="since=151 is not one of the panel's 150 sessions"):
+        alpha158(panel, since=151)
 
 
 @pytest.mark.parametrize("since", [0, 1, LOOKBACK - 1, LOOKBACK + 1, 149])

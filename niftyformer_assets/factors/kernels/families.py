@@ -42,12 +42,15 @@ from niftyformer_assets.factors.kernels.windows import (
     window_sums,
 )
 
+# How many stacks, and layers of values, the family that needs the most of them takes.
+STACKS, VALUES = 13, 20
+
 
 class Scratch(NamedTuple):
     """Arrays for one family on one block at a time; a stretch has rows − HISTORY sessions.
 
-    stacks: [13, 5, rows, L], sums over windows. series: [5, rows, L], of the stretch.
-    values: [20, rows, L] of the result's type. ordered: [5, 61, L], sorted windows.
+    stacks: [STACKS, 5, rows, L], sums over windows. series: [5, rows, L], of the stretch.
+    values: [VALUES, rows, L] of the result's type. ordered: [5, 61, L], sorted windows.
     """
 
     stacks: np.ndarray

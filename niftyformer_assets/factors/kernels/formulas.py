@@ -1,6 +1,6 @@
 """The formulas of Alpha158 once the sums of their windows are known.
 
-Each kernel writes `values` [factors, rows, L] for the rows from `HISTORY` on. What divides by
+Kernels write `values` [factors, rows, L] for the rows from `HISTORY` on. What divides by
 zero comes out as ±inf or NaN and is missing once it is in the panel. Series that windows are summed
 over begin four rows earlier: the shortest window of the first row reaches back that far.
 """
@@ -190,7 +190,8 @@ def price_places(
                 # A window in which nothing is present has no extreme.
                 at_top = (top_row[window, p, j] - before) * by_length if high > -np.inf else np.nan
                 at_dip = (dip_row[window, p, j] - before) * by_length if low < np.inf else np.nan
-                values[window, p, j] = (close[p, j] - low) / (high - low + TINY)
+                place = (close[p, j] - low) / (high - low + TINY)
+                values[window, p, j] = place if high - low > -np.inf else np.nan
                 values[5 + window, p, j] = at_top
                 values[10 + window, p, j] = at_dip
                 values[15 + window, p, j] = at_top - at_dip

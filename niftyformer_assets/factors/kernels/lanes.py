@@ -18,9 +18,10 @@ class Block(NamedTuple):
     columns: [n], the stock of each lane.
     start, stop: [L]; a lane holds its stock's sessions start <= t < stop.
     sessions: how many sessions the panel has.
-    looked_back: how many of them, the oldest, have no place in the result.
-    side_by_side: the columns are neighbours, and all their sessions are meant: outside the lane the
-        result is missing. Otherwise only what is inside a lane is written.
+    looked_back: which of them is the result's first; below 0 where the block begins later than the result.
+    side_by_side: the columns are neighbours, and all their sessions are written: missing before a
+        lane, and after it something that the block of what follows the break must overwrite.
+        Otherwise only what is inside a lane is written.
     """
 
     series: np.ndarray

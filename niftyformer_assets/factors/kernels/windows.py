@@ -1,7 +1,7 @@
 """Sums and moments over the windows 5, 10, 20, 30, 60; missing values are skipped.
 
 Results are stacked [5, rows, L], one layer a window. The rows before `HISTORY` are those of
-the stretch before, or a sum over nothing: zero.
+the stretch before, or what `forget` put there: for sums zero.
 """
 
 from __future__ import annotations
