@@ -21,7 +21,7 @@ MOST_MISSING_SHARE = 0.2
 
 def checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
     """All checks, in the order of the graph."""
-    return [*_market_checks(), *_factor_checks(), *_experiment_checks(partitions)]
+    return [*_market_checks(), *_factor_checks(partitions), *_experiment_checks(partitions)]
 
 
 def _market_checks() -> Sequence[dg.AssetChecksDefinition]:
@@ -57,22 +57,33 @@ def _market_checks() -> Sequence[dg.AssetChecksDefinition]:
     return [enough_usable_symbols, nothing_quarantined]
 
 
-def _factor_checks() -> Sequence[dg.AssetChecksDefinition]:
+def _factor_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinition]:
+    return [_sound_factors(factor_set) for factor_set in ("alpha158", "alpha360", *partitions.own_factor_sets)]
+
+
+def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset="alpha158_panel",
+        name="sound_factors",
+        asset=f"{factor_set}_panel",
         description="No factor is infinite or constant, none is missing for more than 20%, no session is thin.",
     )
     def sound_factors(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        from pyarrow.parquet import read_metadata
+
+        from niftyformer_assets.factors.catalogue import CONSTANT_360
         from niftyformer_assets.factors.checks import constant_factors, infinite_values, missing_share, thin_sessions
         from niftyformer_assets.factors.panel_file import read_factor_panel
         from niftyformer_assets.factors.registry import FACTOR_SETS
         from niftyformer_assets.market.panel import load_panel
 
         workspace = settings.workspace
+        if read_metadata(workspace.factor_panel(factor_set)).num_rows == 0:
+            return dg.AssetCheckResult(passed=True, description="no experiment asks for these factors")
         panel = load_panel(workspace.market_panel)
-        names = FACTOR_SETS["alpha158"].names
-        factors = read_factor_panel(workspace.factor_panel("alpha158"), panel.axes, names)
+        names = FACTOR_SETS[factor_set].names
+        factors = read_factor_panel(workspace.factor_panel(factor_set), panel.axes, names)
         infinite, constant = infinite_values(factors, names), constant_factors(factors, names)
+        constant = constant[~constant["factor"].isin(CONSTANT_360)]
         missing = missing_share(factors, names, panel.segment >= 0)
         often_missing = missing[missing["missing_share"] > MOST_MISSING_SHARE]
         thin = thin_sessions(factors, names, panel.axes.dates, min_stocks=10, after=60)
@@ -82,10 +93,13 @@ def _factor_checks() -> Sequence[dg.AssetChecksDefinition]:
             passed=not wrong,
             severity=dg.AssetCheckSeverity.ERROR if len(infinite) else dg.AssetCheckSeverity.WARN,
             description=", ".join(wrong) or "no factor is infinite, constant or often missing, no session is thin",
-            metadata={what: table(rows.astype(str)) for what, rows in found.items()},
+            metadata={
+                **{what: table(rows.astype(str)) for what, rows in found.items()},
+                "missing by factor": table(missing, limit=len(missing)),
+            },
         )
 
-    return [sound_factors]
+    return sound_factors
 
 
 def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinition]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +13,11 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
+from niftyformer_assets.defs.checks import _sound_factors
 from niftyformer_assets.defs.resources import GpuResource
+from niftyformer_assets.factors.panel_file import read_factor_panel, write_factor_panel
+from niftyformer_assets.factors.registry import FACTOR_SETS
+from niftyformer_assets.market.panel import load_panel
 from niftyformer_assets.store.provenance import read_provenance
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.conftest import Graph, failure_of
@@ -39,6 +44,30 @@ def test_every_asset_shows_rows_and_a_picture_or_table_and_has_a_data_version(gr
         texts = [str(value.value) for value in made.metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]
         assert any("data:image/png;base64," in text or "| --- |" in text for text in texts), key
         assert (made.tags or {}).get("dagster/data_version"), key
+
+
+def test_every_factor_panel_is_checked(graph: Graph) -> None:
+    keys = graph.definitions.resolve_asset_graph().asset_check_keys
+    panels = {key.asset_key.to_user_string() for key in keys if key.name == "sound_factors"}
+    assert {"alpha158_panel", "alpha360_panel"} <= panels
+    check = _sound_factors("alpha360")(settings=graph.settings)
+    assert check.passed and check.description == "no experiment asks for these factors"
+
+
+def test_factors_that_are_infinite_constant_or_missing_are_found(graph: Graph, tmp_path: Path) -> None:
+    shutil.copytree(graph.settings.data, tmp_path / "data")
+    settings = graph.settings.model_copy(update={"data": tmp_path / "data"})
+    sound = _sound_factors("alpha158")(settings=settings)
+    path, chosen = settings.workspace.factor_panel("alpha158"), FACTOR_SETS["alpha158"]
+    panel = load_panel(settings.workspace.market_panel)
+    factors = dict(zip(chosen.names, read_factor_panel(path, panel.axes, chosen.names), strict=True))
+    factors["KMID"][70, 0], factors["MA5"][:], factors["STD5"][:] = np.inf, 1.0, np.nan
+    write_factor_panel(path, np.stack(list(factors.values())), chosen, panel)
+    found = _sound_factors("alpha158")(settings=settings)
+    assert not found.passed and found.severity is dg.AssetCheckSeverity.ERROR
+    for planted, kind in (("KMID", "infinite"), ("MA5", "constant"), ("STD5", "often missing")):
+        assert f"| {planted} |" in str(found.metadata[kind].value)
+        assert f"| {planted} |" not in str(sound.metadata[kind].value)
 
 
 def test_each_artifact_of_an_experiment_has_its_provenance(graph: Graph, folder: ExperimentFolder) -> None:
