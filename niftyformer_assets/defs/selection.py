@@ -17,12 +17,12 @@ from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.factors.selection import read_selected, select_factors, write_selection
 from niftyformer_assets.settings import Settings
 
-# What decides on the factors of an experiment.
 # The columns of the summary that fit on a screen; the file holds them all.
 SHOWN = (
     *("ic_mean_h1", "ic_t_nw_h1", "ic_mean_h2", "rank_ic_mean_h1"),
     *("ic_mean_h1_validation_not_used", "ic_mean_h1_test_not_used"),
 )
+# What decides on the factors of an experiment.
 SECTIONS = {"sessions", "universe", "factors"}
 
 
@@ -31,7 +31,7 @@ def summarize_ic(context: dg.AssetExecutionContext, settings: Settings, made_by:
     opened = open_experiment(settings, context.partition_key)
     names = FACTOR_SETS[opened.settings.factors.factor_set].names
     factors = _factors(opened, names)
-    split, folder = opened.scope.split, opened.folder
+    split, folder, horizon = opened.scope.split, opened.folder, opened.settings.factors.ic_horizon
     selection = select_factors(
         factors, names, opened.returns(), opened.log_size(), opened.sectors_in_order(), split, opened.settings.factors
     )
@@ -52,8 +52,10 @@ def summarize_ic(context: dg.AssetExecutionContext, settings: Settings, made_by:
             "names": ", ".join(selection.selected),
             "training_sessions": split.sessions("train"),
             "symbols": len(opened.axes.symbols),
-            "ranking": picture(ic_ranking(selection, opened.settings.factors.ic_horizon), "factors by mean IC"),
-            "cumulative_ic": picture(cumulative_ic(selection, opened.axes.dates, split.train), "cumulative IC"),
+            "ranking": picture(ic_ranking(selection, horizon), "factors by mean IC"),
+            "cumulative_ic": picture(
+                cumulative_ic(selection, opened.axes.dates, split.train, horizon), "cumulative IC"
+            ),
             "correlations": picture(
                 factor_correlations(factors[kept], selection.selected, split.train), "correlations of the selected"
             ),

@@ -84,8 +84,8 @@ def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
 
     A pair of sessions (t, t + h) counts only if both lie in `part`. For each horizon h and for
     Pearson (`ic`) and Spearman (`rank_ic`): mean, std (ddof 1), icir (mean / std), t, t_nw (Newey
-    and West 1987 with h − 1 lags, for neighbouring sessions' pairs of a horizon above 1 look at
-    overlapping stretches), positive (share of sessions above 0) and sessions. The means over the
+    and West 1987 with h − 1 lags: the pairs of neighbouring sessions span the same sessions for a
+    horizon above 1), positive (share of sessions above 0) and sessions. The means over the
     horizons are the decay. Then coverage and autocorrelation, averages over the part.
     """
     columns: dict[str, np.ndarray] = {}

@@ -27,21 +27,23 @@ def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 25) -> 
     return png(drawn)
 
 
-def cumulative_ic(selection: FactorSelection, dates: np.ndarray, train: slice, best: int = 8) -> bytes:
+def cumulative_ic(
+    selection: FactorSelection, dates: np.ndarray, train: slice, horizon: int = 1, best: int = 8
+) -> bytes:
     """Running sums of the daily coefficients of the strongest factors; training sessions end at the line."""
     daily = selection.daily
     drawn = figure(9, 5)
     plot = drawn.add_subplot()
     names = [name for name in selection.summary.index if name in selection.selected][:best]
     for name in names:
-        values = daily.pearson[0, daily.names.index(name)]
+        values = daily.pearson[daily.horizons.index(horizon), daily.names.index(name)]
         plot.plot(dates, np.cumsum(np.nan_to_num(values)), linewidth=1.2, label=name)
     plot.axvline(dates[train.stop - 1], color="black", linestyle="--", linewidth=1)
     plot.text(dates[train.stop - 1], 0.98, " not used for the selection →", va="top", fontsize=8,
               transform=plot.get_xaxis_transform())  # fmt: skip
     plot.axhline(0, color="black", linewidth=0.6)
     plot.set_xlabel("session")
-    plot.set_ylabel(f"sum of daily IC, horizon {daily.horizons[0]}")
+    plot.set_ylabel(f"sum of daily IC, horizon {horizon}")
     plot.set_title("Cumulative IC of the best selected factors")
     plot.legend(fontsize=8, ncol=2)
     drawn.autofmt_xdate()

@@ -113,8 +113,10 @@ def _nothing_selected(strength: pd.Series, split: Split, settings: FactorSetting
             "Add symbols or sessions, or lower factors.min_stocks."
         )
     listed = ", ".join(f"{name} {value:.4f}" for name, value in best.items())
+    # Rounded down: to the nearest it could be more than the best has.
+    reachable = np.floor(best.iloc[0] * 1e4) / 1e4
     return (
         f"no factor of {where} reaches a mean |IC| of {settings.ic_threshold} over the "
         f"{split.sessions('train')} training sessions; the best are {listed}. "
-        f"Lower factors.ic_threshold to {best.iloc[0]:.4f} or less, or change factors.factor_set or the sessions."
+        f"Lower factors.ic_threshold to {reachable:.4f} or less, or change factors.factor_set or the sessions."
     )

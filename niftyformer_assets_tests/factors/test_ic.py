@@ -123,8 +123,10 @@ def test_later_coefficients_are_shown_for_the_selected_and_named_as_not_used() -
 
 
 def test_none_selected_says_what_the_best_were_and_what_to_change() -> None:
-    with pytest.raises(NiftyFormerError, match=r"best are B_GOOD 0\.\d+.*ic_threshold to 0\.\d+ or less"):
+    with pytest.raises(NiftyFormerError, match=r"best are B_GOOD 0\.\d+.*ic_threshold to 0\.\d+ or less") as caught:
         select(FactorSettings(ic_threshold=0.95))
+    advised = float(str(caught.value).split("ic_threshold to ")[1].split()[0])
+    assert select(FactorSettings(ic_threshold=advised)).selected == ("B_GOOD",)
 
 
 def test_too_few_stocks_says_so() -> None:
