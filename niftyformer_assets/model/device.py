@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,6 +15,9 @@ from niftyformer_assets.store.errors import NiftyFormerError
 Kind = Literal["auto", "cuda", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
 MIB = 1 << 20
+REPEATABLE_WORKSPACES = (":4096:8", ":16:8")
+# How memory that ran out is worded where no class of its own says so: the CPU's allocator, the driver, cuBLAS.
+OUT_OF_MEMORY = ("allocate memory", "CUDA error: out of memory", "ALLOC_FAILED")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ def choose_device(asked: Kind = "auto", precision: Precision = "auto", require_g
         )
     if gpu and asked != "cpu":
         # cuBLAS repeats its results only with a fixed workspace, and reads this once, at its start.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        if os.environ.get("CUBLAS_WORKSPACE_CONFIG") not in REPEATABLE_WORKSPACES:
+            os.environ["CUBLAS_WORKSPACE_CONFIG"] = REPEATABLE_WORKSPACES[0]
         properties = torch.cuda.get_device_properties(0)
         capability = (properties.major, properties.minor)
         return Device(
@@ -93,7 +97,7 @@ def choose_device(asked: Kind = "auto", precision: Precision = "auto", require_g
         )
     return Device(
         kind="cpu",
-        name=str(torch.cpu.get_capabilities().get("cpu_name", "CPU")),
+        name=_cpu_name(),
         memory_mib=_machine_memory() // MIB,
         free_mib=None,
         compute_capability=None,
@@ -108,8 +112,8 @@ def out_of_memory_in_words(batch_size: int, device: Device) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        on_cpu = isinstance(error, MemoryError) or "allocate memory" in str(error)
-        if not (isinstance(error, torch.OutOfMemoryError) or on_cpu):
+        of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if not (of_memory or any(words in str(error) for words in OUT_OF_MEMORY)):
             raise
         advice = f"set training.batch_size to {batch_size // 2}" if batch_size > 1 else "set a smaller model.width"
         raise NiftyFormerError(
@@ -122,6 +126,11 @@ def _resolve(precision: Precision, bfloat16_helps: bool) -> Literal["float32", "
     if precision != "auto":
         return precision
     return "bfloat16" if bfloat16_helps else "float32"
+
+
+def _cpu_name() -> str:
+    tell: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # not every release tells
+    return str(tell().get("cpu_name", "CPU"))
 
 
 def _machine_memory() -> int:

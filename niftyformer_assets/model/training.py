@@ -196,11 +196,11 @@ def training_step(
     Returns:
         The loss parts and the gradient norm before clipping, [5], on the device.
     """
+    optimizer.zero_grad(set_to_none=True)
     inputs, targets = data.inputs(made_on), data.targets(made_on)
     with device.autocast():
         outputs = network(inputs)
     parts = loss_parts(outputs, targets)
-    optimizer.zero_grad(set_to_none=True)
     parts.sum().backward()
     norm = torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], gradient_clip, foreach=True)
     optimizer.step()

@@ -67,9 +67,10 @@ def test_an_experiment_on_own_factors_brings_their_panel(tmp_path: Path) -> None
     assert dg.AssetKey("alpha158_own_panel") in panels
 
 
-def test_training_asks_for_the_gpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asset", ["trained_model", "predictions"])
+def test_what_runs_the_network_asks_for_the_gpu(asset: str, tmp_path: Path) -> None:
     graph = build(tiny_settings(tmp_path)).resolve_asset_graph()
-    node = graph.get(dg.AssetKey("trained_model"))
+    node = graph.get(dg.AssetKey(asset))
     assert node.pools == {"gpu"}
     tags = node.assets_def.op.tags  # type: ignore[attr-defined]
     assert tags["dagster-celery/queue"] == "gpu"

@@ -266,6 +266,12 @@ def test_out_of_memory_ends_in_one_line_with_the_batch_size_to_try(cpu: Device) 
     ):
         torch.empty(2**50)
     assert "\n" not in str(caught.value)
+    for words in (
+        "CUDA error: out of memory\nCUDA kernel errors …",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling",
+    ):
+        with pytest.raises(NiftyFormerError, match="set a smaller"), out_of_memory_in_words(1, cpu):
+            raise RuntimeError(words)
     with pytest.raises(RuntimeError, match="shapes"), out_of_memory_in_words(12, cpu):
         torch.ones(2, 3) @ torch.ones(2, 3)
 

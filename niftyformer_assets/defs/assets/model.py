@@ -50,6 +50,8 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(
         deps=["trained_model", *DATASET],
+        pool="gpu",
+        op_tags=GPU_TAGS,
         kinds={"pytorch", "parquet"},
         description="What the trained model says of each stock one and two sessions ahead, from `trained_model`.\n\n"
         "`predictions.parquet`: date_made, date_predicted, horizon (sessions), symbol, split, return (or score, where "
