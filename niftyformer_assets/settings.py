@@ -234,6 +234,11 @@ def experiments_of(settings: Settings) -> dict[str, Experiment]:
     return load_experiments(settings.experiments, settings.market, settings.overrides)
 
 
+def asks_for(settings: Settings, factor_set: str) -> bool:
+    """Does an experiment of the active workspace take its factors from this set?"""
+    return any(experiment.factors.factor_set == factor_set for experiment in experiments_of(settings).values())
+
+
 def find_experiment(settings: Settings, name: str) -> Experiment:
     """One experiment of the active workspace.
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import rounded, table
-from niftyformer_assets.settings import Settings
+from niftyformer_assets.settings import Settings, asks_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +68,6 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
         description="No factor is infinite or constant, none is missing for more than 20%, no session is thin.",
     )
     def sound_factors(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        from pyarrow.parquet import read_metadata
-
         from niftyformer_assets.factors.catalogue import CONSTANT_360
         from niftyformer_assets.factors.checks import constant_factors, infinite_values, missing_share, thin_sessions
         from niftyformer_assets.factors.panel_file import read_factor_panel
@@ -77,7 +75,7 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
         from niftyformer_assets.market.panel import load_panel
 
         workspace = settings.workspace
-        if read_metadata(workspace.factor_panel(factor_set)).num_rows == 0:
+        if factor_set == "alpha360" and not asks_for(settings, factor_set):
             return dg.AssetCheckResult(passed=True, description="no experiment asks for these factors")
         panel = load_panel(workspace.market_panel)
         names = FACTOR_SETS[factor_set].names

@@ -23,7 +23,7 @@ FIRST_COVERED = date(2015, 1, 1)
 COMPLETE_FROM = time(16, 0)
 # Kite settles a session's close, and adjusts history for the day's ex-dates, early the next morning.
 FINAL_FROM = time(6, 0)
-# NSE has never announced fewer for a year: with fewer, a list of holidays is unfinished.
+# From 2009 to 2026 there were ten or more on weekdays in each year: with fewer than this a list is unfinished.
 FEWEST_HOLIDAYS = 8
 
 
@@ -136,7 +136,7 @@ def _entered_holidays() -> list[date]:
     for year, count in Counter(day.year for day in days if day.weekday() < 5).items():
         if count < FEWEST_HOLIDAYS:
             raise NiftyFormerError(
-                f"holidays.csv has {count} weekday holidays in {year}, NSE never fewer than {FEWEST_HOLIDAYS}: "
+                f"holidays.csv has {count} weekday holidays in {year}, at least {FEWEST_HOLIDAYS} are expected: "
                 "enter all that it announced for the year."
             )
     return days

@@ -8,7 +8,7 @@ from niftyformer_assets.defs.jobs import OWN_PANEL_TAG
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture
 from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL
-from niftyformer_assets.settings import Settings, experiments_of
+from niftyformer_assets.settings import Settings, asks_for
 from niftyformer_assets.store.provenance import code_version
 
 MADE_BY = ("factors", "market")
@@ -79,8 +79,7 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     def alpha360_panel(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
         from niftyformer_assets.defs.factor_panels import make_panel, no_panel
 
-        experiments = experiments_of(settings)
-        if any(experiment.factors.factor_set == "alpha360" for experiment in experiments.values()):
+        if asks_for(settings, "alpha360"):
             return make_panel(context, settings, "alpha360", MADE_BY)
         return no_panel(settings, "alpha360", MADE_BY)
 
