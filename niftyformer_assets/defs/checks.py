@@ -81,7 +81,8 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
         names = FACTOR_SETS[factor_set].names
         factors = read_factor_panel(workspace.factor_panel(factor_set), panel.axes, names)
         infinite, constant = infinite_values(factors, names), constant_factors(factors, names)
-        constant = constant[~constant["factor"].isin(CONSTANT_360)]
+        if factor_set == "alpha360":
+            constant = constant[~constant["factor"].isin(CONSTANT_360)]
         missing = missing_share(factors, names, panel.segment >= 0)
         often_missing = missing[missing["missing_share"] > MOST_MISSING_SHARE]
         thin = thin_sessions(factors, names, panel.axes.dates, min_stocks=10, after=60)

@@ -50,7 +50,8 @@ def select_factors(
 
     A factor is kept if |mean Pearson coefficient| at `settings.ic_horizon` is at least
     `settings.ic_threshold`, over the pairs (t, t + horizon) of training sessions, for the raw or
-    the neutralised factor as `settings.select_on` says.
+    the neutralised factor as `settings.select_on` says. One with a coefficient on less than the
+    share `settings.ic_sessions` of these pairs is not.
 
     Args:
         factors: float32 [F, T, N], raw, cut to the experiment's sessions and symbols; their windows
@@ -65,7 +66,9 @@ def select_factors(
     horizons = sorted({*HORIZONS, settings.ic_horizon})
     daily = daily_ic(factors, names, returns, horizons, settings.min_stocks, threads)
     summary = summarise(daily, split.train)
-    strength = summary[f"ic_mean_h{settings.ic_horizon}"].abs()
+    pairs = split.sessions("train") - settings.ic_horizon
+    enough = summary[f"ic_sessions_h{settings.ic_horizon}"] >= max(1, settings.ic_sessions * pairs)
+    strength = summary[f"ic_mean_h{settings.ic_horizon}"].abs().where(enough)
     kept = strength >= settings.ic_threshold
     if not kept.any():
         raise NiftyFormerError(_nothing_selected(strength, split, settings))
@@ -108,9 +111,10 @@ def _nothing_selected(strength: pd.Series, split: Split, settings: FactorSetting
     where = f"{settings.factor_set} ({settings.select_on} factors, horizon {settings.ic_horizon})"
     if best.empty:
         return (
-            f"no factor of {where} has a coefficient on any of the {split.sessions('train')} training sessions: "
-            f"fewer than min_stocks={settings.min_stocks} stocks have a factor and a return. "
-            "Add symbols or sessions, or lower factors.min_stocks."
+            f"no factor of {where} has a coefficient on {settings.ic_sessions:.0%} of the "
+            f"{split.sessions('train')} training sessions: on the others fewer than "
+            f"min_stocks={settings.min_stocks} stocks have a factor and a return. "
+            "Add symbols or sessions, or lower factors.min_stocks or factors.ic_sessions."
         )
     listed = ", ".join(f"{name} {value:.4f}" for name, value in best.items())
     # Rounded down: to the nearest it could be more than the best has.

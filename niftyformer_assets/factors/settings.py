@@ -17,6 +17,8 @@ class FactorSettings:
     ic_threshold: a factor is kept if the absolute mean of its daily information coefficient over
         the training sessions is at least this.
     ic_horizon: sessions ahead of the return that the selection looks at.
+    ic_sessions: share of the training sessions on which a factor must have a coefficient to be
+        kept; over a few sessions the mean is far from zero by luck.
     select_on: whether the selection looks at raw or at neutralised factors.
     min_stocks: a session with fewer valid stocks than this has no coefficient and no regression.
     winsorize: share of each tail that is clipped on each session before the regression, or none.
@@ -28,6 +30,7 @@ class FactorSettings:
     factor_set: Literal["alpha158", "alpha360", "own", "alpha158_own"] = "alpha158"
     ic_threshold: float = 0.02
     ic_horizon: int = 1
+    ic_sessions: float = 0.5
     select_on: Literal["raw", "neutralized"] = "raw"
     min_stocks: int = 10
     winsorize: float | None = None
@@ -36,6 +39,7 @@ class FactorSettings:
     def __post_init__(self) -> None:
         require(0 <= self.ic_threshold < 1, "ic_threshold must be at least 0 and below 1")
         require(self.ic_horizon >= 1, "ic_horizon must be at least 1 session")
+        require(0 < self.ic_sessions <= 1, "ic_sessions must lie between 0 and 1")
         require(self.min_stocks >= 3, "min_stocks must be at least 3")
         require(self.winsorize is None or 0 < self.winsorize < 0.5, "winsorize must lie between 0 and 0.5")
         require(

@@ -134,6 +134,19 @@ def test_too_few_stocks_says_so() -> None:
         select(FactorSettings(min_stocks=38))
 
 
+def test_a_factor_seen_on_few_sessions_is_not_kept() -> None:
+    factors, returns = made_up(0)
+    factors[0, 15:] = np.nan  # the strongest one has 15 of the 39 pairs
+    rest = (("B_GOOD", "A_NOISE", "NOISE"), returns, np.ones((T, N)), ["X"] * N, SPLIT)
+    kept = select_factors(factors, *rest, FactorSettings(ic_threshold=0.0))
+    assert kept.selected == ("A_NOISE", "NOISE")
+    assert kept.summary.index[-1] == "B_GOOD"
+    assert kept.summary.loc["B_GOOD", "ic_sessions_h1"] == 15
+    assert "B_GOOD" in select_factors(factors, *rest, FactorSettings(ic_threshold=0.0, ic_sessions=15 / 39)).selected
+    with pytest.raises(NiftyFormerError, match=r"on 50% of the 40 training sessions.*factors\.ic_sessions"):
+        select_factors(factors[:1], ("B_GOOD",), *rest[1:], FactorSettings())
+
+
 def test_files(tmp_path: Path) -> None:
     chosen = select(FactorSettings(ic_threshold=0.0))
     write_selection(tmp_path / "ic_summary.csv", tmp_path / "selected_factors.txt", chosen)
