@@ -19,7 +19,7 @@ from niftyformer_assets.portfolio.report import Background, write_report
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
 from niftyformer_assets.settings import Experiment, Settings, experiments_of
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.provenance import code_version, content_fingerprint
+from niftyformer_assets.store.provenance import code_version, fingerprints
 from niftyformer_assets.store.tables import read_parquet
 
 # The columns of the comparison that fit on a screen; the files hold them all.
@@ -67,7 +67,7 @@ def report_backtest(
         market=MARKETS[settings.source],
         label=experiment.windows.label,
         settings=experiment.values(),
-        provenance={path.name: content_fingerprint([path]) for path in inputs} | {"code": code_version(*made_by)},
+        provenance=fingerprints(inputs) | {"code": code_version(*made_by)},
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
         survivorship=opened.scope.survivorship,
     )
@@ -84,7 +84,7 @@ def report_backtest(
             "verdict": written.verdict,
             **{name: float(value) for name, value in written.figures.items()},
             **{
-                f"pictures_{anchor.replace('-', '_')}": dg.MetadataValue.md(
+                anchor.replace("-", "_"): dg.MetadataValue.md(
                     "\n\n".join(str(picture(drawn.png, drawn.alt).md_str) for drawn in of_section)
                 )
                 for anchor, of_section in written.pictures.items()

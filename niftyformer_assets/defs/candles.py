@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from niftyformer_assets.defs.resources import CandleSource
-from niftyformer_assets.defs.results import table
+from niftyformer_assets.defs.results import file_path, table
 from niftyformer_assets.market.index_lists import aliases_of_lists
 from niftyformer_assets.market.ingest import Failed, Fetched, ingest
 from niftyformer_assets.settings import Settings
@@ -84,7 +84,7 @@ def _log(
                 "new_sessions": outcome.new_rows,
                 "reason": outcome.reason or "none",
                 "last_candles": table(read_parquet(path).tail(5).astype({"date": str})),
-                "file": dg.MetadataValue.path(str(path)),
+                "file": file_path(path),
             },
         )
     )

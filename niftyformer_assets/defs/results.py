@@ -11,8 +11,9 @@ from typing import Any
 
 import dagster as dg
 
+from niftyformer_assets.settings import PROJECT
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.provenance import Provenance, code_version, content_fingerprint
+from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints
 
 
 @contextmanager
@@ -50,18 +51,23 @@ def materialized(
         asset=asset,
         settings=settings,
         code=code_version(*made_by),
-        inputs={path.name: content_fingerprint([path]) for path in present},
+        inputs=fingerprints(present),
     )
     record.write(provenance)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(record.fingerprint),
         metadata={
             **{name: rounded(value) for name, value in metadata.items()},
-            "file": dg.MetadataValue.path(str(outputs[0])),
+            "file": file_path(outputs[0]),
             "size_bytes": sum(size_of(path) for path in outputs),
             "provenance": dg.MetadataValue.json({"settings": dict(settings), "inputs": dict(record.inputs)}),
         },
     )
+
+
+def file_path(path: Path) -> dg.PathMetadataValue:
+    """A path as the web UI shows it: from the project's folder on where it lies there, which fits into the table."""
+    return dg.MetadataValue.path(str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path))
 
 
 def rounded(value: Any) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,18 @@ def code_version(*packages: str) -> str:
             digest.update(source.relative_to(PACKAGE).as_posix().encode())
             digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def fingerprints(paths: Sequence[Path]) -> dict[str, str]:
+    """The content fingerprint of each file or folder, by its name.
+
+    Where a name repeats, all go by their paths below the folder that holds them all.
+    """
+    names = [path.name for path in paths]
+    if len(set(names)) < len(names):
+        shared = os.path.commonpath(paths)
+        names = [path.relative_to(shared).as_posix() for path in paths]
+    return {name: content_fingerprint([path]) for name, path in zip(names, paths, strict=True)}
 
 
 def content_fingerprint(paths: Iterable[Path]) -> str:

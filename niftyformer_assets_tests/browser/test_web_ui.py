@@ -41,7 +41,7 @@ SHOWN = {
     "labels": ("simple return, not percent", "distribution"),
     "corr_adj": ("The graph of stocks that move together", "graph"),
     "trained_model": ("the epoch with the best validation error is kept", "curves"),
-    "backtest_report": ("What the predictions would have earned", "pictures_results"),
+    "backtest_report": ("What the predictions would have earned", "month_by_month"),
 }
 
 

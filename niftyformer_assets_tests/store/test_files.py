@@ -10,7 +10,13 @@ import pytest
 
 from niftyformer_assets.store.atomic import atomic_path, write_text
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.provenance import Provenance, code_version, content_fingerprint, read_provenance
+from niftyformer_assets.store.provenance import (
+    Provenance,
+    code_version,
+    content_fingerprint,
+    fingerprints,
+    read_provenance,
+)
 from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet
 from niftyformer_assets.store.workspace import Workspace
 
@@ -80,3 +86,15 @@ def test_content_not_time_decides_on_a_fingerprint(tmp_path: Path) -> None:
     assert content_fingerprint([path]) != first
     with pytest.raises(NiftyFormerError, match=r"b\.txt does not exist"):
         content_fingerprint([tmp_path / "b.txt"])
+
+
+def test_inputs_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
+    for experiment in ("a", "b"):
+        write_text(tmp_path / experiment / "metrics.json", experiment)
+    write_text(tmp_path / "labels.csv", "")
+    both = [tmp_path / experiment / "metrics.json" for experiment in ("a", "b")]
+    before = fingerprints(both)
+    assert list(before) == ["a/metrics.json", "b/metrics.json"]
+    write_text(both[0], "changed")
+    assert fingerprints(both)["a/metrics.json"] != before["a/metrics.json"]
+    assert list(fingerprints([both[0], tmp_path / "labels.csv"])) == ["metrics.json", "labels.csv"]
