@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.dataset.target import target
+from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.experiment import OpenedExperiment, open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark
@@ -42,6 +43,7 @@ def report_backtest(
     """Trade the predictions and every baseline on the test sessions, and write the report."""
     opened = open_experiment(settings, context.partition_key)
     experiment, folder, workspace = opened.settings, opened.folder, opened.workspace
+    must_be_made_with(experiment, folder, ("predictions", "baseline_predictions"))
     inputs = [
         folder.predictions,
         folder.baseline_predictions,

@@ -8,15 +8,13 @@ from datetime import timedelta
 import numpy as np
 
 from niftyformer_assets.dataset.published import write_stockformer_conf
+from niftyformer_assets.defs.made_with import DATASET, must_be_made_with
 from niftyformer_assets.experiment import OpenedExperiment
 from niftyformer_assets.market.calendar import covered, sessions
 from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import missing
 from niftyformer_assets.store.workspace import ExperimentFolder
-
-# The settings that decide on what lies in the folder before the training.
-DATASET_SECTIONS = ("sessions", "universe", "factors", "windows", "wavelet", "graph")
 
 
 def write_experiment_files(opened: OpenedExperiment) -> None:
@@ -53,15 +51,11 @@ def take_over_settings(folder: ExperimentFolder, experiment: Experiment) -> None
     Raises:
         NiftyFormerError: the dataset was made with other settings; the message names them.
     """
-    content = json.loads(folder.settings.read_text(encoding="utf-8")) if folder.settings.is_file() else {}
-    values = experiment.values()
-    for section in DATASET_SECTIONS:
-        if content.get(section) != values[section]:
-            raise NiftyFormerError(
-                f"{folder.settings}: the dataset was made with {section} {content.get(section)}, the experiment "
-                f"has {values[section]}: materialize its assets again, from ic_summary and flow on."
-            )
-    write_text(folder.settings, json.dumps(content | values, indent=1, sort_keys=True) + "\n")
+    must_be_made_with(experiment, folder, DATASET)
+    if not folder.settings.is_file():
+        raise missing(folder.settings)
+    content = json.loads(folder.settings.read_text(encoding="utf-8"))
+    write_text(folder.settings, json.dumps(content | experiment.values(), indent=1, sort_keys=True) + "\n")
 
 
 def sessions_to_come(last: np.datetime64, count: int) -> np.ndarray:

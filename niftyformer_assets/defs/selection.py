@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 
+from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
 from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.experiment import OpenedExperiment, open_experiment
 from niftyformer_assets.factors.neutralize import neutralized_factors, write_neutralized
@@ -22,8 +23,6 @@ SHOWN = (
     *("ic_mean_h1", "ic_t_nw_h1", "ic_mean_h2", "rank_ic_mean_h1"),
     *("ic_mean_h1_validation_not_used", "ic_mean_h1_test_not_used"),
 )
-# What decides on the factors of an experiment.
-SECTIONS = {"sessions", "universe", "factors"}
 
 
 def summarize_ic(context: dg.AssetExecutionContext, settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
@@ -43,7 +42,7 @@ def summarize_ic(context: dg.AssetExecutionContext, settings: Settings, made_by:
         "ic_summary",
         folder.provenance,
         made_by=made_by,
-        settings=opened.settings.model_dump(mode="json", include=SECTIONS),
+        settings=deciding_settings(opened.settings, "ic_summary"),
         inputs=[*_inputs(opened), opened.workspace.labels],
         outputs=[folder.ic_summary, folder.selected_factors],
         metadata={
@@ -70,6 +69,7 @@ def neutralize_selected(
     """Take size and sector out of the selected factors, session by session."""
     opened = open_experiment(settings, context.partition_key)
     folder = opened.folder
+    must_be_made_with(opened.settings, folder, ["ic_summary"])
     names = read_selected(folder.selected_factors)
     made = neutralized_factors(
         _factors(opened, names), names, opened.log_size(), opened.sectors_in_order(), opened.settings.factors
@@ -79,7 +79,7 @@ def neutralize_selected(
         "neutralized_factors",
         folder.provenance,
         made_by=made_by,
-        settings=opened.settings.model_dump(mode="json", include=SECTIONS),
+        settings=deciding_settings(opened.settings, "neutralized_factors"),
         inputs=[*_inputs(opened), folder.selected_factors],
         outputs=[folder.neutralized_factors, folder.factors],
         metadata={

@@ -9,18 +9,27 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.defs.experiment_file import sessions_to_come, take_over_settings
+from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
 from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.experiment import open_experiment
 from niftyformer_assets.model.baselines import baseline_predictions as predictions_of_baselines
 from niftyformer_assets.model.baselines import load_baseline_inputs
-from niftyformer_assets.model.checkpoint import ModelFolder, changes, model_card, read_checkpoint
+from niftyformer_assets.model.checkpoint import (
+    ModelFolder,
+    changed_settings,
+    changes,
+    model_card,
+    read_card,
+    read_checkpoint,
+)
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.training import train
 from niftyformer_assets.model.watch import EachEpoch, summary, tensorboard
 from niftyformer_assets.settings import Experiment, Settings, find_experiment
+from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -54,7 +63,7 @@ def train_model(
         "trained_model",
         folder.provenance,
         made_by=made_by,
-        settings=experiment.values(),
+        settings=deciding_settings(experiment, "trained_model"),
         inputs=_dataset_files(folder),
         outputs=[folder.model],
         metadata={
@@ -78,7 +87,15 @@ def predict_with_model(
 ) -> dg.MaterializeResult:
     """Let the trained model speak about the validation, test and later sessions."""
     experiment, folder = _experiment(context, settings)
+    take_over_settings(folder, experiment)
     dataset = load_dataset(folder.root)
+    # The card, not a record: the model may have been trained on another machine.
+    card = read_card(ModelFolder(folder.model).card)
+    if found := changed_settings(card["settings"], dataset.settings.values()):
+        raise NiftyFormerError(
+            f"the model in {folder.model} was trained with other settings than {experiment.name} has: "
+            f"{'; '.join(found)}. Materialize trained_model again, or change the experiment back."
+        )
     frame = predict(dataset, folder.model, gpu.device(dataset.settings.training.precision))
     write_parquet(folder.predictions, frame)
     write_last_step(ModelFolder(folder.model), dataset, frame)
@@ -86,7 +103,7 @@ def predict_with_model(
         "predictions",
         folder.provenance,
         made_by=made_by,
-        settings=experiment.values(),
+        settings=deciding_settings(experiment, "predictions"),
         inputs=[folder.model / "best.pt", *_dataset_files(folder)],
         outputs=[folder.predictions],
         metadata={**_described(frame), "by_part": table(_by_part(frame))},
@@ -99,7 +116,8 @@ def predict_baselines(
     """Fit and predict every baseline of the experiment."""
     opened = open_experiment(settings, context.partition_key)
     experiment, folder, axes = opened.settings, opened.folder, opened.axes
-    inputs = load_baseline_inputs(folder, opened.scope.split, experiment.windows)
+    must_be_made_with(experiment, folder, ("flow", "trend_indicator", "neutralized_factors"))
+    inputs = load_baseline_inputs(folder, opened.axes, opened.scope.split, experiment.windows)
     frame = predictions_of_baselines(
         inputs,
         experiment.baselines,
@@ -113,7 +131,7 @@ def predict_baselines(
         "baseline_predictions",
         folder.provenance,
         made_by=made_by,
-        settings=experiment.values(),
+        settings=deciding_settings(experiment, "baseline_predictions"),
         inputs=[folder.flow, folder.trend_indicator, folder.neutralized_factors],
         outputs=[folder.baseline_predictions],
         metadata={**_described(frame), "baselines": table(by_name)},

@@ -118,13 +118,16 @@ class Forecast:
     p_up: np.ndarray
 
 
-def load_baseline_inputs(files: ExperimentFolder, split: Split, windows: WindowSettings) -> BaselineInputs:
+def load_baseline_inputs(files: ExperimentFolder, axes: Axes, split: Split, windows: WindowSettings) -> BaselineInputs:
     """What the baselines see of an experiment's folder: flow, trend indicator and neutralised factors.
 
+    Args:
+        axes: the experiment's, which `split` counts on.
+
     Raises:
-        NiftyFormerError: a file is missing, damaged, or on other sessions or symbols than the others.
+        NiftyFormerError: a file is missing, damaged, or on other sessions or symbols than these.
     """
-    flow, axes = load_arrays(files.flow)
+    flow, _ = load_arrays(files.flow, axes)
     trend, _ = load_arrays(files.trend_indicator, axes)
     factors, _ = load_arrays(files.neutralized_factors, axes)
     return BaselineInputs(

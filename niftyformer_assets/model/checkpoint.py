@@ -22,6 +22,7 @@ from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.store.atomic import write_bytes, write_text
 from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
+from niftyformer_assets.store.provenance import flat_settings
 
 FORMAT = 1
 
@@ -90,13 +91,12 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
     `training.max_epochs` may differ: training longer is going on.
     """
-    settings = [
-        {**_flat(card["settings"]), **{key: card.get(key) for key in ("format", "device", "precision")}}
+    cards = [
+        {**card["settings"], **{key: card.get(key) for key in ("format", "device", "precision")}}
         for card in (before, now)
     ]
-    changed = [name for name in _differing(*settings) if name != "training.max_epochs"]
     return [
-        *(f"{name} was {settings[0].get(name)} and is {settings[1].get(name)}" for name in changed),
+        *(found for found in changed_settings(*cards) if not found.startswith("training.max_epochs ")),
         *(
             f"the {name} of the training and validation sessions changed"
             for name in _differing(before["data"], now["data"])
@@ -104,15 +104,16 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The settings that differ, in words."""
+    flat_before, flat_now = flat_settings(before), flat_settings(now)
+    return [
+        f"{name} was {flat_before.get(name)} and is {flat_now.get(name)}" for name in _differing(flat_before, flat_now)
+    ]
+
+
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
-    return flat
 
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:

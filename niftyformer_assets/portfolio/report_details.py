@@ -13,6 +13,7 @@ from niftyformer_assets.portfolio.costs import contract_note
 from niftyformer_assets.portfolio.report_evidence import Evidence
 from niftyformer_assets.portfolio.report_format import count, number, percent, rupees
 from niftyformer_assets.portfolio.report_page import Picture, Section, Table
+from niftyformer_assets.store.provenance import flat_settings
 
 COST_NAMES = {
     "value": "traded value",
@@ -198,7 +199,10 @@ def assumptions(evidence: Evidence, survivorship: str | None) -> Section:
 
 def settings_section(settings: Mapping[str, Any], provenance: Mapping[str, str], variants: int) -> Section:
     """The experiment as it was run, and the fingerprints of what it was made from."""
-    rows = [(name, value) for name, value in _flat(settings)]
+    rows = [
+        (name, value if isinstance(value, str) else json.dumps(value, default=str))
+        for name, value in flat_settings(settings).items()
+    ]
     made_from = [(name, value) for name, value in provenance.items()]
     blocks = [Table(("setting", "value"), rows, words=True)] if rows else []
     if made_from:
@@ -216,13 +220,3 @@ def left_out_section(left_out: Mapping[str, str]) -> Section:
         (f"Members of the universe that take no part in this experiment: {len(rows)}.",),
         (Table(("stock", "why"), rows, words=True),),
     )
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{prefix}{name}.")
-        else:
-            rows.append((prefix + str(name), value if isinstance(value, str) else json.dumps(value, default=str)))
-    return rows

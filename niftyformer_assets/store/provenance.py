@@ -71,6 +71,16 @@ def code_version(*packages: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as `section.key` -> value."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(
+            flat_settings(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        )
+    return flat
+
+
 def fingerprints(paths: Sequence[Path]) -> dict[str, str]:
     """The content fingerprint of each file or folder, by its name.
 

@@ -183,13 +183,13 @@ def test_inputs_come_from_the_experiments_folder(tmp_path: Path) -> None:
         "names": np.array(["a", "b", "c"]),
     }
     save_arrays(files.neutralized_factors, factors, inputs.axes, {"result": "TNF", "valid": "TNF", "names": "F"})
-    loaded = load_baseline_inputs(files, SPLIT, inputs.windows)
+    loaded = load_baseline_inputs(files, inputs.axes, SPLIT, inputs.windows)
     np.testing.assert_array_equal(loaded.factors, inputs.factors)
     np.testing.assert_array_equal(loaded.returns_valid, inputs.returns_valid)
     np.testing.assert_allclose(loaded.training, inputs.training, atol=1e-8)
     files.trend_indicator.unlink()
     with pytest.raises(NiftyFormerError, match="trend_indicator"):
-        load_baseline_inputs(files, SPLIT, inputs.windows)
+        load_baseline_inputs(files, inputs.axes, SPLIT, inputs.windows)
 
 
 def test_progress_is_told() -> None:

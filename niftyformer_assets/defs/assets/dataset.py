@@ -5,6 +5,7 @@ from functools import partial
 import dagster as dg
 import numpy as np
 
+from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture, table
 from niftyformer_assets.settings import Settings
@@ -88,7 +89,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             "trend_indicator",
             opened.folder.provenance,
             made_by=MADE_BY,
-            settings=opened.settings.model_dump(mode="json", include={"sessions", "universe"}),
+            settings=deciding_settings(opened.settings, "trend_indicator"),
             inputs=[opened.workspace.labels, opened.workspace.market_panel, opened.workspace.universe],
             outputs=[opened.folder.trend_indicator],
             metadata={
@@ -120,6 +121,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         inputs = [opened.workspace.labels, opened.workspace.market_panel, opened.workspace.universe]
         factors = None
         if graph_settings.source == "factors":
+            must_be_made_with(opened.settings, folder, ["neutralized_factors"])
             made, _ = read_neutralized(folder, opened.axes)
             factors = np.where(made.valid, made.result, np.nan)
             inputs.append(folder.neutralized_factors)
@@ -133,7 +135,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             "corr_adj",
             folder.provenance,
             made_by=MADE_BY,
-            settings=opened.settings.model_dump(mode="json", include={"sessions", "universe", "graph"}),
+            settings=deciding_settings(opened.settings, "corr_adj"),
             inputs=inputs,
             outputs=[folder.corr_adj, folder.corr_graph],
             metadata={
@@ -169,6 +171,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         opened = open_experiment(settings, context.partition_key)
         folder, experiment = opened.folder, opened.settings
+        must_be_made_with(experiment, folder, ["corr_adj"])
         loaded, _ = load_arrays(folder.corr_adj, opened.axes)
         adjacency = loaded[folder.corr_adj.stem]
         embedding = graph_embedding(adjacency, experiment.graph, experiment.seed)
@@ -179,7 +182,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             "graph_embeddings",
             folder.provenance,
             made_by=MADE_BY,
-            settings=experiment.model_dump(mode="json", include={"graph", "seed"}),
+            settings=deciding_settings(experiment, "graph_embeddings"),
             inputs=[folder.corr_adj],
             outputs=[folder.graph_embeddings],
             metadata={

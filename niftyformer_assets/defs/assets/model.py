@@ -4,6 +4,7 @@ from functools import partial
 
 import dagster as dg
 
+from niftyformer_assets.defs.made_with import DATASET
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.defs.results import one_line_errors
@@ -11,7 +12,6 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
 
 MADE_BY = ("model", "dataset")
-DATASET = ("flow", "trend_indicator", "corr_adj", "graph_embeddings", "neutralized_factors")
 
 # One GPU, asked for in the terms of each launcher: the pool here, a queue with Celery, a limit on Kubernetes.
 GPU_TAGS = {
