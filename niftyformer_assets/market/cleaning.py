@@ -5,7 +5,7 @@ Every decision about session t looks at candles up to t only, so later candles n
 What separates a wrong adjustment from a real fall or rise is the overnight gap, the open against
 the last close: real news moves a stock within a session, a wrong adjustment moves it between two.
 The gap is taken relative to the market's own (the median stock's) of that session, so that a
-market-wide fall is no break.
+market-wide fall is no break. A gap that the same session takes back is a wrong price, not a break.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ def clean(
     for column, symbol in enumerate(symbols):
         _place(values, column, days_of[symbol], candles[symbol], grid, records)
     _take_out_impossible(values, records)
+    _take_out_stray_opens(values, records, settings)
     segment = _segments(values, records, settings)
     return CleanMarket(
         axes=axes,
@@ -219,6 +220,27 @@ def _take_out_impossible(values: dict[str, np.ndarray], records: _Records) -> No
         bad |= fault
     for array in values.values():
         array[bad] = np.nan
+
+
+def _take_out_stray_opens(values: dict[str, np.ndarray], records: _Records, settings: QualitySettings) -> None:
+    """Set candles to NaN that open as after a wrong adjustment but close as if there had been none.
+
+    Taken for a break, one wrong first price would change every holding's shares for good.
+    """
+    before = _previous(values["close"])
+    opens, closes = values["open"] / before, values["close"] / before
+    market = 1 + _market_gap(opens - 1)[:, None]
+    with np.errstate(invalid="ignore"):
+        wide = np.abs(opens / market - 1) > settings.max_overnight_gap
+        # More than half of the way back within the session, in logarithms.
+        stray = wide & (np.abs(np.log(closes / market)) < np.abs(np.log(opens / market)) / 2)
+    for row, column in zip(*np.nonzero(stray), strict=True):
+        reason = (
+            f"opens {opens[row, column] - 1:+.1%} from the last close but closes {closes[row, column] - 1:+.1%} from it"
+        )
+        records.add_cell("quarantine", row, column, "stray open", reason, "candle dropped")
+    for array in values.values():
+        array[stray] = np.nan
 
 
 def _segments(values: dict[str, np.ndarray], records: _Records, settings: QualitySettings) -> np.ndarray:

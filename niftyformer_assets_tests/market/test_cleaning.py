@@ -127,6 +127,29 @@ def gapped(factor: float, count: int = 6) -> dict[str, pd.DataFrame]:
     return frames
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.6])
+def test_a_stray_open_is_no_break(factor: float) -> None:
+    """The close is where it was: shares held across it must stay as many as they are."""
+    spoilt = flat(10)
+    spoilt.loc[5, "open"] = 100 * factor
+    spoilt.loc[5, "low"], spoilt.loc[5, "high"] = min(100, 100 * factor), max(100, 100 * factor)
+    market = clean({"A": spoilt, "B": flat(10)}, SESSIONS)
+    assert np.isnan(cell(market, "A", 5))
+    assert (market.segment == 0).all()
+    assert market.quarantine[["symbol", "what", "effect"]].to_numpy().tolist() == [
+        ["A", "stray open", "candle dropped"]
+    ]
+
+
+def test_a_break_followed_by_a_rise_within_the_session_is_a_break() -> None:
+    rising = gapped(0.6, 1)["S0"]
+    rising.loc[5:, ["high", "close"]] = 72.0
+    rising.loc[6:, ["open", "low"]] = 72.0
+    market = clean({"A": rising, "B": flat(10)}, SESSIONS)
+    assert market.segment[:, 0].tolist() == [0] * 5 + [1] * 5
+    assert cell(market, "A", 5) == 72
+
+
 def test_a_market_wide_gap_is_no_break() -> None:
     assert clean(gapped(0.6), SESSIONS).quarantine.empty
     # Too few to speak of a market: then the gap counts as the stock's own.
