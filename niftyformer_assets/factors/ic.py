@@ -84,19 +84,28 @@ def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
 
     A pair of sessions (t, t + h) counts only if both lie in `part`. For each horizon h and for
     Pearson (`ic`) and Spearman (`rank_ic`): mean, std (ddof 1), icir (mean / std), t, t_nw (Newey
-    and West 1987 with h − 1 lags: the pairs of neighbouring sessions span the same sessions for a
-    horizon above 1), positive (share of sessions above 0) and sessions. The means over the
-    horizons are the decay. Then coverage and autocorrelation, averages over the part.
+    and West 1987, with `newey_west_lags`), positive (share of sessions above 0) and sessions. The
+    means over the horizons are the decay. Then coverage and autocorrelation, averages over the part.
     """
     columns: dict[str, np.ndarray] = {}
     for horizon in daily.horizons:
         for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
-            statistics = _statistics(daily.pairs(horizon, part, kind), lags=horizon - 1)
+            pairs = daily.pairs(horizon, part, kind)
+            statistics = _statistics(pairs, newey_west_lags(pairs.shape[1], horizon))
             columns |= {f"{prefix}_{name}_h{horizon}": values for name, values in statistics.items()}
     columns["coverage"] = daily.coverage[:, part].mean(axis=1)
     # The first session of the part is compared with one that lies outside.
     columns["autocorrelation"] = _mean(daily.autocorrelation[:, part.start + 1 : part.stop])
     return pd.DataFrame(columns, index=pd.Index(daily.names, name="factor"))
+
+
+def newey_west_lags(sessions: int, horizon: int) -> int:
+    """Lags over which coefficients are taken to depend on each other.
+
+    At least h − 1. A factor that changes slowly orders the stocks alike for many sessions, and so
+    do returns with a common cause; hence also 4 (n / 100)^(2/9), the rule of Newey and West (1994).
+    """
+    return max(horizon - 1, int(4 * (sessions / 100) ** (2 / 9)))
 
 
 def _statistics(daily: np.ndarray, lags: int) -> dict[str, np.ndarray]:

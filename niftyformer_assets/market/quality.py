@@ -102,6 +102,7 @@ def report_markdown(quality: Quality) -> str:
     """The report for a person: the verdict first, then what is wrong, then every symbol."""
     table, market = quality.table, quality.market
     lines = ["# Data quality", "", _headline(quality), ""]
+    lines += ["An experiment decides which symbols take part by their candles up to its own training end.", ""]
     if len(market.axes.dates):
         first, last = market.axes.dates[0], market.axes.dates[-1]
         lines += [
@@ -117,8 +118,8 @@ def report_markdown(quality: Quality) -> str:
         ]
     if len(market.silent_sessions):
         lines += [f"No stock has a candle on {_some(market.silent_sessions.astype(str).tolist())}: left out.", ""]
-    lines += _section("Failed, and left out of the universe", table[table["verdict"] == "fail"])
-    lines += _section("Unavailable, and left out of the universe", table[table["verdict"] == "unavailable"])
+    lines += _section("Failed, as of the last session", table[table["verdict"] == "fail"])
+    lines += _section("Without candles, and so in no experiment", table[table["verdict"] == "unavailable"])
     lines += _section("Used, with a warning", table[table["verdict"] == "warn"])
     lines += _findings("Quarantined", market.quarantine)
     lines += _findings("Suspected, and kept", market.suspects)

@@ -21,7 +21,7 @@ class Scope:
     split: which of the T sessions train, validate, test.
     member: bool [T, N], who may be bought when.
     left_out: symbol -> reason, for every member that does not take part.
-    survivorship: a sentence when the lists at hand do not reach back to the training start.
+    survivorship: sentences that say whether stocks that left the index, or the exchange, are in it.
     rows, columns: where the scope lies in the panel; `cut` uses them.
     """
 
@@ -29,7 +29,7 @@ class Scope:
     split: Split
     member: np.ndarray
     left_out: dict[str, str]
-    survivorship: str | None
+    survivorship: str
     rows: slice
     columns: np.ndarray
 
@@ -59,13 +59,6 @@ def scope(
     """
     rows, parts = split.resolve(panel.dates)
     dates = panel.dates[rows]
-    earliest = np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
-    survivorship = None
-    if earliest > dates[0]:
-        survivorship = (
-            f"The index lists at hand reach back to {earliest}, after the training start {dates[0]}: "
-            "the earliest list stands in for the time before it, so the results carry survivorship bias."
-        )
     membership = membership_at(universe, dates)
     train = parts.train
     if settings.membership == "training_start":
@@ -76,6 +69,7 @@ def scope(
     known = np.isfinite(close[: rows.start + train.stop])
     taking_part: list[str] = []
     left_out: dict[str, str] = {}
+    gone = [symbol for symbol in candidates if symbol not in place or not known[:, place[symbol]].any()]
     for symbol in candidates:
         reason = _why_left_out(known[:, place[symbol]] if symbol in place else None, settings)
         if reason is None:
@@ -92,9 +86,32 @@ def scope(
         split=parts,
         member=np.stack([membership[symbol] for symbol in taking_part], axis=1),
         left_out=left_out,
-        survivorship=survivorship,
+        survivorship=_survivorship(universe, dates[0], len(candidates), gone),
         rows=rows,
         columns=np.array([place[symbol] for symbol in taking_part]),
+    )
+
+
+def _survivorship(universe: pd.DataFrame, start: np.datetime64, members: int, gone: list[str]) -> str:
+    """Whether the results carry survivorship bias, and why.
+
+    gone: members without a single candle up to the training end.
+    """
+    said = []
+    earliest = np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
+    if earliest > start:
+        said.append(
+            f"The index lists at hand reach back to {earliest}, after the training start {start}: the earliest list "
+            "stands in for the time before it, so the results carry survivorship bias."
+        )
+    if gone:
+        said.append(
+            f"{len(gone)} of {members} members have no candles and take no part. Brokers list what is traded today, so "
+            "these are mostly stocks that were delisted or merged since: the results carry survivorship bias."
+        )
+    return " ".join(said) or (
+        "The universe is that of the index lists in force at the time, and all its members have candles: stocks that "
+        "left the index since are in it."
     )
 
 

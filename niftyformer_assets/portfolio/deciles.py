@@ -21,24 +21,27 @@ def realised_returns(market: Market, trade_at: str) -> np.ndarray:
 
     Returns:
         float [T, N]; NaN where the stock is not traded at t+1 or t+2, across a broken adjustment,
-        and on the last two sessions.
+        where it is no member at t and so is not bought, and on the last two sessions.
     """
     price = market.trade_price(trade_at)
     earned = np.full(price.shape, np.nan)
     earned[:-2] = price[2:] / price[1:-1] - 1
     earned[:-2][market.broken[2:]] = np.nan
+    earned[~market.member] = np.nan
     return earned
 
 
 def untradable_returns(market: Market) -> np.ndarray:
     """The return from the close of t to the close of t+1, which a score made at that close is too late for.
 
-    It stands beside `realised_returns` because models are often judged by it. float [T, N].
+    It stands beside `realised_returns`, and is missing where that is, because models are often
+    judged by it. float [T, N].
     """
     close = np.where(market.has_candle, market.close, np.nan)
     earned = np.full(close.shape, np.nan)
     earned[:-1] = close[1:] / close[:-1] - 1
     earned[:-1][market.broken[1:]] = np.nan
+    earned[~market.member] = np.nan
     return earned
 
 

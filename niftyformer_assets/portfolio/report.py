@@ -35,7 +35,7 @@ class Background:
     market: where the candles are from, in words, such as "a made-up market".
     label: the experiment's label: return, rank or zscore.
     settings: the experiment as it was run. provenance: name -> fingerprint or version.
-    left_out: symbol -> reason. survivorship: a sentence, or None where the lists reach back.
+    left_out: symbol -> reason. survivorship: whether stocks that left the index are in it, in words.
     """
 
     experiment: str
@@ -44,7 +44,7 @@ class Background:
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
-    survivorship: str | None = None
+    survivorship: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from niftyformer_assets.market.cleaning import QualitySettings
 from niftyformer_assets.portfolio import pictures
 from niftyformer_assets.portfolio.costs import contract_note
 from niftyformer_assets.portfolio.report_evidence import Evidence
@@ -172,7 +173,7 @@ def _examples(rows: pd.DataFrame) -> tuple[str, str]:
     return count(len(rows)), f"{shown} ({span})" if shown else span
 
 
-def assumptions(evidence: Evidence, survivorship: str | None) -> Section:
+def assumptions(evidence: Evidence, survivorship: str) -> Section:
     """What every figure above takes for granted."""
     strategy = evidence.result.strategy
     return Section(
@@ -184,10 +185,13 @@ def assumptions(evidence: Evidence, survivorship: str | None) -> Section:
             "are those of adjusted prices, not of the day. Most dividends are not in them, so the price index is like "
             "for like; a total return index holds dividends that the strategy is not credited with.",
             "Orders fill at the price of the candle, in whole shares, whatever their size, apart from the slippage "
-            "that the settings ask for.",
-            survivorship
-            or "The universe is that of the index lists in force at the time: stocks that left the index since are in "
-            "it.",
+            "that the settings ask for. A session whose high equals its low counts as locked; one that only closes at "
+            "its price band does not, though nobody may have been on the other side.",
+            f"An opening more than {percent(QualitySettings().max_overnight_gap, 0)} away from the last close, the "
+            "market's own gap apart, is taken for a wrong adjustment: a holding keeps its value across it, so a real "
+            "overnight loss of that size would not show.",
+            *([survivorship] if survivorship else []),
+            "A stock's sector is that of the latest index list, also for the years before it.",
             "Factors, graph and training saw the training sessions only; validation decided when training stopped and "
             "which checkpoint was kept. Figures of any window that was looked at while choosing settings are no test "
             "results: the verdict says how many variants were tried.",

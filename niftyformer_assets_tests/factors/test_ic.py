@@ -88,9 +88,10 @@ def test_statistics_over_training_pairs() -> None:
     assert row["ic_icir_h2"] == pytest.approx(x.mean() / x.std(ddof=1))
     assert row["ic_t_h2"] == pytest.approx(stats.ttest_1samp(x, 0).statistic)
     assert row["ic_positive_h2"] == pytest.approx((x > 0).mean())
-    # Newey and West with one lag, weight 1/2, written out.
+    # Newey and West with the three lags of 35 sessions, written out.
     off = x - x.mean()
-    variance = (off @ off + 2 * 0.5 * (off[1:] @ off[:-1])) / len(x)
+    lagged = sum(weight * (off[lag:] @ off[:-lag]) for lag, weight in ((1, 0.75), (2, 0.5), (3, 0.25)))
+    variance = (off @ off + 2 * lagged) / len(x)
     assert row["ic_t_nw_h2"] == pytest.approx(x.mean() / np.sqrt(variance / len(x)))
     assert row["coverage"] == pytest.approx(daily.coverage[0, train].mean())
     assert row["ic_mean_h1"] > 0.2

@@ -54,7 +54,11 @@ def test_fixed_at_the_training_start() -> None:
     assert len(found.axes.dates) == 18
     assert found.member.all()
     assert set(found.left_out) == {"DDD", "EEE"}
-    assert found.survivorship is None
+    # EEE is in no file: it was delisted since.
+    assert found.survivorship.startswith("1 of 4 members have no candles")
+    assert "carry survivorship bias" in found.survivorship
+    listed = universe()[lambda frame: frame["symbol"] != "EEE"]
+    assert "stocks that left the index since are in it" in scope(close(), PANEL, listed, SPLIT, SETTINGS).survivorship
     assert found.cut(np.arange(80).reshape(20, 4))[0].tolist() == [8, 9]
 
 
@@ -67,7 +71,6 @@ def test_at_each_session() -> None:
 
 def test_lists_that_do_not_reach_back_are_said() -> None:
     found = run(close(), lists_from="2024-01-05")
-    assert found.survivorship is not None
     assert "2024-01-05" in found.survivorship
     # The earliest list stands in: CCC was on it.
     assert found.axes.symbols == ("AAA", "BBB", "CCC")

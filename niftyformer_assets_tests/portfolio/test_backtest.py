@@ -326,7 +326,7 @@ def test_cut_market_takes_the_experiments_part() -> None:
         split=Split(slice(0, 3), slice(3, 5), slice(5, 7), slice(7, 7)),
         member=np.ones((7, 2), dtype=bool),
         left_out={},
-        survivorship=None,
+        survivorship="",
         rows=rows,
         columns=columns,
     )

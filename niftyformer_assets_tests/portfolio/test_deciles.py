@@ -37,6 +37,21 @@ def test_realised_returns_are_missing_where_nobody_could_earn_them() -> None:
     np.testing.assert_array_equal(missing[:, 2], [False, True, False, False])
 
 
+def test_a_stock_that_could_not_be_bought_shows_no_skill() -> None:
+    """Scores that are right about former members only are worth nothing."""
+    rng = np.random.default_rng(0)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, (200, 40)), axis=0))
+    member = np.ones(close.shape, dtype=bool)
+    member[:, 30:] = False
+    market = plain_market(close, member=member)
+    realised = realised_returns(market, "close")
+    assert np.isnan(realised[:, 30:]).all() and np.isfinite(realised[:-2, :30]).all()
+    assert np.isnan(untradable_returns(market)[:, 30:]).all()
+    values = rng.normal(size=close.shape)
+    values[:-2, 30:] = close[2:, 30:] / close[1:-1, 30:]
+    assert (information_coefficients(Scores(market.axes, values), realised)["stocks"].iloc[:-2] == 30).all()
+
+
 def test_coefficients_are_scipys() -> None:
     rng = np.random.default_rng(0)
     score, earned = rng.normal(size=(5, 30)), rng.normal(size=(5, 30))

@@ -62,7 +62,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 "sessions": f"train {split.sessions('train')}, validation {split.sessions('validation')}, "
                 f"test {split.sessions('test')}, later {split.sessions('later')}",
                 "left_out": dg.MetadataValue.json(opened.scope.left_out),
-                "survivorship": opened.scope.survivorship or "the index lists reach back to the training start",
+                "survivorship": opened.scope.survivorship,
                 "bands": picture(bands.flow_picture(arrays, opened.axes), "a stock's return and its bands"),
             },
         )
