@@ -18,6 +18,7 @@ from niftyformer_assets.portfolio.comparison_page import picture as comparison_p
 from niftyformer_assets.portfolio.comparison_page import sentences
 from niftyformer_assets.portfolio.report import Background, write_report
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
+from niftyformer_assets.portfolio.tries import remember_try, tried_on, variant_id
 from niftyformer_assets.settings import Experiment, Settings, experiments_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import code_version, fingerprints
@@ -52,6 +53,7 @@ def report_backtest(
         workspace.universe,
         workspace.data_quality_report,
     ]
+    variants, own = _variants(settings, opened)
     evidence = gather_evidence(
         opened.panel,
         opened.scope,
@@ -61,7 +63,7 @@ def report_backtest(
         _indices(opened),
         experiment.strategy,
         experiment.costs,
-        variants=_variants(settings, opened),
+        variants=len(variants),
         seed=experiment.seed,
     )
     background = Background(
@@ -74,6 +76,7 @@ def report_backtest(
         survivorship=opened.scope.survivorship,
     )
     written = write_report(folder.backtest, evidence, background, progress=context.log.info)
+    remember_try(workspace.tries, experiment.values(), *own)
     return materialized(
         "backtest_report",
         folder.provenance,
@@ -134,12 +137,20 @@ def _indices(opened: OpenedExperiment) -> dict[str, pd.Series]:
     return indices
 
 
-def _variants(settings: Settings, opened: OpenedExperiment) -> int:
-    """How many experiments of this market have test sessions in common with this one, itself included."""
-    known = experiments_of(settings)
+def _variants(settings: Settings, opened: OpenedExperiment) -> tuple[set[str], tuple[str, str]]:
+    """All variants on sessions that this experiment is tested on, itself included, and the first and last of these.
+
+    Those are the experiments of this market as they are now, and whatever a report was made of before.
+    """
     dates = opened.panel_axes.dates
     own = _test_sessions(opened.settings, dates)
-    return sum(bool(np.isin(own, _test_sessions(other, dates)).any()) for other in known.values())
+    span = str(own[0]), str(own[-1])
+    at_hand = {
+        variant_id(other.values())
+        for other in experiments_of(settings).values()
+        if np.isin(own, _test_sessions(other, dates)).any()
+    }
+    return at_hand | tried_on(opened.workspace.tries, *span), span
 
 
 def _test_sessions(experiment: Experiment, dates: np.ndarray) -> np.ndarray:

@@ -112,9 +112,11 @@ def _rows(experiment: str, report: _Report, reports: Sequence[_Report]) -> list[
             row[EXCESS] = 0.0
         if name == MODEL:
             tried = [other.sharpe for other in rivals]
-            deflated = deflated_sharpe(report.returns, content["risk_free_rate"], tried, len(tried))
-            standing = replace(report.standing, variants=len(tried), deflated=deflated)
-            row |= {"deflated_sharpe": deflated, "variants": len(tried), "verdict": in_short(standing)}
+            # The report may know of variants that have no report any more.
+            variants = max(len(tried), report.standing.variants)
+            deflated = deflated_sharpe(report.returns, content["risk_free_rate"], tried, variants)
+            standing = replace(report.standing, variants=variants, deflated=deflated)
+            row |= {"deflated_sharpe": deflated, "variants": variants, "verdict": in_short(standing)}
         rows.append(row)
     return rows
 

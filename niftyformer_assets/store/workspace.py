@@ -89,6 +89,11 @@ class Workspace:
     def provenance(self) -> Path:
         return self.root / "provenance"
 
+    @property
+    def tries(self) -> Path:
+        """One file for each variant of which a report was made."""
+        return self.root / "tries"
+
     def experiment(self, name: str) -> ExperimentFolder:
         return ExperimentFolder(self.root / "experiments" / name)
 

@@ -181,3 +181,24 @@ def test_an_artifact_of_other_settings_is_refused_by_name(
         assert re.search(said, failure_of(result))
     finally:
         path.write_text(text)
+
+
+def test_a_report_counts_every_variant_ever_reported_on_its_sessions(graph: Graph, folder: ExperimentFolder) -> None:
+    path = graph.settings.experiments / "tiny.yaml"
+    text, backtest = path.read_text(), {file: file.read_bytes() for file in folder.backtest.iterdir() if file.is_file()}
+    tried = []
+    try:
+        for top_k in (4, 3):
+            path.write_text(text.replace("top_k: 3", f"top_k: {top_k}"))
+            job = build(graph.settings).resolve_job_def("experiment")
+            result = job.execute_in_process(
+                instance=graph.instance, partition_key="tiny", asset_selection=[dg.AssetKey("backtest_report")]
+            )
+            assert result.success
+            tried.append(json.loads((folder.backtest / "metrics.json").read_text())["standing"]["variants"])
+    finally:
+        path.write_text(text)
+        for file, content in backtest.items():
+            file.write_bytes(content)
+    assert tried == [2, 2]
+    assert len(list(graph.settings.workspace.tries.glob("*.json"))) == 2
