@@ -184,7 +184,7 @@ class Experiment(BaseModel):
     baselines: BaselineSettings = BaselineSettings()
     strategy: StrategySettings = StrategySettings()
     costs: CostSettings = CostSettings()
-    seed: int = 42
+    seed: int = Field(default=42, ge=0)
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

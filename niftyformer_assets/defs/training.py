@@ -18,10 +18,9 @@ from niftyformer_assets.model.baselines import load_baseline_inputs
 from niftyformer_assets.model.checkpoint import (
     ModelFolder,
     changed_settings,
-    changes,
     model_card,
     read_card,
-    read_checkpoint,
+    why_not_go_on,
 )
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
@@ -47,11 +46,10 @@ def train_model(
     device = gpu.device(dataset.settings.training.precision)
     context.log.info(f"training on {device}")
     # A training interrupted on the same data and settings goes on; on others it begins anew, and says why.
-    files, found = ModelFolder(folder.model), []
-    if files.last.is_file():
-        found = changes(read_checkpoint(files.last)["card"], model_card(dataset, device))
-        if found:
-            context.log.info(f"training begins anew: {'; '.join(found)}")
+    files = ModelFolder(folder.model)
+    found = why_not_go_on(files, model_card(dataset, device))
+    if found:
+        context.log.info(f"training begins anew: {'; '.join(found)}")
     trained = train(
         dataset,
         folder.model,

@@ -26,7 +26,8 @@ class DeviceData:
 
         windows = dataset.settings.windows
         self.decompose_factors = dataset.settings.wavelet.factors
-        self.returns, self.valid, self.enough = put(dataset.returns), put(dataset.valid), put(dataset.enough)
+        self.valid, self.enough = put(dataset.valid), put(dataset.enough)
+        self.returns = put(np.where(dataset.valid, dataset.returns, 0))
         self.factors, self.calendar = put(dataset.factors), put(dataset.calendar)
         self.labels = put(np.nan_to_num(dataset.labels))
         self.known = put(np.isfinite(dataset.labels))

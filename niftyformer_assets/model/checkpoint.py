@@ -11,8 +11,9 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.store.atomic import write_bytes, write_text
 from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
-from niftyformer_assets.store.provenance import flat_settings
+from niftyformer_assets.store.provenance import code_version, flat_settings
 
 FORMAT = 1
+# What last.pt and best.pt hold.
+STATE = ("card", "model", "optimizer", "scheduler", "random", "history")
+BEST_STATE = ("model", "epoch", "val_mae")
 
 
 class ModelFolder:
@@ -74,9 +78,23 @@ class ModelFolder:
 
 
 def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
-    """What a model is of, as JSON values: enough to build it, and to see whether data fit it."""
+    """What a model is of, as JSON values: enough to build it, and to see whether data fit it.
+
+    `environment` is what bits depend on beside what `changes` compares.
+    """
+    dates, split = dataset.axes.dates, dataset.split
     return {
         "format": FORMAT,
+        "code": code_version("model", "dataset"),
+        "environment": {
+            "torch": str(torch.__version__),
+            "device": device.name,
+            "threads": torch.get_num_threads() if device.kind == "cpu" else 1,
+        },
+        "sessions": {
+            part: f"{dates[place.start]} to {dates[place.stop - 1]}"
+            for part, place in (("train", split.train), ("validation", split.validation))
+        },
         "settings": dataset.settings.values(),
         "symbols": list(dataset.axes.symbols),
         "factors": list(dataset.factor_names),
@@ -89,19 +107,20 @@ def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two model cards in a way that a training cannot go on from, in words.
 
-    `training.max_epochs` may differ: training longer is going on.
+    `training.max_epochs` may differ: training longer is going on. On other sessions all data differ;
+    then only the sessions are named.
     """
-    cards = [
-        {**card["settings"], **{key: card.get(key) for key in ("format", "device", "precision")}}
-        for card in (before, now)
-    ]
-    return [
-        *(found for found in changed_settings(*cards) if not found.startswith("training.max_epochs ")),
-        *(
+    kept = ("format", "device", "precision", "sessions")
+    cards = [{**card["settings"], **{key: card.get(key) for key in kept}} for card in (before, now)]
+    found = [said for said in changed_settings(*cards) if not said.startswith("training.max_epochs ")]
+    if before.get("code") != now.get("code"):
+        found.append("the code of `model` or `dataset` changed")
+    if before.get("sessions") == now.get("sessions"):
+        found += [
             f"the {name} of the training and validation sessions changed"
             for name in _differing(before["data"], now["data"])
-        ),
-    ]
+        ]
+    return found
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -145,8 +164,11 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     write_bytes(path, stream.getvalue())
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
     """Read what `write_checkpoint` wrote, to the CPU; only tensors and plain values are accepted.
+
+    Args:
+        keys: that must be in it.
 
     Raises:
         NiftyFormerError: missing, damaged or holding something else.
@@ -154,14 +176,37 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise missing(path)
     try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        # torch reads the parts of the archive without looking at their checksums.
+        with zipfile.ZipFile(path) as archive:
+            if (part := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of {part} is wrong")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise damaged(path, ValueError("it holds something else than weights and plain values")) from None
     except (
         RuntimeError,
         ValueError,
         TypeError,
         EOFError,
         KeyError,
-        pickle.UnpicklingError,
+        OSError,
+        struct.error,
         zipfile.BadZipFile,
     ) as error:
         raise damaged(path, error) from error
+    if not isinstance(state, dict) or any(key not in state for key in keys):
+        raise damaged(path, ValueError(f"it does not hold {', '.join(keys) or 'a state'}"))
+    return state
+
+
+def why_not_go_on(files: ModelFolder, card: Mapping[str, Any]) -> list[str]:
+    """Why a training cannot go on from what is in the folder, in words; nothing where it can, or is yet to begin."""
+    if not files.last.is_file():
+        return []
+    try:
+        state = read_checkpoint(files.last, STATE)
+        if state["history"]:
+            read_checkpoint(files.best, BEST_STATE)
+    except NiftyFormerError as error:
+        return [str(error)]
+    return changes(state["card"], card)

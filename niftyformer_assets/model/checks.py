@@ -80,7 +80,7 @@ def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Coll
     known = np.isfinite(label)
     figures: dict[str, float] = {}
     told, passed = [], bool(known.any())
-    for horizon in sorted(rows["horizon"].unique()):
+    for horizon in sorted(rows.loc[known, "horizon"].unique()):
         of_horizon = rows[rows["horizon"] == horizon].assign(label=label[rows["horizon"] == horizon])
         index, symbols = of_horizon["date_made"].unique(), of_horizon["symbol"].unique()
         value, p_up, truth = (
@@ -89,15 +89,20 @@ def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Coll
         )
         found = measure(value, p_up, truth, np.isfinite(truth))
         figures.update({f"{name}_t{horizon}": figure for name, figure in found.items()})
-        mae_better, accuracy_better = found["mae"] < found["mae_zero"], found["accuracy"] > found["accuracy_majority"]
-        passed = passed and mae_better and accuracy_better
+        passed = passed and found["mae"] < found["mae_zero"] and found["accuracy"] > found["accuracy_majority"]
         told.append(
-            f"t+{horizon}: MAE {found['mae']:.5f} is {'better' if mae_better else 'worse'} than zero's "
-            f"{found['mae_zero']:.5f}, accuracy {found['accuracy']:.3f} is {'better' if accuracy_better else 'worse'} "
-            f"than the majority's {found['accuracy_majority']:.3f}, rank IC {found['rank_ic']:+.3f} "
-            f"(t {found['rank_ic_last_t']:.1f})"
+            f"t+{horizon}: MAE {found['mae']:.5f} is {_beside(found['mae_zero'], found['mae'])} zero's "
+            f"{found['mae_zero']:.5f}, accuracy {found['accuracy']:.3f} is "
+            f"{_beside(found['accuracy'], found['accuracy_majority'])} the majority's "
+            f"{found['accuracy_majority']:.3f}, rank IC {found['rank_ic']:+.3f} (t {found['rank_ic_last_t']:.1f})"
         )
     return Verdict(passed, "; ".join(told) + "." if told else "There is no label to compare with.", figures)
+
+
+def _beside(larger_if_better: float, smaller_if_better: float) -> str:
+    if larger_if_better == smaller_if_better:
+        return "the same as"
+    return "better than" if larger_if_better > smaller_if_better else "worse than"
 
 
 def _value_column(predictions: pd.DataFrame) -> str:

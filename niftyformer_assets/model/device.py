@@ -78,9 +78,8 @@ def choose_device(asked: Kind = "auto", precision: Precision = "auto", require_g
         raise NiftyFormerError("the CPU was asked for, but a GPU is required: ask for the GPU or allow the CPU.")
     if not gpu and (require_gpu or asked == "cuda"):
         why = "this build of torch is without CUDA" if torch.version.cuda is None else "torch sees no CUDA device"
-        raise NiftyFormerError(
-            f"no GPU to train on ({why}): run it where there is one, or allow the CPU (NIFTYFORMER_CPU_ALLOWED=true)."
-        )
+        instead = "allow the CPU (NIFTYFORMER_CPU_ALLOWED=true)" if require_gpu else "choose the CPU (--device cpu)"
+        raise NiftyFormerError(f"no GPU to train on ({why}): run it where there is one, or {instead}.")
     if gpu and asked != "cpu":
         # cuBLAS repeats its results only with a fixed workspace, and reads this once, at its start.
         if os.environ.get("CUBLAS_WORKSPACE_CONFIG") not in REPEATABLE_WORKSPACES:

@@ -63,3 +63,8 @@ class TrainingSettings:
         )
         require(self.learning_rate > 0, "learning_rate must be above 0")
         require(self.gradient_clip > 0, "gradient_clip must be above 0")
+        require(0 < self.scheduler_factor < 1, "scheduler_factor must lie between 0 and 1")
+        require(
+            min(self.scheduler_patience, self.min_learning_rate) >= 0,
+            "scheduler_patience and min_learning_rate must be at least 0",
+        )

@@ -15,12 +15,15 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from niftyformer_assets.dataset.windows import Samples
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.checkpoint import (
+    STATE,
     ModelFolder,
-    changes,
+    changed_settings,
     model_card,
     read_checkpoint,
+    why_not_go_on,
     write_card,
     write_checkpoint,
 )
@@ -74,15 +77,19 @@ def train(
             is training into it; the loss is not finite; the device is out of memory.
     """
     files = ModelFolder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(files.lock, timeout=0))
+            files.remove_unfinished_writes()
         except Timeout:
             raise NiftyFormerError(
                 f"another process is training into {folder}: wait for it or use another folder."
             ) from None
-        files.remove_unfinished_writes()
+        except OSError as error:
+            raise NiftyFormerError(
+                f"{folder} cannot be trained into: {error.strerror or error}. Make it writable, or use another folder."
+            ) from None
         stack.enter_context(_deterministic(device))
         stack.enter_context(out_of_memory_in_words(dataset.settings.training.batch_size, device))
         for observer in observers:
@@ -94,22 +101,23 @@ def _train(
     dataset: Dataset, files: ModelFolder, device: Device, observers: Sequence[Observer], restart: bool
 ) -> Trained:
     settings = dataset.settings.training
-    if restart:
-        files.clear()
     card = model_card(dataset, device)
-    resumed = _last_state(files, card)
-    write_card(files.card, card)
-
+    resumed = None if restart else _last_state(files, card)
     samples = dataset.samples()
     data = DeviceData(dataset, device.torch_device)
     made_on = {part: torch.from_numpy(samples[part].made_on) for part in ("train", "validation")}
-    labels = {name: samples["validation"].labels(array) for name, array in _label_arrays(dataset).items()}
-    labels["known"] = labels["known"] & dataset.enough[samples["validation"].made_on][:, None]
-    if not labels["known"].any():
-        raise NiftyFormerError(
-            "no stock has a return in the validation sessions: there is nothing to choose weights by."
-        )
+    labels = _labels(dataset, samples["validation"])
+    for part, known in (("training", _labels(dataset, samples["train"])["known"]), ("validation", labels["known"])):
+        if not known.any():
+            raise NiftyFormerError(
+                f"no stock has a return in the {part} sessions: there is nothing to learn from. Check the experiment's "
+                "sessions and label.csv."
+            )
 
+    # Only now: what is refused above leaves an older model as it is.
+    if resumed is None:
+        files.clear()
+    write_card(files.card, card)
     if device.kind == "cuda":
         torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(dataset.settings.seed)
@@ -128,6 +136,10 @@ def _train(
         scheduler.load_state_dict(resumed["scheduler"])
         _set_random_states(resumed["random"])
         history = resumed["history"]
+        # Killed right after last.pt was written, the last epoch is told nowhere else.
+        _write_history(files.metrics, history)
+        for observer in observers:
+            observer.caught_up(history[-1])
 
     network = _compiled(model, device) if settings.compile else model
     steps = -(-len(made_on["train"]) // settings.batch_size)
@@ -148,6 +160,7 @@ def _train(
         _must_be_finite(record.cpu(), batches, dataset, epoch, files)
         trained_for = time.perf_counter() - began
         value, p_up = predict_samples(network, data, made_on["validation"], device, settings.batch_size)
+        _must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
         validation = measure(value, p_up, labels["value"], labels["known"])
         learning_rate = optimizer.param_groups[0]["lr"]
         scheduler.step(validation["mae"])
@@ -180,7 +193,8 @@ def _train(
         for observer in observers:
             observer.epoch(metrics)
         reason = _why_stop(history, settings)
-    return Trained(files.root, device, _best(history), pd.DataFrame(history), reason, _notes(settings))
+    notes = (*_notes(settings), *_notes_on_resuming(resumed, card))
+    return Trained(files.root, device, _best(history), pd.DataFrame(history), reason, notes)
 
 
 def training_step(
@@ -231,33 +245,37 @@ def predict_samples(
     """The fused path's value and probability of a rise, both float32 [S, T2, N], for S samples."""
     network.eval()
     values, ups = [], []
-    for batch in made_on.to(device.torch_device).split(batch_size):
+    # Whole batches only, filled up with the last sample: what a sample gets depends, in the last bits, on the size of
+    # its batch, and so would on how many sessions follow.
+    filled = torch.cat([made_on, made_on[-1:].expand(-len(made_on) % batch_size)])
+    for batch in filled.to(device.torch_device).split(batch_size):
         inputs = data.inputs(batch)
         with device.autocast():
             outputs = network(inputs)
         # A copy: the next step of a compiled network writes where this one's outputs lie.
         values.append(outputs.value.clone())
         ups.append(outputs.logits.softmax(-1)[..., 1])
-    return torch.cat(values).cpu().numpy(), torch.cat(ups).cpu().numpy()
+    found = (torch.cat(parts)[: len(made_on)].cpu().numpy() for parts in (values, ups))
+    return next(found), next(found)
 
 
-def _label_arrays(dataset: Dataset) -> dict[str, np.ndarray]:
-    return {"value": np.nan_to_num(dataset.labels), "known": np.isfinite(dataset.labels)}
+def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
+    """value (missing = 0) and whether it is known, [S, T2, N], of the stocks a sample may use."""
+    enough = dataset.enough[samples.made_on][:, None]
+    return {
+        "value": samples.labels(np.nan_to_num(dataset.labels)),
+        "known": samples.labels(np.isfinite(dataset.labels)) & enough,
+    }
 
 
 def _last_state(files: ModelFolder, card: dict[str, Any]) -> dict[str, Any] | None:
     """The state to go on from, or None; refuses one of another training."""
-    if not files.last.is_file():
-        return None
-    state = read_checkpoint(files.last)
-    if found := changes(state["card"], card):
+    if found := why_not_go_on(files, card):
         raise NiftyFormerError(
-            f"{files.last} is of another training: {'; '.join(found)}. "
-            "Restart the training (--restart), or give it another folder."
+            f"the training in {files.root} cannot go on: {'; '.join(found)}. "
+            "Restart it (--restart; materializing trained_model does), or give it another folder."
         )
-    if state["history"] and not files.best.is_file():
-        raise NiftyFormerError(f"{files.best} is gone though training had begun: restart the training (--restart).")
-    return state
+    return read_checkpoint(files.last, STATE) if files.last.is_file() else None
 
 
 def _best(history: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -272,17 +290,27 @@ def _why_stop(history: Sequence[dict[str, float]], settings: TrainingSettings) -
     if len(history) - best >= settings.patience:
         return f"no better validation MAE for {settings.patience} epochs, the best was epoch {best}"
     if len(history) >= settings.max_epochs:
-        return f"{settings.max_epochs} epochs are done, the best was epoch {best}"
+        return f"{len(history)} epochs are done, the best was epoch {best}"
     return None
 
 
 def _notes(settings: TrainingSettings) -> tuple[str, ...]:
     if settings.scheduler_patience >= settings.patience:
         return (
-            f"The learning rate never falls: its scheduler waits {settings.scheduler_patience} epochs without "
-            f"improvement, and early stopping ends the training after {settings.patience}.",
+            f"The learning rate will hardly ever fall: its scheduler waits {settings.scheduler_patience} epochs for a "
+            f"validation MAE lower by 0.01%, and early stopping ends the training after {settings.patience} without "
+            "any lower one.",
         )
     return ()
+
+
+def _notes_on_resuming(resumed: dict[str, Any] | None, card: dict[str, Any]) -> tuple[str, ...]:
+    if resumed is None:
+        return ()
+    found = changed_settings(resumed["card"].get("environment", {}), card["environment"])
+    if not found:
+        return ()
+    return (f"Resumed where {'; '.join(found)}: the weights are not bit by bit those of one uninterrupted training.",)
 
 
 def _must_be_finite(
@@ -298,6 +326,27 @@ def _must_be_finite(
         f"the loss is not finite in epoch {epoch} for the samples made on {sessions}; {kept}. Look for values far out "
         "of line in these windows' returns and factors, or restart with a lower training.learning_rate."
     )
+
+
+def _must_be_finite_in_validation(
+    value: np.ndarray,
+    p_up: np.ndarray,
+    known: np.ndarray,
+    dataset: Dataset,
+    samples: Samples,
+    epoch: int,
+    files: ModelFolder,
+) -> None:
+    """Raise if a prediction [S, T2, N] that is judged is not finite, naming the first."""
+    bad = np.argwhere(known & ~(np.isfinite(value) & np.isfinite(p_up)))
+    if len(bad):
+        sample, _, stock = bad[0]
+        kept = f"{files.last} holds epoch {epoch - 1}" if epoch > 1 else "no epoch was finished"
+        raise NiftyFormerError(
+            f"the validation of epoch {epoch} is not finite: first for {dataset.axes.symbols[stock]} in the sample "
+            f"made on {dataset.axes.dates[samples.made_on[sample]]}; {kept}. Look for values far out of line in that "
+            "window's returns and factors."
+        )
 
 
 def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:

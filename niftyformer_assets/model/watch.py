@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from niftyformer_assets.store.errors import NiftyFormerError
+
 Metrics = Mapping[str, float]
 
 
@@ -21,6 +23,9 @@ class Observer:
 
     def epoch(self, metrics: Metrics) -> None:
         """After each epoch, when it is safely on disk."""
+
+    def caught_up(self, metrics: Metrics) -> None:
+        """Before the first epoch of a training that goes on: its last one, which may have been told already."""
 
     def finished(self) -> None:
         """At the end, however it came."""
@@ -47,10 +52,11 @@ class Bar(Observer):
     """A progress bar over epochs with the figures of the last one; needs rich."""
 
     def __init__(self) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, transient=False)
+        self.progress = Progress(*columns, console=Console(stderr=True))
 
     def started(self, first_epoch: int, last_epoch: int, steps: int) -> None:
         self.progress.start()
@@ -75,10 +81,13 @@ class TensorBoard(Observer):
         self.folder = folder
         self.writer: Any = None
 
-    def started(self, first_epoch: int, last_epoch: int, steps: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+    def caught_up(self, metrics: Metrics) -> None:
+        self._open(int(metrics["epoch"]))
+        self.epoch(metrics)
 
-        self.writer = SummaryWriter(str(self.folder), purge_step=first_epoch)
+    def started(self, first_epoch: int, last_epoch: int, steps: int) -> None:
+        if self.writer is None:
+            self._open(first_epoch)
 
     def epoch(self, metrics: Metrics) -> None:
         for name, value in metrics.items():
@@ -89,6 +98,16 @@ class TensorBoard(Observer):
     def finished(self) -> None:
         if self.writer is not None:
             self.writer.close()
+
+    def _open(self, first_epoch: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        try:
+            self.writer = SummaryWriter(str(self.folder), purge_step=first_epoch)
+        except OSError as error:
+            raise NiftyFormerError(
+                f"{self.folder} cannot be written for TensorBoard: {error.strerror or error}. Make it writable."
+            ) from None
 
 
 def terminal() -> Observer:

@@ -158,7 +158,11 @@ def check_in_index(path: Path, expected: Axes | None = None, folder: Path | None
         raise NiftyFormerError(
             f"{path} is not in {folder / INDEX_NAME}: it was made on other sessions or symbols. Materialize it again."
         )
-    if sha256(path) != entry["sha256"]:
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise damaged(path, error) from error
+    if found != entry["sha256"]:
         raise NiftyFormerError(
             f"{path} is not the file that {folder / INDEX_NAME} describes: it was changed after it was written. "
             "Materialize it again."

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,12 +15,12 @@ def test_return_is_kept() -> None:
     np.testing.assert_array_equal(target(values, "return"), values)
 
 
-@pytest.mark.parametrize("label", ["rank", "zscore"])
-def test_each_session_is_centred_with_unit_variance_and_missing_stays_missing(label: str) -> None:
+@pytest.mark.parametrize(("label", "middle"), [("rank", np.nanmean), ("zscore", np.nanmedian)])
+def test_each_session_is_centred_with_unit_variance_and_missing_stays_missing(label: str, middle: Any) -> None:
     values = returns()[1:]
     labels = target(values, label)  # type: ignore[arg-type]
     np.testing.assert_array_equal(np.isnan(labels), np.isnan(values))
-    np.testing.assert_allclose(np.nanmean(labels, axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(middle(labels, axis=1), 0, atol=1e-12)
     np.testing.assert_allclose(np.nanvar(labels, axis=1), 1, atol=1e-12)
 
 
@@ -32,6 +34,10 @@ def test_ranks_by_hand() -> None:
 
 def test_zscore_by_hand() -> None:
     np.testing.assert_allclose(target(np.array([[0.01, 0.03]]), "zscore"), [[-1, 1]])
+    # Skewed: above the median is above 0, though the third is below the mean.
+    deviation = np.std([0.0, 0.01, 0.02, 0.13, 0.005])
+    expected = np.array([-0.01, 0, 0.01, 0.12, -0.005]) / deviation
+    np.testing.assert_allclose(target(np.array([[0.0, 0.01, 0.02, 0.13, 0.005]]), "zscore"), [expected])
 
 
 @pytest.mark.parametrize("label", ["rank", "zscore"])

@@ -20,6 +20,7 @@ from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.factors.panel_file import read_factor_panel, write_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.market.panel import load_panel
+from niftyformer_assets.model.checkpoint import read_checkpoint
 from niftyformer_assets.store.provenance import read_provenance
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.conftest import Graph, failure_of
@@ -130,6 +131,23 @@ def test_training_without_a_gpu_is_refused_in_one_line(graph: Graph, folder: Exp
     assert "no GPU to train on" in failure_of(result)
     assert "NIFTYFORMER_CPU_ALLOWED=true" in failure_of(result)
     assert (folder.model / "best.pt").read_bytes() == weights
+
+
+@pytest.mark.parametrize("name", ["best.pt", "last.pt"])
+def test_a_damaged_model_is_trained_again(graph: Graph, folder: ExperimentFolder, name: str) -> None:
+    path = folder.model / name
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    result = (
+        build(graph.settings)
+        .resolve_job_def("experiment")
+        .execute_in_process(
+            instance=graph.instance, partition_key="tiny", asset_selection=[dg.AssetKey("trained_model")]
+        )
+    )
+    assert result.success
+    assert path.read_bytes() != content[: len(content) // 2]
+    assert len(read_checkpoint(path)) > 1
 
 
 # An artifact, an edit of the experiment's file, and what is said when only that artifact is made again.

@@ -185,7 +185,16 @@ def test_better_and_worse_than_trivial_is_said(predictions: pd.DataFrame, datase
     assert verdict.figures["rank_ic_t1"] == pytest.approx(1)
     wrong = perfect.assign(**{"return": -perfect["return"], "p_up": 1 - perfect["p_up"]})
     verdict = checks.against_trivial(wrong, labels)
-    assert not verdict.passed and verdict.sentence.count("worse") == 4
+    assert not verdict.passed and verdict.sentence.count("worse than") == 4
+    # Zero and the majority themselves are neither better nor worse.
+    up = [found > 0.5 for found in (truth[(perfect["horizon"] == h) & np.isfinite(truth)] > 0 for h in (1, 2))]
+    trivial = perfect.assign(**{"return": 0.0})
+    for horizon, rises in ((1, up[0].mean()), (2, up[1].mean())):
+        trivial.loc[trivial["horizon"] == horizon, "p_up"] = float(rises > 0.5)
+    verdict = checks.against_trivial(trivial, labels)
+    assert not verdict.passed and verdict.sentence.count("the same as zero's") == 2
+    nothing = checks.against_trivial(perfect, labels * np.nan)
+    assert not nothing.passed and nothing.sentence == "There is no label to compare with."
     test = perfect[perfect["split"] == "test"]
     known = np.isfinite(truth[test.index]) & (test["horizon"] == 1).to_numpy()
     assert verdict.figures["mae_zero_t1"] == pytest.approx(np.abs(truth[test.index][known]).mean())

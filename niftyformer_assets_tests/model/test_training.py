@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 import torch
 
-from niftyformer_assets.model.checkpoint import ModelFolder, read_card, read_checkpoint
+from niftyformer_assets.model.batches import DeviceData
+from niftyformer_assets.model.checkpoint import ModelFolder, read_card, read_checkpoint, write_checkpoint
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device, choose_device, out_of_memory_in_words
 from niftyformer_assets.model.pictures import training_curves
-from niftyformer_assets.model.training import Trained, train
-from niftyformer_assets.model.watch import EachEpoch, Observer, summary
+from niftyformer_assets.model.training import Trained, build_model, predict_samples, train
+from niftyformer_assets.model.watch import EachEpoch, Observer, summary, tensorboard
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.model.made_up import SESSIONS, write_experiment
 
@@ -160,6 +161,12 @@ def test_a_scheduler_that_cannot_act_is_said(planted: Trained, tmp_path: Path, d
     assert "20" in trained.notes[0] and "15" in trained.notes[0]
 
 
+def shifted(dataset: Dataset) -> Dataset:
+    """The last validation session is none."""
+    split = dataset.split
+    return replace(dataset, split=replace(split, validation=slice(split.validation.start, split.validation.stop - 1)))
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -169,6 +176,10 @@ def test_a_scheduler_that_cannot_act_is_said(planted: Trained, tmp_path: Path, d
         (lambda d: replace(d, returns=d.returns + np.eye(*d.returns.shape, dtype=np.float32)), "the returns of"),
         (lambda d: replace(d, graph=d.graph + 1), "the graph embedding of"),
         (lambda d: replace(d, factor_names=("A", "B", "C")), "the factor names of"),
+        (
+            lambda d: shifted(d),
+            "sessions.validation was 2022-05-11 to 2022-06-14 and is 2022-05-11 to 2022-06-13. Restart",
+        ),
     ],
 )
 def test_changed_settings_or_data_are_named(
@@ -223,15 +234,101 @@ def test_a_loss_that_is_not_finite_names_the_sessions_and_keeps_the_last_good_st
     assert files.last.read_bytes() == before
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_damaged_checkpoints_are_named(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
+def test_changed_code_is_named(tmp_path: Path, dataset: Dataset, cpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     train(with_training(dataset, max_epochs=1), tmp_path, cpu)
-    last = ModelFolder(tmp_path).last
-    content = last.read_bytes()
-    for broken in (b"", content[:1000], b"\x80\x04cos\nsystem\n."):
-        last.write_bytes(broken)
-        with pytest.raises(NiftyFormerError, match=r"last\.pt is damaged"):
+    monkeypatch.setattr("niftyformer_assets.model.checkpoint.code_version", lambda *_packages: "another")
+    with pytest.raises(NiftyFormerError, match="the code of `model` or `dataset` changed"):
+        train(dataset, tmp_path, cpu)
+
+
+def test_going_on_with_other_threads_is_said(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    train(with_training(dataset, max_epochs=1), tmp_path, cpu)
+    try:
+        torch.set_num_threads(2)
+        assert "threads was 1 and is 2" in train(with_training(dataset, max_epochs=2), tmp_path, cpu).notes[-1]
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_damaged_checkpoints_are_named(tmp_path: Path, dataset: Dataset, cpu: Device, name: str) -> None:
+    train(with_training(dataset, max_epochs=1), tmp_path, cpu)
+    path = getattr(ModelFolder(tmp_path), name)
+    content = path.read_bytes()
+    cuts = [content[:length] for length in range(0, len(content), len(content) // 25)]
+    # A flipped bit: torch itself would load it.
+    flipped = bytearray(content)
+    flipped[content.index(b"data/0") + 200] ^= 1
+    for broken in (*cuts, bytes(flipped), b"junk", b"\x80\x04cos\nsystem\n."):
+        path.write_bytes(broken)
+        with pytest.raises(NiftyFormerError, match=rf"{name}\.pt is damaged") as caught:
             train(dataset, tmp_path, cpu)
+        assert "weights_only" not in str(caught.value) and "\n" not in str(caught.value)
+    path.unlink()
+    write_checkpoint(path, {"something": "else"})
+    with pytest.raises(NiftyFormerError, match="does not hold"):
+        train(dataset, tmp_path, cpu)
+    train(dataset, tmp_path, cpu, restart=True)
+    assert len(read_checkpoint(path)) > 1
+
+
+def test_weights_of_an_older_training_never_lie_beside_a_newer_card(
+    tmp_path: Path, dataset: Dataset, cpu: Device
+) -> None:
+    """`last.pt` was deleted, as one is told to where it is damaged, and the new training is cut in its first epoch."""
+    train(with_training(dataset, max_epochs=1), tmp_path, cpu)
+    files = ModelFolder(tmp_path)
+    files.last.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(dataset, factors=dataset.factors * 2), tmp_path, cpu, [Interrupt(1, 1)])
+    assert not files.best.exists()
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_data_that_cannot_be_learned_from_leave_the_older_model(
+    tmp_path: Path, dataset: Dataset, cpu: Device, part: str
+) -> None:
+    train(with_training(dataset, max_epochs=1), tmp_path, cpu)
+    files = ModelFolder(tmp_path)
+    before = [path.read_bytes() for path in (files.card, files.best, files.last, files.metrics)]
+    valid = dataset.valid.copy()
+    valid[getattr(dataset.split, part)] = False
+    message = f"no stock has a return in the {'training' if part == 'train' else part} sessions"
+    with pytest.raises(NiftyFormerError, match=message):
+        train(replace(dataset, valid=valid), tmp_path, cpu, restart=True)
+    assert [path.read_bytes() for path in (files.card, files.best, files.last, files.metrics)] == before
+
+
+def test_a_validation_that_is_not_finite_names_stock_and_session(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
+    factors = dataset.factors.copy()
+    session = dataset.split.validation.stop - 4
+    factors[session] = 3e38
+    with pytest.raises(NiftyFormerError, match="the validation of epoch 1 is not finite") as caught:
+        train(replace(dataset, factors=factors), tmp_path, cpu)
+    assert str(dataset.axes.dates[session]) in str(caught.value)
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
+    (tmp_path / "model").write_text("")
+    with pytest.raises(NiftyFormerError, match="cannot be trained into"):
+        train(dataset, tmp_path / "model", cpu)
+    (tmp_path / "sound" / "tensorboard").parent.mkdir()
+    (tmp_path / "sound" / "tensorboard").write_text("")
+    with pytest.raises(NiftyFormerError, match="cannot be written for TensorBoard"):
+        train(dataset, tmp_path / "sound", cpu, [tensorboard(tmp_path / "sound" / "tensorboard")])
+
+
+def test_a_prediction_does_not_depend_on_how_many_follow(dataset: Dataset, cpu: Device) -> None:
+    torch.manual_seed(0)
+    model, data = build_model(dataset).eval(), DeviceData(dataset, cpu.torch_device)
+    made_on = torch.arange(20, 45)
+    whole = predict_samples(model, data, made_on, cpu, 12)
+    for count in (1, 12, 13, 24):
+        for found, expected in zip(predict_samples(model, data, made_on[:count], cpu, 12), whole, strict=True):
+            np.testing.assert_array_equal(found, expected[:count])
 
 
 def test_half_written_files_of_a_killed_process_are_swept_away(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
@@ -250,13 +347,6 @@ def test_two_trainings_do_not_share_a_folder(tmp_path: Path, dataset: Dataset, c
             train(dataset, tmp_path, cpu)
 
     train(with_training(dataset, max_epochs=1), tmp_path, cpu, [EachEpoch(second)])
-
-
-def test_validation_without_a_return_is_refused(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
-    valid = dataset.valid.copy()
-    valid[dataset.split.validation] = False
-    with pytest.raises(NiftyFormerError, match="no stock has a return in the validation sessions"):
-        train(replace(dataset, valid=valid), tmp_path, cpu)
 
 
 def test_out_of_memory_ends_in_one_line_with_the_batch_size_to_try(cpu: Device) -> None:

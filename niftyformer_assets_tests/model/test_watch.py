@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from niftyformer_assets.model.checkpoint import ModelFolder
@@ -34,6 +36,21 @@ def test_tensorboard_has_one_value_an_epoch_also_after_going_on(tmp_path: Path, 
         assert [event.value for event in written] == pytest.approx(list(history[name]))
 
 
+def test_killed_before_the_last_epoch_was_told_it_is_told_when_going_on(
+    tmp_path: Path, dataset: Dataset, cpu: Device
+) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    files = ModelFolder(tmp_path)
+    train(epochs(dataset, 2), tmp_path, cpu, [tensorboard(files.tensorboard)])
+    train(epochs(dataset, 3), tmp_path, cpu)  # its last epoch reaches last.pt and no curve
+    files.metrics.unlink()
+    trained = train(epochs(dataset, 3), tmp_path, cpu, [tensorboard(files.tensorboard)])
+    events = accumulators.EventAccumulator(str(files.tensorboard))
+    events.Reload()
+    assert [event.step for event in events.Scalars("val_mae")] == [1, 2, 3]
+    np.testing.assert_allclose(pd.read_csv(files.metrics).to_numpy(), trained.history.to_numpy())
+
+
 def test_lines_and_bar_show_each_epoch_beside_the_trivial_predictions(
     tmp_path: Path, dataset: Dataset, cpu: Device, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,5 +59,7 @@ def test_lines_and_bar_show_each_epoch_beside_the_trivial_predictions(
     assert len(lines) == 2
     assert lines[1].startswith("epoch 2: loss") and "(zero 0.0" in lines[1] and "(majority 0." in lines[1]
     train(epochs(dataset, 2), tmp_path / "bar", cpu, [Bar()])
-    shown = " ".join(capsys.readouterr().out.split())
+    captured = capsys.readouterr()
+    shown = " ".join(captured.err.split())
+    assert captured.out == ""
     assert "epoch 2: loss" in shown and "2/2" in shown
