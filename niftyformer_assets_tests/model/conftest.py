@@ -34,3 +34,12 @@ def dataset(experiment: Path) -> Dataset:
 @pytest.fixture(scope="session")
 def cpu() -> Device:
     return choose_device("cpu", "float32")
+
+
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=NO_GPU)])
+def device(request: pytest.FixtureRequest) -> Device:
+    """Each kind of device that is at hand, in the precision a training has there."""
+    return choose_device(request.param, "float32" if request.param == "cpu" else "auto")

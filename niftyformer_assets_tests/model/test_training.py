@@ -83,16 +83,16 @@ def test_the_picture_is_a_png_and_repeats_itself(planted: Trained) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(
-    tmp_path: Path, dataset: Dataset, cpu: Device
+    tmp_path: Path, dataset: Dataset, device: Device
 ) -> None:
     short = with_training(dataset, max_epochs=2)
-    train(short, tmp_path / "a", cpu)
+    train(short, tmp_path / "a", device)
     torch.rand(100)  # what the caller draws does not matter
     before = torch.get_rng_state()
-    train(short, tmp_path / "b", cpu)
+    train(short, tmp_path / "b", device)
     assert torch.equal(torch.get_rng_state(), before)
     assert_same_weights(tmp_path / "a", tmp_path / "b")
-    train(replace(short, settings=replace(short.settings, seed=43)), tmp_path / "c", cpu)
+    train(replace(short, settings=replace(short.settings, seed=43)), tmp_path / "c", device)
     assert not torch.equal(weights(tmp_path / "a")["classify.0.weight"], weights(tmp_path / "c")["classify.0.weight"])
 
 
@@ -109,12 +109,12 @@ class Interrupt(Observer):
 
 @pytest.mark.parametrize("at", [(1, 3), (2, 1), (3, 5)])
 def test_interrupted_inside_an_epoch_it_ends_with_the_same_weights(
-    tmp_path: Path, dataset: Dataset, cpu: Device, at: tuple[int, int]
+    tmp_path: Path, dataset: Dataset, device: Device, at: tuple[int, int]
 ) -> None:
-    train(dataset, tmp_path / "whole", cpu)
+    train(dataset, tmp_path / "whole", device)
     with pytest.raises(KeyboardInterrupt):
-        train(dataset, tmp_path / "cut", cpu, [Interrupt(*at)])
-    train(dataset, tmp_path / "cut", cpu)
+        train(dataset, tmp_path / "cut", device, [Interrupt(*at)])
+    train(dataset, tmp_path / "cut", device)
     assert_same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
@@ -199,11 +199,11 @@ def test_another_precision_is_named(tmp_path: Path, dataset: Dataset, cpu: Devic
         train(dataset, tmp_path, replace(cpu, precision="bfloat16"))
 
 
-def test_candles_that_come_later_do_not_disturb_a_training(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
-    train(dataset, tmp_path / "whole", cpu)
-    train(with_training(dataset, max_epochs=2), tmp_path / "cut", cpu)
+def test_candles_that_come_later_do_not_disturb_a_training(tmp_path: Path, dataset: Dataset, device: Device) -> None:
+    train(dataset, tmp_path / "whole", device)
+    train(with_training(dataset, max_epochs=2), tmp_path / "cut", device)
     longer = load_dataset(write_experiment(tmp_path / "longer", sessions=SESSIONS + 20))
-    train(longer, tmp_path / "cut", cpu)
+    train(longer, tmp_path / "cut", device)
     assert_same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
@@ -302,12 +302,14 @@ def test_data_that_cannot_be_learned_from_leave_the_older_model(
     assert [path.read_bytes() for path in (files.card, files.best, files.last, files.metrics)] == before
 
 
-def test_a_validation_that_is_not_finite_names_stock_and_session(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
+def test_a_validation_that_is_not_finite_names_stock_and_session(
+    tmp_path: Path, dataset: Dataset, device: Device
+) -> None:
     factors = dataset.factors.copy()
     session = dataset.split.validation.stop - 4
     factors[session] = 3e38
     with pytest.raises(NiftyFormerError, match="the validation of epoch 1 is not finite") as caught:
-        train(replace(dataset, factors=factors), tmp_path, cpu)
+        train(replace(dataset, factors=factors), tmp_path, device)
     assert str(dataset.axes.dates[session]) in str(caught.value)
 
 
@@ -321,13 +323,13 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path, dataset: Dataset
         train(dataset, tmp_path / "sound", cpu, [tensorboard(tmp_path / "sound" / "tensorboard")])
 
 
-def test_a_prediction_does_not_depend_on_how_many_follow(dataset: Dataset, cpu: Device) -> None:
+def test_a_prediction_does_not_depend_on_how_many_follow(dataset: Dataset, device: Device) -> None:
     torch.manual_seed(0)
-    model, data = build_model(dataset).eval(), DeviceData(dataset, cpu.torch_device)
+    model, data = build_model(dataset).to(device.torch_device), DeviceData(dataset, device.torch_device)
     made_on = torch.arange(20, 45)
-    whole = predict_samples(model, data, made_on, cpu, 12)
+    whole = predict_samples(model, data, made_on, device, 12)
     for count in (1, 12, 13, 24):
-        for found, expected in zip(predict_samples(model, data, made_on[:count], cpu, 12), whole, strict=True):
+        for found, expected in zip(predict_samples(model, data, made_on[:count], device, 12), whole, strict=True):
             np.testing.assert_array_equal(found, expected[:count])
 
 
@@ -349,20 +351,20 @@ def test_two_trainings_do_not_share_a_folder(tmp_path: Path, dataset: Dataset, c
     train(with_training(dataset, max_epochs=1), tmp_path, cpu, [EachEpoch(second)])
 
 
-def test_out_of_memory_ends_in_one_line_with_the_batch_size_to_try(cpu: Device) -> None:
+def test_out_of_memory_ends_in_one_line_with_the_batch_size_to_try(device: Device) -> None:
     with (
         pytest.raises(NiftyFormerError, match=r"set training\.batch_size to 6") as caught,
-        out_of_memory_in_words(12, cpu),
+        out_of_memory_in_words(12, device),
     ):
-        torch.empty(2**50)
+        torch.empty(2**50, device=device.torch_device)
     assert "\n" not in str(caught.value)
     for words in (
         "CUDA error: out of memory\nCUDA kernel errors …",
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling",
     ):
-        with pytest.raises(NiftyFormerError, match="set a smaller"), out_of_memory_in_words(1, cpu):
+        with pytest.raises(NiftyFormerError, match="set a smaller"), out_of_memory_in_words(1, device):
             raise RuntimeError(words)
-    with pytest.raises(RuntimeError, match="shapes"), out_of_memory_in_words(12, cpu):
+    with pytest.raises(RuntimeError, match="shapes"), out_of_memory_in_words(12, device):
         torch.ones(2, 3) @ torch.ones(2, 3)
 
 
