@@ -1,8 +1,9 @@
-"""The market that the simulated exchange serves in a workspace: made up, or a folder of candles."""
+"""Whose candles a workspace holds, and the market that the simulated exchange serves: made up, or a folder."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,28 +12,67 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 
+# How the record of a live source begins.
+LIVE = "live candles of"
+
 if TYPE_CHECKING:
     from niftyformer_assets.exchange.market import Market
 
 
 def forget_candles_of_another_market(settings: Settings, market: Market) -> bool:
-    """Remove the raw candles of a workspace if they are of another market than the one served now.
+    """Remove the candles of a workspace if they are of another simulated market than the one served now.
 
     A replay of another folder would otherwise find candles up to date that are not its own. What
-    was removed is fetched again; nothing of a live source is ever touched.
+    was removed is fetched again.
 
     Returns:
         Whether there was something to remove.
+
+    Raises:
+        NiftyFormerError: the candles are of a live source, or nothing says whose they are.
     """
-    workspace = settings.workspace
-    record, identity = workspace.root / "source.txt", _identity(settings, market)
-    if record.is_file() and record.read_text(encoding="utf-8").strip() == identity:
+    workspace, identity = settings.workspace, _identity(settings, market)
+    before, stale = _source_of(settings), list(workspace.raw.glob("*.parquet"))
+    if before == identity:
         return False
-    stale = list(workspace.raw.glob("*.parquet"))
-    for path in stale:
-        path.unlink()
-    write_text(record, identity + "\n")
+    if stale and (before is None or before.startswith(LIVE)):
+        raise NiftyFormerError(
+            f"{workspace.raw} holds {len(stale)} symbols' candles ({before or 'of an unknown source'}), which a "
+            f"{'replay' if settings.source == 'replay' else 'made-up market'} would replace: set KITE_API_KEY again, "
+            "or choose another workspace (NIFTYFORMER_WORKSPACE)."
+        )
+    for path in (*stale, workspace.benchmark_index):
+        if path.is_file():
+            path.unlink()
+    write_text(_record(settings), identity + "\n")
     return bool(stale)
+
+
+def claim_for_live_candles(settings: Settings) -> None:
+    """Record that a workspace's candles come from a live source.
+
+    Raises:
+        NiftyFormerError: it holds made-up or replayed candles.
+    """
+    workspace, before = settings.workspace, _source_of(settings)
+    if before is not None and not before.startswith(LIVE) and any(workspace.raw.glob("*.parquet")):
+        raise NiftyFormerError(
+            f"{workspace.raw} holds candles of another source ({before}), which live ones must not be mixed with: "
+            "choose another workspace (NIFTYFORMER_WORKSPACE), or delete that folder."
+        )
+    identity = f"{LIVE} {settings.source}"
+    if before != identity:
+        write_text(_record(settings), identity + "\n")
+
+
+def _record(settings: Settings) -> Path:
+    return settings.workspace.root / "source.txt"
+
+
+def _source_of(settings: Settings) -> str | None:
+    """Whose candles the workspace holds, None where that was never recorded."""
+    record = _record(settings)
+    return record.read_text(encoding="utf-8").strip() if record.is_file() else None
 
 
 def _identity(settings: Settings, market: Market) -> str:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.settings import Settings, read_settings
-from niftyformer_assets.sources import forget_candles_of_another_market, simulated_market
+from niftyformer_assets.sources import (
+    claim_for_live_candles,
+    forget_candles_of_another_market,
+    simulated_market,
+)
+from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import tiny_settings
 
 
@@ -42,3 +49,41 @@ def test_a_replay_of_other_candles_forgets_the_first_ones(tmp_path: Path) -> Non
     csv.write_text("Date,Open,High,Low,Close,Volume\n2022-01-03,1,2,1,2,5\n")
     assert forget_candles_of_another_market(settings, simulated_market(settings))
     assert not path.exists()
+
+
+def live_settings(folder: Path) -> Settings:
+    return read_settings(
+        _env_file=None,
+        data=folder / "data",
+        storage=folder / "storage",
+        workspace_name="tryout",
+        kite_api_key="key",
+        kite_root="http://127.0.0.1:1",
+    )
+
+
+def test_a_forgotten_key_costs_no_live_candles(tmp_path: Path) -> None:
+    live = live_settings(tmp_path)
+    assert live.is_live
+    claim_for_live_candles(live)
+    path = with_raw_file(live)
+    claim_for_live_candles(live)
+    simulated = tiny_settings(tmp_path, workspace_name="tryout")
+    assert not simulated.is_live
+    with pytest.raises(NiftyFormerError, match=r"live candles of elsewhere.*KITE_API_KEY"):
+        forget_candles_of_another_market(simulated, simulated_market(simulated))
+    # Nor those of which nobody wrote down whose they are.
+    (live.workspace.root / "source.txt").unlink()
+    with pytest.raises(NiftyFormerError, match="an unknown source"):
+        forget_candles_of_another_market(simulated, simulated_market(simulated))
+    assert path.read_bytes() == b"candles"
+
+
+def test_live_candles_are_not_put_behind_made_up_ones(tmp_path: Path) -> None:
+    simulated = tiny_settings(tmp_path, workspace_name="tryout")
+    forget_candles_of_another_market(simulated, simulated_market(simulated))
+    path = with_raw_file(simulated)
+    with pytest.raises(NiftyFormerError, match="must not be mixed"):
+        claim_for_live_candles(live_settings(tmp_path))
+    path.unlink()
+    claim_for_live_candles(live_settings(tmp_path))

@@ -13,7 +13,7 @@ import numpy as np
 
 from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.sources import forget_candles_of_another_market, simulated_market
+from niftyformer_assets.sources import claim_for_live_candles, forget_candles_of_another_market, simulated_market
 from niftyformer_assets.store.errors import NiftyFormerError
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class CandleSource:
         settings, key = self._settings, self._settings.kite_api_key
         if key is None:
             raise NiftyFormerError("KITE_API_KEY is not set: put it into the environment or .env, see the README")
+        claim_for_live_candles(settings)
         now = datetime.now().astimezone()
         return Connection(
             session=lambda: KiteSession(

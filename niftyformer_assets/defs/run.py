@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from niftyformer_assets.defs import build
+from niftyformer_assets.defs.dead_runs import fail_dead_runs
 from niftyformer_assets.defs.index_lists import require_list
 from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
 from niftyformer_assets.defs.resources import CandleSource
@@ -96,10 +97,11 @@ def make_home(settings: Settings) -> Path:
 
 @contextmanager
 def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The workspace's own Dagster instance."""
+    """The workspace's own Dagster instance, with nothing in it that waits for a killed run."""
     home = make_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.from_config(str(home)) as instance:
+        fail_dead_runs(instance)
         yield instance
 
 

@@ -1,10 +1,11 @@
-"""What happens by itself beside the schedule: what follows new candles, the morning's correction, a second attempt."""
+"""What happens by itself beside the schedule: after new candles, in the morning, after a failure or a kill."""
 
 from __future__ import annotations
 
 import dagster as dg
 from dagster import AssetPartitionStatus
 
+from niftyformer_assets.defs.dead_runs import fail_dead_runs
 from niftyformer_assets.defs.jobs import PANEL_SELECTION
 from niftyformer_assets.defs.partitions import Partitions, read_partitions
 from niftyformer_assets.defs.resources import CandleSource
@@ -73,7 +74,17 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     def failed_symbols_again(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return request_again(context, partitions, source)
 
+    @dg.sensor(
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Marks runs as failed whose process was killed, so that nothing waits for them.",
+    )
+    def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        dead = fail_dead_runs(context.instance)
+        return dg.SkipReason(", ".join(f"{run.job_name} {run.run_id}" for run in dead) or "no run has lost its process")
+
     return [
+        dead_runs,
         dg.AutomationConditionSensorDefinition(
             "refresh_after_new_candles",
             target=PANEL_SELECTION,

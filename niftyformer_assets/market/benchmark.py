@@ -18,6 +18,8 @@ from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_notes, read_parquet, write_arrow
 
 SYMBOL = "NIFTY 50"
+# An answer that lacks a larger share of the sessions at hand replaces nothing.
+MAX_LACKING_SHARE = 0.05
 COLUMNS = ("date", *PRICES, "total_return")
 _SCHEMA = pa.schema(
     [("date", pa.timestamp("ms")), *((name, pa.float64()) for name in PRICES), ("total_return", pa.float64())]
@@ -54,6 +56,25 @@ def fetch_benchmark(
     ]
     candles = pd.concat(parts, ignore_index=True).drop_duplicates("date")
     return _checked(candles[(candles[list(PRICES)] > 0).all(axis=1)], f"Kite's candles of {symbol}")
+
+
+def must_not_shrink(path: Path, fetched: pd.DataFrame) -> None:
+    """Refuse an answer from Kite that has fewer sessions than an earlier one.
+
+    Raises:
+        NiftyFormerError: it lacks more than 5% of them; what is at hand stays.
+    """
+    if not path.is_file():
+        return
+    held, source = load_benchmark(path)
+    if not source.startswith("Kite") or held.empty:
+        return
+    lacking = ~held["date"].isin(fetched["date"])
+    if lacking.sum() > MAX_LACKING_SHARE * len(held):
+        raise NiftyFormerError(
+            f"Kite's answer for {SYMBOL} lacks {int(lacking.sum())} of the {len(held)} sessions in {path}: those are "
+            "kept; fetch it again later, or delete the file to take what Kite has."
+        )
 
 
 def read_benchmark_file(path: Path) -> pd.DataFrame:

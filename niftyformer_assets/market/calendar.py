@@ -108,7 +108,7 @@ def _calendar() -> _Calendar:
     nse = pandas_market_calendars.get_calendar("NSE")
     # Past the last year with a holiday the library returns every weekday, which is wrong without a word.
     last_year = max(holiday.year for holiday in nse.adhoc_holidays)
-    entered = _entered_holidays()
+    entered = _entered_holidays(last_year)
     while last_year + 1 in {day.year for day in entered}:
         last_year += 1
     last_covered = date(last_year, 12, 31)
@@ -130,11 +130,11 @@ def _calendar() -> _Calendar:
     )
 
 
-def _entered_holidays() -> list[date]:
-    """The holidays of holidays.csv; a year of which only some are there is refused."""
+def _entered_holidays(last_known: int) -> list[date]:
+    """The holidays of holidays.csv; a year after the last one known of which only some are there is refused."""
     days = [as_date(row["date"], "holidays.csv") for row in read_table("holidays.csv", ("date",))]
     for year, count in Counter(day.year for day in days if day.weekday() < 5).items():
-        if count < FEWEST_HOLIDAYS:
+        if year > last_known and count < FEWEST_HOLIDAYS:
             raise NiftyFormerError(
                 f"holidays.csv has {count} weekday holidays in {year}, at least {FEWEST_HOLIDAYS} are expected: "
                 "enter all that it announced for the year."

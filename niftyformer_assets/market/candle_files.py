@@ -106,11 +106,13 @@ def read_candle_file(path: Path) -> CandleFile:
 
     Raises:
         NiftyFormerError: missing, damaged, or not a file of candles; the message names it.
+        OSError: it cannot be read now, which says nothing about what is in it.
     """
     if not path.is_file():
         raise missing(path)
+    content = pa.py_buffer(path.read_bytes())
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(content) as file:
             table = file.read()
         notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         candles = table.to_pandas()

@@ -201,7 +201,7 @@ class _Ingest:
         except NiftyFormerError as error:
             return Failed(symbol, str(error))
         except OSError as error:
-            return Failed(symbol, f"{path} could not be locked or written ({error.strerror or error}).")
+            return Failed(symbol, f"{path} could not be locked, read or written ({error.strerror or error}).")
         except Exception as error:
             log.exception("%s: unexpected error", symbol)
             return Failed(symbol, f"unexpected {type(error).__name__}: {error}")
@@ -213,12 +213,16 @@ class _Ingest:
         kite, listed = self._open()
         name = next((name for name in self._names(symbol) if name in listed), None)
         if name is None:
+            if note:
+                raise NiftyFormerError(f"{path} is damaged and Kite does not list {symbol}: restore it, or delete it.")
             return self._unlisted(symbol, path, file)
 
         def ask(first: date, last: date) -> pd.DataFrame:
             return self._retried(lambda: kite.daily_candles(listed[name], first, last), paced=True)
 
         fresh = refreshed(file, self._wanted, ask, self._settings.overlap_sessions)
+        if note and not fresh.rows:
+            raise NiftyFormerError(f"{path} is damaged and Kite has no candles of {symbol}: restore it, or delete it.")
         changed = file is not None and fresh.changes != file.changes
         write_candle_file(path, fresh)
         if not fresh.rows:

@@ -1,8 +1,8 @@
 """Bringing the candles of one symbol up to date: what to ask, and what to believe.
 
 Kite re-adjusts a stock's whole history on the morning of an ex-date, so new candles must not be
-put behind old ones unseen: a refresh asks for the missing sessions and some it already has, and
-when those differ, for everything.
+put behind old ones unseen: a refresh asks for the missing sessions and for those it already has
+as far as one request reaches (once a day; then for some), and when those differ, for everything.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ def refreshed(file: CandleFile | None, wanted: Wanted, ask: Ask, overlap: int) -
         return _whole(file, fresh, wanted, ask)
     days = np.sort(final["date"].unique())
     start = days[-overlap:][0]
+    if wanted.final_through > file.final_through:
+        # Kite also adjusts late, mends what it adjusted wrongly, and may have lost the beginning of its first answer:
+        # once a day all that one request tells is compared.
+        reach = np.datetime64(wanted.through) - np.timedelta64(MAX_DAYS - 1, "D")
+        start = min(start, max(np.datetime64(wanted.first), reach))
     known = final[final["date"] >= start]
     answer = _ask_soundly(ask, _day(start), wanted, held)
     if _same(answer[answer["date"] <= np.datetime64(file.final_through)], known):
@@ -131,21 +136,32 @@ def _ask_soundly(ask: Ask, first: date, wanted: Wanted, held: pd.DataFrame | Non
     An answer that looks wrong is asked for again. It counts once it comes twice, or if what is at
     hand looks no better.
     """
-    parts = [_ask_part(ask, start, end, wanted.sessions, held) for start, end in ranges(first, wanted.through)]
+    parts = [
+        _ask_part(ask, start, end, wanted.sessions, held, earlier=end < wanted.through)
+        for start, end in ranges(first, wanted.through)
+    ]
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True) if filled else parts[-1]
 
 
-def _ask_part(ask: Ask, start: date, end: date, sessions: np.ndarray, held: pd.DataFrame | None) -> pd.DataFrame:
+def _ask_part(
+    ask: Ask, start: date, end: date, sessions: np.ndarray, held: pd.DataFrame | None, earlier: bool
+) -> pd.DataFrame:
     at_hand, known_doubts = np.array([], dtype="datetime64[D]"), 0
     if held is not None and len(held):
         part = held[(held["date"] >= np.datetime64(start)) & (held["date"] <= np.datetime64(end))]
         at_hand, known_doubts = part["date"].to_numpy().astype("datetime64[D]"), doubts(part, sessions)
+    # Nothing at hand says whether a stock was listed late or the beginning of the answer is lost. The last part is
+    # compared again the next day, those before it never are: there it has to come twice.
+    unseen = earlier and (held is None or not len(held))
+    begins = sessions[(sessions >= np.datetime64(start)) & (sessions <= np.datetime64(end))]
     best, fewest = None, 0
     before: pd.DataFrame | None = None
     for _ in range(_MAX_ASKS):
         answer = ask(start, end)
         found = doubts(answer, sessions, at_hand)
+        if unseen and len(begins) and (answer.empty or answer["date"].min() > begins[0]):
+            found += 1
         if found <= known_doubts or (before is not None and answer.equals(before)):
             return answer
         if best is None or found < fewest:

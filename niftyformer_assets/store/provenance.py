@@ -96,12 +96,14 @@ def fingerprints(paths: Sequence[Path]) -> dict[str, str]:
 def content_fingerprint(paths: Iterable[Path]) -> str:
     """24 hex digits of the content of files; of a folder, of all files in it by name.
 
+    Names that begin with a dot do not count: those are files that are just being written.
+
     Raises:
         NiftyFormerError: a path does not exist.
     """
     digest = hashlib.sha256()
     for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files = sorted(p for p in path.rglob("[!.]*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             if not file.is_file():
                 raise NiftyFormerError(f"{file} does not exist: materialize the asset that writes it first.")

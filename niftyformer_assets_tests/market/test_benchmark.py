@@ -11,6 +11,7 @@ from niftyformer_assets.market.benchmark import (
     empty_benchmark,
     fetch_benchmark,
     load_benchmark,
+    must_not_shrink,
     read_benchmark_file,
     save_benchmark,
     with_total_return,
@@ -37,6 +38,20 @@ def test_through_kite(tmp_path: Path) -> None:
         assert (spoilt["close"] > 0).all()
         assert spoilt["date"].is_unique
         assert len(fetch_benchmark(it.session(), it.pacer(), it.settings, clock.now, "SENSEX")) == 0
+
+
+def test_an_answer_with_holes_replaces_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "benchmark_index.parquet"
+    days = pd.date_range("2024-01-01", periods=100)
+    whole = empty_benchmark().reindex(range(100)).assign(date=days.astype("datetime64[ms]"), close=1.0)
+    must_not_shrink(path, empty_benchmark())
+    save_benchmark(path, whole, "Kite's instrument NIFTY 50")
+    must_not_shrink(path, whole[4:])
+    for worse in (whole[:50], empty_benchmark()):
+        with pytest.raises(NiftyFormerError, match="of the 100 sessions"):
+            must_not_shrink(path, worse)
+    save_benchmark(path, whole, "my.csv")  # what a person chose is theirs to change
+    must_not_shrink(path, whole[:50])
 
 
 def test_from_real_files(tmp_path: Path) -> None:

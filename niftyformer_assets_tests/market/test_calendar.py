@@ -90,6 +90,14 @@ def test_a_year_of_too_few_holidays_is_refused(holidays: Callable[[list[str]], N
         calendar.is_session(date(2026, 1, 5))
 
 
+def test_a_holiday_more_in_a_year_that_is_known_may_stand_alone(holidays: Callable[[list[str]], None]) -> None:
+    holidays([])
+    assert calendar.is_session(date(2026, 7, 8))
+    holidays(["2026-07-08"])
+    assert not calendar.is_session(date(2026, 7, 8))
+    assert calendar.covered()[1] == date(2026, 12, 31)
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         calendar.last_complete_session(datetime(2024, 7, 1, 12))

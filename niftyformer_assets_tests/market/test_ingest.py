@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -90,6 +91,39 @@ def test_a_stock_that_is_not_listed_is_an_answer(tmp_path: Path) -> None:
         # And is asked for again only when there may be something new.
         assert it.ingest(clock.now, ["NOBODY"])["NOBODY"].reason == outcome.reason
         assert it.requests == 0
+
+
+def test_a_file_that_cannot_be_read_now_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with world(tmp_path, at("2024-05-30")) as (it, clock):
+        it.ingest(clock.now)
+        path = it.workspace.candles("DEMO001")
+        before = path.read_bytes()
+        it.exchange.faults = Faults(renames=(Rename("DEMO001", "ELSE"),))
+        clock.now = at("2024-05-31")
+
+        def busy(self: Path) -> bytes:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_bytes", busy)
+            reason = failures(it.ingest(clock.now, ["DEMO001"]))["DEMO001"]
+        assert "Too many open files" in reason
+        assert path.read_bytes() == before
+
+
+def test_a_damaged_file_of_a_stock_that_is_gone_is_kept(tmp_path: Path) -> None:
+    with world(tmp_path, at("2024-05-30")) as (it, clock):
+        it.ingest(clock.now)
+        path = it.workspace.candles("DEMO001")
+        torn = path.read_bytes()[:-200]
+        path.write_bytes(torn)
+        it.exchange.faults = Faults(renames=(Rename("DEMO001", "ELSE"),))
+        clock.now = at("2024-05-31")
+        assert "is damaged and Kite does not list" in failures(it.ingest(clock.now))["DEMO001"]
+        assert path.read_bytes() == torn
+        it.exchange.faults = Faults()
+        assert not failures(it.ingest(clock.now))
+        assert len(it.candles("DEMO001")) > 100
 
 
 def test_a_stock_that_leaves_keeps_its_candles(tmp_path: Path) -> None:

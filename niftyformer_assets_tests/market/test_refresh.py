@@ -53,7 +53,7 @@ def file_of(candles: pd.DataFrame, through: int, final: int) -> CandleFile:
 
 def test_only_missing_sessions_and_an_overlap_are_asked() -> None:
     server = Server(rows(DAYS))
-    fresh = refreshed(file_of(rows(DAYS[:11]), 10, 9), wanted(12, 11), server, overlap=3)
+    fresh = refreshed(file_of(rows(DAYS[:11]), 10, 9), wanted(12, 9), server, overlap=3)
     # Final at hand are the sessions 0..9, so the overlap is 7, 8, 9; session 10 was not final.
     assert server.asked == [(DAYS[7], DAYS[12])]
     pd.testing.assert_frame_equal(fresh.candles, rows(DAYS[:13]))
@@ -73,9 +73,36 @@ def test_a_close_that_was_not_final_is_replaced_without_further_ado() -> None:
 def test_history_that_was_adjusted_is_fetched_again_as_a_whole() -> None:
     server = Server(rows(DAYS, scale=0.5))
     fresh = refreshed(file_of(rows(DAYS[:11]), 10, 10), wanted(12, 11), server, overlap=3)
-    assert server.asked == [(DAYS[8], DAYS[12]), (DAYS[0], DAYS[12])]
+    assert server.asked == [(DAYS[0], DAYS[12]), (DAYS[0], DAYS[12])]
     pd.testing.assert_frame_equal(fresh.candles, rows(DAYS[:13], scale=0.5))
     assert fresh.changes == (f"{DAYS[12]}: 11 of 11 candles at hand were changed by Kite",)
+
+
+def test_an_adjustment_that_comes_late_is_noticed() -> None:
+    """Kite mends the candles before session 5 only when these have long been final."""
+    mended = pd.concat([rows(DAYS[:5], scale=0.5), rows(DAYS[5:])], ignore_index=True)
+    fresh = refreshed(file_of(rows(DAYS[:15]), 14, 14), wanted(15, 15), Server(mended), overlap=3)
+    pd.testing.assert_frame_equal(fresh.candles, mended[:16])
+    assert fresh.changes == (f"{DAYS[15]}: 5 of 15 candles at hand were changed by Kite",)
+
+
+def test_a_beginning_that_the_first_answer_lost_comes_the_next_day() -> None:
+    first = refreshed(None, wanted(10, 10), Server(rows(DAYS[6:])), overlap=3)
+    assert (len(first.candles), first.reason) == (5, "")
+    second = refreshed(first, wanted(11, 11), Server(rows(DAYS)), overlap=3)
+    pd.testing.assert_frame_equal(second.candles, rows(DAYS[:12]))
+
+
+def test_an_early_part_that_came_empty_once_is_asked_again() -> None:
+    days = [date(2015, 1, 1) + timedelta(days=number) for number in range(2500)]
+    server = Server(rows(days))
+    server.spoil = lambda answer: answer[:0] if len(server.asked) == 1 else answer
+    want = Wanted(days[0], days[-1], days[-1], np.array(days, dtype="datetime64[D]"))
+    assert len(refreshed(None, want, server, overlap=3).candles) == 2500
+    # A stock listed late costs one request more, once.
+    late = Server(rows(days[2200:]))
+    assert len(refreshed(None, want, late, overlap=3).candles) == 300
+    assert len(late.asked) == 3
 
 
 def test_an_earlier_start_fetches_everything() -> None:
@@ -119,7 +146,7 @@ def test_the_same_doubtful_answer_twice_is_believed_and_asked_once_more_on_a_lat
     assert (len(server.asked), second.settled) == (1, 2)
     server.asked.clear()
     third = refreshed(second, wanted(12, 12), server, overlap=3)
-    assert server.asked == [(DAYS[9], DAYS[12])]
+    assert server.asked == [(DAYS[0], DAYS[12])]
     # And where the holes were Kite's passing mistake, they are filled.
     healed = refreshed(first, wanted(11, 11), Server(rows(DAYS)), overlap=3)
     assert (len(healed.candles), healed.settled, third.settled) == (12, 0, 2)

@@ -98,3 +98,10 @@ def test_inputs_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
     write_text(both[0], "changed")
     assert fingerprints(both)["a/metrics.json"] != before["a/metrics.json"]
     assert list(fingerprints([both[0], tmp_path / "labels.csv"])) == ["metrics.json", "labels.csv"]
+
+
+def test_a_file_that_is_being_written_does_not_count(tmp_path: Path) -> None:
+    write_text(tmp_path / "raw" / "AAA.parquet", "candles")
+    before = content_fingerprint([tmp_path / "raw"])
+    (tmp_path / "raw" / ".AAA.parquet.0123abcd.tmp").write_text("half")
+    assert content_fingerprint([tmp_path / "raw"]) == before

@@ -94,7 +94,6 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         partitions_def=partitions.symbols,
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
-        pool="kite",
         kinds={"kite", "parquet"},
         description="Daily candles by symbol, from Kite Connect, adjusted for corporate actions as Kite gives them.\n\n"
         "`raw/SYMBOL.parquet`: date, open, high, low, close (rupees), volume (shares). A run over many symbols is "

@@ -1,0 +1,70 @@
+"""A killed run is marked as failed, and nothing waits for it; a living one is left alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from niftyformer_assets.defs.dead_runs import fail_dead_runs
+from niftyformer_assets.settings import PROJECT
+
+SLEEPER = """
+import sys, time
+import dagster as dg
+
+@dg.op(pool="gpu")
+def sleep():
+    print("asleep", flush=True)
+    time.sleep(600)
+
+@dg.job
+def sleeper():
+    sleep()
+
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    sleeper.execute_in_process(instance=instance, run_id=sys.argv[2])
+"""
+RUNS = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
+
+
+def start(home: Path, run_id: str) -> subprocess.Popen[str]:
+    """A process in the middle of a run."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, str(home), run_id],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "DAGSTER_HOME": str(home)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asleep\n"
+    return process
+
+
+def test_a_killed_run_fails_and_gives_its_place_back(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "demo" / "dagster.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        killed = start(tmp_path, RUNS[0])
+        try:
+            assert fail_dead_runs(instance) == []
+        finally:
+            killed.kill()
+            killed.wait()
+        assert [run.run_id for run in fail_dead_runs(instance)] == RUNS[:1]
+        run = instance.get_run_by_id(RUNS[0])
+        assert run is not None and run.status is dg.DagsterRunStatus.FAILURE
+        assert fail_dead_runs(instance) == []
+        # The pool of one has room again: else this would wait for ever.
+        living = start(tmp_path, RUNS[1])
+        try:
+            time.sleep(0.1)
+            assert fail_dead_runs(instance) == []
+            run = instance.get_run_by_id(RUNS[1])
+            assert run is not None and run.status is dg.DagsterRunStatus.STARTED
+        finally:
+            living.kill()
+            living.wait()
