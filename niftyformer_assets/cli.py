@@ -168,3 +168,6 @@ def one_line_errors() -> Iterator[None]:
     except NiftyFormerError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.secho("interrupted: what was finished is kept; start it again to go on", err=True)
+        raise typer.Exit(130) from None

@@ -209,29 +209,44 @@ class Experiment(BaseModel):
 
 
 def load_experiments(
-    folder: Path, market: str | None = None, overrides: Mapping[str, Any] | None = None
+    folder: Path,
+    market: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    wrong: dict[str, str] | None = None,
 ) -> dict[str, Experiment]:
     """All experiments of a folder by name, in order; a walk-forward file gives one a window.
 
     Args:
         market: only those for this market.
         overrides: `section.key` -> value, put over every file before it is checked.
+        wrong: gets what is wrong with a file, by its stem, and the file is left out.
 
     Raises:
-        NiftyFormerError: a file has an unknown key, a wrong type, or windows that overlap; the
-            message names the file, the key and the reason.
+        NiftyFormerError: without `wrong`, a file has an unknown key, a wrong type, or windows that
+            overlap; the message names the file, the key and the reason.
     """
     experiments: dict[str, Experiment] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for experiment in read_experiment_file(path, overrides or {}):
+        try:
+            found = read_experiment_file(path, overrides or {})
+        except NiftyFormerError as error:
+            if wrong is None:
+                raise
+            wrong[path.stem] = str(error)
+            continue
+        for experiment in found:
             if market is None or experiment.market == market:
                 experiments[experiment.name] = experiment
     return experiments
 
 
-def experiments_of(settings: Settings) -> dict[str, Experiment]:
-    """The experiments of the active workspace by name."""
-    return load_experiments(settings.experiments, settings.market, settings.overrides)
+def experiments_of(settings: Settings, wrong: dict[str, str] | None = None) -> dict[str, Experiment]:
+    """The experiments of the active workspace by name.
+
+    A file that is wrong, as one that is just being written, is left out: candles are fetched and
+    other experiments run without it. `wrong` gets the reasons, and `find_experiment` raises them.
+    """
+    return load_experiments(settings.experiments, settings.market, settings.overrides, {} if wrong is None else wrong)
 
 
 def asks_for(settings: Settings, factor_set: str) -> bool:
@@ -243,9 +258,15 @@ def find_experiment(settings: Settings, name: str) -> Experiment:
     """One experiment of the active workspace.
 
     Raises:
-        NiftyFormerError: there is none of that name; the message says which there are.
+        NiftyFormerError: there is none of that name, or its file is wrong; the message says which
+            there are, or what is wrong.
     """
-    known = experiments_of(settings)
+    wrong: dict[str, str] = {}
+    known = experiments_of(settings, wrong)
+    # A window of a walk-forward is named after its file.
+    for stem in (name, name.rpartition("-")[0]):
+        if name not in known and stem in wrong:
+            raise NiftyFormerError(wrong[stem])
     if name not in known:
         raise NiftyFormerError(
             f"there is no experiment {name!r} for the {settings.market} market: choose one of "

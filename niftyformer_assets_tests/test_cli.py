@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -124,3 +128,16 @@ def test_symbols_that_follow_each_other_go_together() -> None:
     keys = list("ABCDEF")
     assert _ranges(keys, ["E", "A", "B"]) == [(0, 1), (4, 4)]
     assert _ranges(keys, keys) == [(0, 5)]
+
+
+def test_an_interruption_is_one_line(folder: Path) -> None:
+    command = [sys.executable, "-c", "from niftyformer_assets.cli import app; app()", "candles"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    raw, deadline = folder / "data" / "demo" / "raw", time.monotonic() + 60
+    while not list(raw.glob("*.parquet")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted: ") and "Traceback" not in said

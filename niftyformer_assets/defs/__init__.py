@@ -30,7 +30,7 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
         resources: replace those of the same name (`settings`, `candle_source`, `gpu`).
 
     Raises:
-        NiftyFormerError: a setting or an experiment file is wrong.
+        NiftyFormerError: a setting is wrong. A wrong experiment file is left out, and told in descriptions.
     """
     settings = settings or read_settings()
     partitions = read_partitions(settings)

@@ -7,21 +7,28 @@ sorted, and a key once there stays.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import dagster as dg
 
 from niftyformer_assets.settings import Settings, experiments_of
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Partitions:
-    """Both definitions, what the experiments ask of a user's own factors, and what to know where there is no symbol."""
+    """Both definitions, and what the experiments ask of a user's own factors.
+
+    advice: what to do where there is no symbol. wrong: what is wrong with experiment files, which are left out.
+    """
 
     symbols: dg.StaticPartitionsDefinition
     experiments: dg.StaticPartitionsDefinition
     own_factor_sets: tuple[str, ...]
     advice: str | None
+    wrong: tuple[str, ...]
 
 
 def read_partitions(settings: Settings) -> Partitions:
@@ -34,13 +41,22 @@ def read_partitions(settings: Settings) -> Partitions:
             "`universe` (or run `niftyformer universe`) to fetch NSE's list, or drop a file named "
             f"`ind_nifty200list_YYYY-MM-DD.csv` into `{settings.index_list_folders[-1]}`, then reload the definitions."
         )
-    experiments = experiments_of(settings)
+    wrong: dict[str, str] = {}
+    experiments = experiments_of(settings, wrong)
+    for reason in wrong.values():
+        log.warning("left out: %s", reason)
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),
         own_factor_sets=tuple(sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158", "alpha360"})),
         advice=advice,
+        wrong=tuple(wrong.values()),
     )
+
+
+def told_of_wrong_files(partitions: Partitions) -> str:
+    """What the description of an asset says of experiment files that are left out."""
+    return "".join(f"\n\n**Left out:** {reason}" for reason in partitions.wrong)
 
 
 def symbols_at_hand(settings: Settings) -> list[str]:

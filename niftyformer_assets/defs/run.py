@@ -214,7 +214,7 @@ class _Watcher:
                 self._console.print(f"  [yellow]{check.check_name}: {check.description}[/yellow]", soft_wrap=True)
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> Exception:
+def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR:
             return NiftyFormerError(
@@ -227,6 +227,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> Exception:
         if data.user_failure_data is not None and data.user_failure_data.description:
             return NiftyFormerError(f"{event.step_key}: {data.user_failure_data.description}")
         assert data.error is not None
+        if data.error.cls_name == "DagsterExecutionInterruptedError":
+            return KeyboardInterrupt()
         return RuntimeError(f"{event.step_key} failed:\n{data.error.to_string()}")
     return RuntimeError("the run failed without a failed step")
 

@@ -117,7 +117,10 @@ def _calendar() -> _Calendar:
     for row in read_table("special_sessions.csv", ("date", "kind", "complete_from")):
         where = f"special_sessions.csv, {row['date']}"
         try:
-            complete_from[as_date(row["date"], where)] = time.fromisoformat(row["complete_from"])
+            at = time.fromisoformat(row["complete_from"])
+            if at.tzinfo is not None:
+                raise ValueError("times here are IST")
+            complete_from[as_date(row["date"], where)] = at
         except ValueError as error:
             raise NiftyFormerError(f"{where}: {row['complete_from']!r} is not a time written as HH:MM.") from error
     special = np.array(sorted(day for day in complete_from if day <= last_covered), dtype="datetime64[D]")

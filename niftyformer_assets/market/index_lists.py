@@ -174,6 +174,12 @@ def identities(lists: Iterable[IndexList]) -> dict[str, str]:
         for member in index_list.members:
             latest = latest_of_isin[member.isin]
             identity[member.symbol] = renamed.get(latest, latest)
+    # A symbol may have had two ISINs, and been renamed under each.
+    for symbol in identity:
+        seen = {symbol}
+        while (latest := identity.get(identity[symbol], identity[symbol])) not in seen:
+            seen.add(latest)
+            identity[symbol] = latest
     return identity
 
 

@@ -118,11 +118,12 @@ def find_token(path: Path, now: datetime, environment: Mapping[str, str] | None 
         raise NiftyFormerError("nobody has logged in to Kite: run `niftyformer login`.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        token = AccessToken(str(content["access_token"]), datetime.fromisoformat(content["expires"]))
+        token = AccessToken(content["access_token"], datetime.fromisoformat(content["expires"]))
+        if not isinstance(token.value, str) or token.expires is None or token.expires.tzinfo is None:
+            raise ValueError
     except (ValueError, KeyError, TypeError, OSError):
         # The file's content stays out of the message: it is a token.
         raise NiftyFormerError(f"{path} is damaged: run `niftyformer login`.") from None
-    assert token.expires is not None
     if now >= token.expires:
         raise NiftyFormerError(f"Kite's login expired at {token.expires:%Y-%m-%d %H:%M} IST: run `niftyformer login`.")
     return token

@@ -20,9 +20,12 @@ def read_table(name: str, columns: tuple[str, ...], folder: Path | None = None) 
     path = (folder or REFERENCE) / name
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            table = csv.DictReader(stream)
+            rows, header = list(table), table.fieldnames or []
     except (OSError, UnicodeDecodeError) as error:
         raise NiftyFormerError(f"{path} could not be read ({error}): restore it from the project.") from error
+    if absent := [column for column in columns if column not in header]:
+        raise NiftyFormerError(f"{path} has no column {absent[0]!r}: restore it from the project.")
     for number, row in enumerate(rows, start=2):
         for column in columns:
             if not row.get(column):

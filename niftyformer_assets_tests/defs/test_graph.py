@@ -13,7 +13,7 @@ import pytest
 
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
-from niftyformer_assets.settings import PROJECT, read_settings
+from niftyformer_assets.settings import PROJECT, find_experiment, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import tiny_settings
 
@@ -115,11 +115,20 @@ def test_a_list_dropped_into_the_folder_gives_symbols(tmp_path: Path) -> None:
     assert node.partitions_def.get_partition_keys() == ["M&M", "TMPV"]
 
 
-def test_a_wrong_experiment_file_is_refused_when_the_definitions_load(tmp_path: Path) -> None:
+def test_a_wrong_experiment_file_stops_nothing_else_and_is_told(tmp_path: Path) -> None:
     settings = tiny_settings(tmp_path)
     (settings.experiments / "wrong.yaml").write_text("market: simulated\ntrainnig: {}\n")
-    with pytest.raises(NiftyFormerError, match=r"wrong\.yaml: .*trainnig: unknown key"):
-        build(settings)
+    (settings.experiments / "typing.yaml").write_text("market: [simu")
+    graph = build(settings).resolve_asset_graph()
+    node = graph.get(dg.AssetKey("ic_summary"))
+    assert node.partitions_def is not None and node.partitions_def.get_partition_keys() == ["tiny"]
+    for asset in ("ic_summary", "model_comparison"):
+        description = graph.get(dg.AssetKey(asset)).description or ""
+        assert "trainnig: unknown key" in description and "typing.yaml is not readable as YAML" in description
+    for name, reason in (("wrong", "trainnig: unknown key"), ("wrong-02", "trainnig"), ("typing", "not readable")):
+        with pytest.raises(NiftyFormerError, match=reason):
+            find_experiment(settings, name)
+    assert find_experiment(settings, "tiny").name == "tiny"
 
 
 def test_the_three_homes_of_dagster_have_the_same_settings() -> None:

@@ -98,6 +98,22 @@ def test_a_holiday_more_in_a_year_that_is_known_may_stand_alone(holidays: Callab
     assert calendar.covered()[1] == date(2026, 12, 31)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no column 'date'"),
+        ("date,kind,complete_from\n2026-11-08,x,20:00+05:30\n", "is not a time written as HH:MM"),
+    ],
+)
+def test_a_table_of_special_sessions_that_cannot_be_read_is_one_line(
+    holidays: Callable[[list[str]], None], content: str, said: str
+) -> None:
+    holidays([])
+    (reference.REFERENCE / "special_sessions.csv").write_text(content)
+    with pytest.raises(NiftyFormerError, match=said):
+        calendar.is_session(date(2026, 1, 5))
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         calendar.last_complete_session(datetime(2024, 7, 1, 12))

@@ -144,7 +144,13 @@ def test_finding_the_token(tmp_path: Path) -> None:
     with pytest.raises(NiftyFormerError, match="expired at 2024-06-01 06:00 IST: run `niftyformer login`") as caught:
         find_token(file, at("2024-06-01", "06:00"), {})
     assert "secret" not in str(caught.value)
-    file.write_text('{"access_token": "secret"')
-    with pytest.raises(NiftyFormerError, match="damaged") as caught:
-        find_token(file, at("2024-05-31"), {})
-    assert "secret" not in str(caught.value)
+    for torn in (
+        '{"access_token": "secret"',
+        '{"access_token": "secret", "expires": "2024-06-01T06:00:00"}',
+        '{"access_token": "secret", "expires": null}',
+        '{"access_token": null, "expires": "2024-06-01T06:00:00+05:30"}',
+    ):
+        file.write_text(torn)
+        with pytest.raises(NiftyFormerError, match="damaged") as caught:
+            find_token(file, at("2024-05-31"), {})
+        assert "secret" not in str(caught.value)

@@ -75,6 +75,14 @@ def test_one_identity_by_the_table_of_renames_and_by_isin(tmp_path: Path) -> Non
     assert aliases["NEWNAME"] == ("OLDNAME",)
 
 
+def test_a_stock_renamed_under_each_of_two_isins_is_one(tmp_path: Path) -> None:
+    drop(tmp_path, "2022-01-29", line("FIRST", "INE000000001"))
+    drop(tmp_path, "2023-01-29", line("SECOND", "INE000000001"))
+    drop(tmp_path, "2024-01-29", line("SECOND", "INE000000002"))
+    drop(tmp_path, "2025-01-29", line("THIRD", "INE000000002"))
+    assert symbols_of_lists([tmp_path]) == ["THIRD"]
+
+
 def test_the_renames_that_are_facts_are_known() -> None:
     latest = renames()
     for old, new in (

@@ -5,7 +5,7 @@ from functools import partial
 import dagster as dg
 
 from niftyformer_assets.defs.jobs import OWN_PANEL_TAG
-from niftyformer_assets.defs.partitions import Partitions
+from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture
 from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL
 from niftyformer_assets.settings import Settings, asks_for
@@ -111,7 +111,8 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         description="How well each factor orders the stocks by their next return, and which are kept, from the factor "
         "panel and `labels` of the training sessions only.\n\n"
         "`ic_summary.csv`: a row a factor with its daily information coefficients; `selected_factors.txt`: those kept. "
-        "Validation and test coefficients of the kept ones are shown beside, not used.",
+        "Validation and test coefficients of the kept ones are shown beside, not used."
+        + told_of_wrong_files(partitions),
     )
     @one_line_errors()
     def ic_summary(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from niftyformer_assets.defs.partitions import Partitions
+from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.results import one_line_errors
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
@@ -48,7 +48,8 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         deps=["backtest_report"],
         kinds={"html", "csv"},
         description="All experiments and baselines side by side, from every `backtest_report`.\n\n"
-        "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run is named.",
+        "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run is named."
+        + told_of_wrong_files(partitions),
     )
     @one_line_errors()
     def model_comparison(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
