@@ -69,7 +69,7 @@ def scope(
     known = np.isfinite(close[: rows.start + train.stop])
     taking_part: list[str] = []
     left_out: dict[str, str] = {}
-    gone = [symbol for symbol in candidates if symbol not in place or not known[:, place[symbol]].any()]
+    gone = [symbol for symbol in candidates if symbol not in place or not np.isfinite(close[:, place[symbol]]).any()]
     for symbol in candidates:
         reason = _why_left_out(known[:, place[symbol]] if symbol in place else None, settings)
         if reason is None:
@@ -95,7 +95,7 @@ def scope(
 def _survivorship(universe: pd.DataFrame, start: np.datetime64, members: int, gone: list[str]) -> str:
     """Whether the results carry survivorship bias, and why.
 
-    gone: members without a single candle up to the training end.
+    gone: members without a single candle, to this day.
     """
     said = []
     earliest = np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
@@ -104,7 +104,11 @@ def _survivorship(universe: pd.DataFrame, start: np.datetime64, members: int, go
             f"The index lists at hand reach back to {earliest}, after the training start {start}: the earliest list "
             "stands in for the time before it, so the results carry survivorship bias."
         )
-    if gone:
+    if gone and said:
+        said.append(
+            f"{len(gone)} of its {members} stocks have no candles and take no part: not listed then, or delisted since."
+        )
+    elif gone:
         said.append(
             f"{len(gone)} of {members} members have no candles and take no part. Brokers list what is traded today, so "
             "these are mostly stocks that were delisted or merged since: the results carry survivorship bias."

@@ -72,6 +72,7 @@ def test_at_each_session() -> None:
 def test_lists_that_do_not_reach_back_are_said() -> None:
     found = run(close(), lists_from="2024-01-05")
     assert "2024-01-05" in found.survivorship
+    assert found.survivorship.endswith("no part: not listed then, or delisted since.")
     # The earliest list stands in: CCC was on it.
     assert found.axes.symbols == ("AAA", "BBB", "CCC")
 
