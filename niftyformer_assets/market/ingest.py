@@ -51,7 +51,8 @@ class IngestSettings:
 
     history_start: the first date asked for.
     history_end: the last one; None for the last session that is over (a replay ends earlier).
-    overlap_sessions: how many sessions at hand are asked for again and compared.
+    overlap_sessions: how many sessions at hand are asked for again and compared at least; once a day it is
+        all that one request reaches.
     attempts: how often a request is sent before its symbol fails (429, 5xx, timeouts, broken bodies).
     backoff_s, max_backoff_s: the first wait between attempts, doubled each time, and its limit.
     requests_per_second: Kite's limit for historical candles.

@@ -55,7 +55,7 @@ def refreshed(file: CandleFile | None, wanted: Wanted, ask: Ask, overlap: int) -
     Args:
         file: what is on disk, None for nothing.
         ask: candles between two dates at most `MAX_DAYS` apart, both included.
-        overlap: how many final sessions at hand to ask for again.
+        overlap: how many final sessions at hand to ask for again, where not more are compared.
 
     Raises:
         BrokenAnswer: the answer is much worse than what is at hand.
