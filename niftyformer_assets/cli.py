@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,4 +172,6 @@ def one_line_errors() -> Iterator[None]:
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.secho("interrupted: what was finished is kept; start it again to go on", err=True)
-        raise typer.Exit(130) from None
+        sys.stdout.flush()
+        # At once: a thread may wait for a lock that the interruption left taken, and would keep the process.
+        os._exit(130)
