@@ -20,7 +20,7 @@ dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.
 		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1
 
 test: check ## formatting, lint, types, import contract, all tests
-	$(BIN)/python -m pytest -q --durations=10
+	$(BIN)/python -m pytest -q -rs --durations=10
 
 check: $(VENV)/.installed-dev ## formatting, lint, types and import contract only
 	$(BIN)/ruff format --check .
