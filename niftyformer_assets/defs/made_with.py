@@ -23,16 +23,21 @@ SECTIONS = {
     "flow": _SCOPE | {"windows", "wavelet"},
     "trend_indicator": _SCOPE,
     "corr_adj": _SCOPE | {"graph"},
-    "graph_embeddings": {"graph", "seed"},
+    "graph_embeddings": _SCOPE | {"graph", "seed"},
     "trained_model": _DATASET | {"model", "training", "seed"},
     "predictions": _DATASET | {"model", "training", "seed"},
     "baseline_predictions": _SCOPE | {"factors", "windows", "baselines", "seed"},
 }
 
 
+def _sections(experiment: Experiment, asset: str) -> set[str]:
+    of_factors = experiment.graph.source == "factors" and asset in ("corr_adj", "graph_embeddings")
+    return SECTIONS[asset] | ({"factors"} if of_factors else set())
+
+
 def deciding_settings(experiment: Experiment, asset: str) -> dict[str, Any]:
     """The settings that an asset's provenance records, as JSON values."""
-    return experiment.model_dump(mode="json", include=SECTIONS[asset])
+    return experiment.model_dump(mode="json", include=_sections(experiment, asset))
 
 
 def must_be_made_with(experiment: Experiment, folder: ExperimentFolder, assets: Iterable[str]) -> None:
@@ -51,7 +56,9 @@ def must_be_made_with(experiment: Experiment, folder: ExperimentFolder, assets: 
             raise NiftyFormerError(f"{folder.root} has no {asset} with a record of its making: materialize {asset}.")
         now = flat_settings(deciding_settings(experiment, asset))
         # A record may hold more than what decides, as that of flow does.
-        decided = {section: value for section, value in record.settings.items() if section in SECTIONS[asset]}
+        decided = {
+            section: value for section, value in record.settings.items() if section in _sections(experiment, asset)
+        }
         before = flat_settings(decided)
         found = [
             f"{name} {before.get(name)} (the experiment has {now.get(name)})"

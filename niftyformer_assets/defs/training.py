@@ -89,7 +89,7 @@ def predict_with_model(
     dataset = load_dataset(folder.root)
     # The card, not a record: the model may have been trained on another machine.
     card = read_card(ModelFolder(folder.model).card)
-    if found := changed_settings(card["settings"], dataset.settings.values()):
+    if found := changed_settings(card.get("settings", {}), dataset.settings.values()):
         raise NiftyFormerError(
             f"the model in {folder.model} was trained with other settings than {experiment.name} has: "
             f"{'; '.join(found)}. Materialize trained_model again, or change the experiment back."

@@ -111,8 +111,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     then only the sessions are named.
     """
     kept = ("format", "device", "precision", "sessions")
-    cards = [{**card["settings"], **{key: card.get(key) for key in kept}} for card in (before, now)]
-    found = [said for said in changed_settings(*cards) if not said.startswith("training.max_epochs ")]
+    cards = [{**flat_settings(card["settings"]), **{key: card.get(key) for key in kept}} for card in (before, now)]
+    for card in cards:
+        card.pop("training.max_epochs", None)
+    found = changed_settings(*cards)
     if before.get("code") != now.get("code"):
         found.append("the code of `model` or `dataset` changed")
     if before.get("sessions") == now.get("sessions"):

@@ -1,6 +1,6 @@
 """Which variants have been tried on which sessions: the more, the more of the best one's result is luck.
 
-One small file a variant in a folder that is only ever added to, so that an experiment whose file is
+One small file a variant and window in a folder that is only ever added to, so that an experiment whose file is
 edited, or run with other values on the command line, is remembered with the values it had.
 """
 
@@ -28,7 +28,9 @@ def variant_id(settings: Mapping[str, Any]) -> str:
 def remember_try(folder: Path, settings: Mapping[str, Any], first: str, last: str) -> None:
     """Keep that a report was made with these settings on the sessions first..last (ISO dates)."""
     content = {"first_session": first, "last_session": last, "settings": dict(settings)}
-    write_text(folder / f"{variant_id(settings)}.json", json.dumps(content, indent=1, sort_keys=True) + "\n")
+    write_text(
+        folder / f"{variant_id(settings)}_{first}_{last}.json", json.dumps(content, indent=1, sort_keys=True) + "\n"
+    )
 
 
 def tried_on(folder: Path, first: str, last: str) -> set[str]:
@@ -42,7 +44,7 @@ def tried_on(folder: Path, first: str, last: str) -> set[str]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["first_session"] <= last and first <= content["last_session"]:
-                found.add(path.stem)
+                found.add(path.stem.partition("_")[0])
         except (ValueError, KeyError, TypeError) as error:
             raise damaged(path, error) from error
     return found

@@ -91,7 +91,7 @@ class Workspace:
 
     @property
     def tries(self) -> Path:
-        """One file for each variant of which a report was made."""
+        """One file for each variant and test window of which a report was made."""
         return self.root / "tries"
 
     def experiment(self, name: str) -> ExperimentFolder:

@@ -24,6 +24,10 @@ def test_each_variant_counts_once_on_the_sessions_it_was_tried_on(tmp_path: Path
         remember_try(tmp_path / "tries", {**SETTINGS, "strategy": {"top_k": top_k}}, "2024-05-02", "2024-08-30")
     assert len(tried_on(tmp_path / "tries", "2024-08-30", "2024-12-31")) == 2
     assert tried_on(tmp_path / "tries", "2024-09-02", "2024-12-31") == set()
+    # A split by shares moves on with the candles: the earlier window stays looked at, the variant is one.
+    remember_try(tmp_path / "tries", {**SETTINGS, "strategy": {"top_k": 5}}, "2024-08-01", "2024-11-29")
+    assert len(tried_on(tmp_path / "tries", "2024-05-02", "2024-05-31")) == 2
+    assert len(tried_on(tmp_path / "tries", "2024-05-02", "2024-12-31")) == 2
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
