@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.scope import Scope
-from niftyformer_assets.portfolio.costs import rates, schedule_note
+from niftyformer_assets.portfolio.costs import rates, schedule_notes
 from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
@@ -266,7 +266,6 @@ def run_backtest(scores: Scores, market: Market, strategy: StrategySettings, cos
         round(strategy.capital * 100),
         True,
     )
-    note = schedule_note(market.axes.dates, costs)
     table = backtest_records.order_table(orders, market.axes)
     return BacktestResult(
         market=market,
@@ -277,7 +276,7 @@ def run_backtest(scores: Scores, market: Market, strategy: StrategySettings, cos
         holdings=holdings,
         orders=table,
         marks=backtest_records.mark_table(scores, market, holdings, table),
-        notes=() if note is None else (note,),
+        notes=schedule_notes(market.axes.dates, costs),
     )
 
 

@@ -18,6 +18,10 @@ from niftyformer_assets.portfolio.backtest_layout import (
     BROKERAGE,
     BUY,
     CASH,
+    DAY_ROUNDING,
+    DAY_ROW,
+    DAY_STAMP,
+    DAY_STT,
     DELISTED,
     DP,
     DROP,
@@ -30,10 +34,13 @@ from niftyformer_assets.portfolio.backtest_layout import (
     NO_PLACE,
     NONE,
     REBALANCE,
+    ROUNDING,
     ROWS_PER_NAME,
     SEBI,
     SELL,
     SHORT_OF_CASH,
+    STAMP,
+    STT,
     TOPK_DROPOUT,
     TOPK_EQUAL_WEIGHT,
     UNAFFORDABLE,
@@ -74,6 +81,8 @@ def simulate(
             book = _make_room(book)
         else:
             book.purse[USED] = 0
+        book.day[:] = 0
+        book.day[DAY_ROW] = -1
 
         # At the close of t-1.
         entering, rebalance, places = 0, False, rules.top_k
@@ -126,6 +135,7 @@ def _open_book(capital: int, N: int) -> Book:
         np.zeros(N, dtype=np.int64),
         np.empty((ROWS_PER_NAME * N, FIELDS + ITEMS), dtype=np.int64),
         np.zeros(ITEMS, dtype=np.int64),
+        np.zeros(4, dtype=np.int64),
     )
 
 
@@ -139,7 +149,7 @@ def _make_room(book: Book) -> Book:
     for row in range(used):
         for column in range(FIELDS + ITEMS):
             orders[row, column] = book.orders[row, column]
-    return Book(book.shares, book.since, book.purse, book.leave, book.enter, orders, book.items)
+    return Book(book.shares, book.since, book.purse, book.leave, book.enter, orders, book.items, book.day)
 
 
 # --- strategies: which names leave, which enter ---------------------------------------------------
@@ -288,7 +298,7 @@ def _sell(t: int, j: int, shares: int, reason: int, book: Book, tape: Tape, rate
         _refuse(t, j, SELL, reason, tape.block[t, j], shares, reference, book)
         return
     price = reference if reason == DELISTED else _slipped(reference, SELL, shares, tape.volume[t, j], rates)
-    net = shares * price - _charge(shares * price, SELL, t, rates, book.items)
+    net = shares * price - _charge(shares * price, SELL, t, rates, book.items) - _more_rounding(book)
     if book.purse[CASH] + net < 0:
         _refuse(t, j, SELL, reason, BELOW_COSTS, shares, reference, book)
         return
@@ -306,19 +316,21 @@ def _buy(t: int, j: int, budget: int, reason: int, book: Book, tape: Tape, rates
         if reason == ENTER or ordered > 0:
             _refuse(t, j, BUY, reason, tape.block[t, j], ordered, now, book)
         return False
-    ordered = _affordable(t, budget, now, tape.volume[t, j], rates, book.items)
+    # An order is sized before the day's rounding is known; the cash must bear it.
+    ordered = _affordable(t, budget, now, tape.volume[t, j], False, book, rates)
     if ordered == 0:
         if reason == ENTER:
             _refuse(t, j, BUY, reason, UNAFFORDABLE, NONE, now, book)
         return False
-    shares = ordered
-    if budget > book.purse[CASH]:
-        shares = min(ordered, _affordable(t, book.purse[CASH], now, tape.volume[t, j], rates, book.items))
+    shares, paid = ordered, _to_pay(t, ordered, now, tape.volume[t, j], True, book, rates)
+    if paid > book.purse[CASH]:
+        shares = min(ordered, _affordable(t, book.purse[CASH], now, tape.volume[t, j], True, book, rates))
+        paid = _to_pay(t, shares, now, tape.volume[t, j], True, book, rates)
     if shares == 0:
         _refuse(t, j, BUY, reason, SHORT_OF_CASH, ordered, now, book)
         return False
     price = _slipped(now, BUY, shares, tape.volume[t, j], rates)
-    book.purse[CASH] -= shares * price + _charge(shares * price, BUY, t, rates, book.items)
+    book.purse[CASH] -= paid
     if book.shares[j] == 0:
         book.since[j] = t
     book.shares[j] += shares
@@ -327,18 +339,25 @@ def _buy(t: int, j: int, budget: int, reason: int, book: Book, tape: Tape, rates
 
 
 @_helper
-def _affordable(t: int, budget: int, now: int, volume: float, rates: Rates, items: np.ndarray) -> int:
+def _affordable(t: int, budget: int, now: int, volume: float, rounding: bool, book: Book, rates: Rates) -> int:
     """The most shares whose value and charges fit into the budget, by bisection."""
     low, high = 0, max(budget // now, 0) + 1
     shares = high - 1
     while high - low > 1:
-        value = shares * _slipped(now, BUY, shares, volume, rates)
-        if value + _charge(value, BUY, t, rates, items) <= budget:
+        if _to_pay(t, shares, now, volume, rounding, book, rates) <= budget:
             low = shares
         else:
             high = shares
         shares = (low + high) // 2
     return low
+
+
+@_helper
+def _to_pay(t: int, shares: int, now: int, volume: float, rounding: bool, book: Book, rates: Rates) -> int:
+    """Value and charges of a buy, whose cost items are written; with the change of the day's rounding, or without."""
+    value = shares * _slipped(now, BUY, shares, volume, rates)
+    paid = value + _charge(value, BUY, t, rates, book.items)
+    return paid + _more_rounding(book) if rounding else paid
 
 
 @_helper
@@ -367,6 +386,20 @@ def _charge(value: int, side: int, t: int, rates: Rates, items: np.ndarray) -> i
 
 
 @_helper
+def _more_rounding(book: Book) -> int:
+    """What the fill whose items were last written adds to the day's rounding to the rupee."""
+    return _rounding(book) - book.day[DAY_ROUNDING]
+
+
+@_helper
+def _rounding(book: Book) -> int:
+    """What rounding STT and stamp duty of the day, half up to the rupee, adds once that fill is in."""
+    stt = book.day[DAY_STT] + book.items[STT]
+    stamp = book.day[DAY_STAMP] + book.items[STAMP]
+    return (stt + 50) // 100 * 100 - stt + (stamp + 50) // 100 * 100 - stamp
+
+
+@_helper
 def _refuse(t: int, j: int, side: int, reason: int, status: int, ordered: int, reference: int, book: Book) -> None:
     """Record an order that got no share."""
     _record(t, j, side, reason, status, ordered, NONE, NONE, reference, book)
@@ -385,7 +418,18 @@ def _record(
     reference: int,
     book: Book,
 ) -> None:
-    """Add a row to the order book; the cost items are those last written, none without a fill."""
+    """Add a row to the order book; the cost items are those last written, none without a fill.
+
+    The day's rounding stands in the row of its last fill.
+    """
+    if shares > 0:
+        if book.day[DAY_ROW] >= 0:
+            book.orders[book.day[DAY_ROW], FIELDS + ROUNDING] = 0
+        book.items[ROUNDING] = _rounding(book)
+        book.day[DAY_STT] += book.items[STT]
+        book.day[DAY_STAMP] += book.items[STAMP]
+        book.day[DAY_ROUNDING] = book.items[ROUNDING]
+        book.day[DAY_ROW] = book.purse[USED]
     row = book.orders[book.purse[USED]]
     row[0], row[1], row[2], row[3], row[4], row[5] = t, t - 1, j, side, reason, status
     row[6], row[7], row[8], row[9] = ordered, shares, price, reference

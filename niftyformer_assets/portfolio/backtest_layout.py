@@ -42,8 +42,8 @@ FIELDS = len(ORDER_FIELDS)
 ROWS_PER_NAME = 2
 
 ITEMS = len(COST_ITEMS)
-BROKERAGE, EXCHANGE, SEBI = (COST_ITEMS.index(name) for name in ("brokerage", "exchange", "sebi"))
-GST, DP = (COST_ITEMS.index(name) for name in ("gst", "dp"))
+BROKERAGE, STT, EXCHANGE, SEBI = (COST_ITEMS.index(name) for name in ("brokerage", "stt", "exchange", "sebi"))
+GST, STAMP, DP, ROUNDING = (COST_ITEMS.index(name) for name in ("gst", "stamp", "dp", "rounding"))
 
 
 class Tape(NamedTuple):
@@ -105,6 +105,8 @@ class Book(NamedTuple):
     leave, enter: [N], what the strategy decided: which names to sell; columns to buy, best first.
     orders: rows of ORDER_FIELDS and the cost items.
     items: the cost items of the last fill.
+    day: paise of STT and of stamp duty in the session so far, what rounding both to the rupee adds,
+        and the row of `orders` that it stands in; -1 before the session's first fill.
     """
 
     shares: np.ndarray
@@ -114,6 +116,8 @@ class Book(NamedTuple):
     enter: np.ndarray
     orders: np.ndarray
     items: np.ndarray
+    day: np.ndarray
 
 
 CASH, USED = 0, 1
+DAY_STT, DAY_STAMP, DAY_ROUNDING, DAY_ROW = 0, 1, 2, 3

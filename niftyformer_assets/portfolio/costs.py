@@ -1,13 +1,19 @@
 """What trading costs: Zerodha's charges for equity delivery, item by item, or a flat rate.
 
-Every item of every fill is rounded half up to the paisa, as it would stand on a contract note by
-fill; so the books are kept in whole paise and balance exactly. (Real notes sum a day's fills, and
-round the securities transaction tax to the rupee, before they are signed; the difference is below
-a rupee a day.) Rates are integers in units of 1e-8 of traded value.
+Every item of every fill is rounded half up to the paisa, so the books are kept in whole paise and
+balance exactly. As on a contract note, the securities transaction tax of a day's fills is summed
+and rounded half up to the rupee, and so is the stamp duty; what that adds or takes off is the item
+`rounding` of the day's last fill. Rates are integers in units of 1e-8 of traded value.
+
+The depository charge, for each scrip sold on a day, is Rs 13.50 and GST on Zerodha's older support
+page (Rs 5.50 of CDSL, Rs 8 of Zerodha), Rs 13 and GST on today's (3.50 and 9.50). Neither page
+names the day of the change: it is taken to be 2024-10-01, when CDSL's fee became 3.50, and
+the report says so. The rebate for women is left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -16,7 +22,7 @@ import pandas as pd
 
 from niftyformer_assets.portfolio.settings import CostSettings
 
-COST_ITEMS = ("brokerage", "stt", "exchange", "sebi", "gst", "stamp", "dp", "flat")
+COST_ITEMS = ("brokerage", "stt", "exchange", "sebi", "gst", "stamp", "dp", "flat", "rounding")
 RATE_UNIT = 100_000_000
 GST_PERCENT = 18
 
@@ -24,8 +30,6 @@ GST_PERCENT = 18
 _STT = 0.001
 _STAMP_ON_BUYS = 0.000_15
 _SEBI = 0.000_001
-# The depository participant's charge for each scrip sold on a day, GST included, whatever the number of shares.
-_DP_RUPEES = 15.34
 
 # NSE's transaction charge, and the first date of each rate.
 _NSE_CHARGE = (
@@ -35,6 +39,9 @@ _NSE_CHARGE = (
     (date(2024, 10, 1), 0.000_029_7),
     (date(2026, 3, 1), 0.000_030_7),
 )
+# The depository's and its participant's charge in paise for each scrip sold on a day, GST included, whatever the
+# number of shares, and the first date of each.
+_DP_PAISE = ((date(2021, 1, 1), 1593), (date(2024, 10, 1), 1534))
 SCHEDULE_START = _NSE_CHARGE[0][0]
 
 
@@ -42,7 +49,7 @@ class Rates(NamedTuple):
     """The charges in force at each session, as the engine reads them.
 
     value: int64 [T, 2 (buy, sell), len(COST_ITEMS)], units of 1e-8 of traded value; the columns of
-        gst and dp are unused.
+        gst, dp and rounding are unused.
     dp: int64 [T], paise for each scrip sold.
     slippage: basis points of price.
     slippage_volume: basis points for each percent of the session's volume.
@@ -57,7 +64,7 @@ class Rates(NamedTuple):
 def rates(dates: np.ndarray, settings: CostSettings) -> Rates:
     """The charges at each session.
 
-    Sessions before SCHEDULE_START are charged its earliest rates; `schedule_note` says so.
+    Sessions before SCHEDULE_START are charged its earliest rates; `schedule_notes` says so.
 
     Args:
         dates: datetime64[D] [T].
@@ -68,26 +75,40 @@ def rates(dates: np.ndarray, settings: CostSettings) -> Rates:
     if settings.schedule == "flat":
         value[:, :, item["flat"]] = round(settings.flat_bps * RATE_UNIT / 10_000)
     else:
-        since = np.array([start for start, _ in _NSE_CHARGE], dtype="datetime64[D]")
-        charge = np.array([round(rate * RATE_UNIT) for _, rate in _NSE_CHARGE])
-        in_force = np.maximum(np.searchsorted(since, dates, side="right") - 1, 0)
-        value[:, :, item["exchange"]] = charge[in_force][:, None]
+        charge = _in_force([(start, round(rate * RATE_UNIT)) for start, rate in _NSE_CHARGE], dates)
+        value[:, :, item["exchange"]] = charge[:, None]
         value[:, :, item["stt"]] = round(_STT * RATE_UNIT)
         value[:, :, item["sebi"]] = round(_SEBI * RATE_UNIT)
         value[:, 0, item["stamp"]] = round(_STAMP_ON_BUYS * RATE_UNIT)
-        dp[:] = round(_DP_RUPEES * 100)
+        dp = _in_force(_DP_PAISE, dates)
     return Rates(value, dp, float(settings.slippage_bps), float(settings.slippage_volume_bps))
 
 
-def schedule_note(dates: np.ndarray, settings: CostSettings) -> str | None:
-    """A sentence for the report when sessions lie before the schedule's first date."""
-    early = int((dates < np.datetime64(SCHEDULE_START, "D")).sum())
-    if settings.schedule == "flat" or early == 0:
-        return None
-    return (
-        f"{early} of {len(dates)} sessions lie before {SCHEDULE_START}, where Zerodha's schedule at hand begins: "
-        "they are charged its earliest rates."
-    )
+def _in_force(schedule: Sequence[tuple[date, int]], dates: np.ndarray) -> np.ndarray:
+    """int64 [T], the last value that began by each date; the first one before."""
+    since = np.array([start for start, _ in schedule], dtype="datetime64[D]")
+    values = np.array([value for _, value in schedule], dtype=np.int64)
+    return values[np.maximum(np.searchsorted(since, dates, side="right") - 1, 0)]
+
+
+def schedule_notes(dates: np.ndarray, settings: CostSettings) -> tuple[str, ...]:
+    """Sentences for the report: sessions before the schedule's first date, and how sure the depository charge is."""
+    if settings.schedule == "flat":
+        return ()
+    (_, before), (change, after) = _DP_PAISE
+    charged = _in_force(_DP_PAISE, dates)
+    told = [f"\u20b9{before / 100:.2f} before {change}"] * bool((charged == before).any())
+    told += [f"\u20b9{after / 100:.2f} from {change}"] * bool((charged == after).any())
+    notes = [
+        f"Each scrip sold on a day costs a depository charge, GST included, of {' and '.join(told)}, by Zerodha's "
+        "support pages; they do not name the day of the change, so it is taken to be that of CDSL's new fee."
+    ]
+    if early := int((dates < np.datetime64(SCHEDULE_START, "D")).sum()):
+        notes.append(
+            f"{early} of {len(dates)} sessions lie before {SCHEDULE_START}, where Zerodha's schedule at hand begins: "
+            "they are charged its earliest rates."
+        )
+    return tuple(notes)
 
 
 def contract_note(trades: pd.DataFrame) -> pd.DataFrame:

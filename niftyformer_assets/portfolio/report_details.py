@@ -26,6 +26,7 @@ COST_NAMES = {
     "stamp": "stamp duty",
     "dp": "depository charge",
     "flat": "flat rate",
+    "rounding": "tax and duty of each day rounded to the rupee",
     "cost": "all costs",
     "slippage": "slippage (in the prices)",
 }

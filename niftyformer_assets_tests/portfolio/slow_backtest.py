@@ -25,10 +25,18 @@ def rupees(price: float) -> Decimal | None:
     return Decimal(paise) / 100 if paise > 0 else None
 
 
-def charges(value: Decimal, side: str, day: date, costs: CostSettings) -> Decimal:
-    def to_paisa(amount: Decimal) -> Decimal:
-        return amount.quantize(PAISA, ROUND_HALF_UP)
+def to_paisa(amount: Decimal) -> Decimal:
+    return amount.quantize(PAISA, ROUND_HALF_UP)
 
+
+def tax_and_duty(value: Decimal, side: str, costs: CostSettings) -> tuple[Decimal, Decimal]:
+    if costs.schedule == "flat":
+        return Decimal(0), Decimal(0)
+    return to_paisa(value / 1000), to_paisa(value * Decimal("0.00015")) if side == "buy" else Decimal(0)
+
+
+def charges(value: Decimal, side: str, day: date, costs: CostSettings) -> Decimal:
+    """Of one fill, before tax and duty of the day are rounded to the rupee."""
     if costs.schedule == "flat":
         return to_paisa(value * Decimal(str(costs.flat_bps)) / 10_000)
     percent = "0.00345"
@@ -42,9 +50,10 @@ def charges(value: Decimal, side: str, day: date, costs: CostSettings) -> Decima
             percent = rate
     exchange = to_paisa(value * Decimal(percent) / 100)
     sebi = to_paisa(value * Decimal("0.0001") / 100)
-    total = to_paisa(value * Decimal("0.1") / 100) + exchange + sebi
+    total = sum(tax_and_duty(value, side, costs), exchange + sebi)
     total += to_paisa((exchange + sebi) * Decimal("0.18"))
-    total += to_paisa(value * Decimal("0.015") / 100) if side == "buy" else Decimal("15.34")
+    if side == "sell":
+        total += Decimal("15.93") if day < date(2024, 10, 1) else Decimal("15.34")
     return total
 
 
@@ -57,6 +66,8 @@ class Slow:
         self.cash = Decimal(str(strategy.capital))
         self.shares: dict[int, int] = {}
         self.bought_on: dict[int, int] = {}
+        self.taxed = [Decimal(0), Decimal(0)]  # STT and stamp duty of the session so far
+        self.rounded = [Decimal(0)] * len(self.days)  # what rounding both to the rupee came to
 
     def run(self) -> tuple[list[float], list[float], list[dict[int, int]]]:
         navs, cashes, holdings = [], [], []
@@ -67,6 +78,7 @@ class Slow:
             if t > 0 and any(np.isfinite(score) for score in self.scores[t - 1]):
                 plan = self.decide(t - 1, scored, nav)
                 scored += 1
+            self.taxed = [Decimal(0), Decimal(0)]
             for stock in sorted(self.shares):
                 self.carry_over(stock, t)
             if plan is not None:
@@ -126,10 +138,21 @@ class Slow:
             self.set_shares(stock, whole)
         elif before is not None and t - before >= self.strategy.delisted_after:
             value = self.shares[stock] * self.mark(stock, t)
-            proceeds = value - charges(value, "sell", self.days[t], self.costs)
+            proceeds = value - charges(value, "sell", self.days[t], self.costs) - self.rounding(value, "sell", t)
             if self.cash + proceeds >= 0:
                 self.cash += proceeds
+                self.pay(value, "sell", t)
                 self.set_shares(stock, 0)
+
+    def rounding(self, value: Decimal, side: str, t: int) -> Decimal:
+        """What one more fill adds to the rounding of the day's tax and duty."""
+        sums = [sum(pair) for pair in zip(self.taxed, tax_and_duty(value, side, self.costs), strict=True)]
+        return sum(Decimal(each.quantize(Decimal(1), ROUND_HALF_UP)) - each for each in sums) - self.rounded[t]
+
+    def pay(self, value: Decimal, side: str, t: int) -> None:
+        self.rounded[t] += self.rounding(value, side, t)
+        for place, paid in enumerate(tax_and_duty(value, side, self.costs)):
+            self.taxed[place] += paid
 
     def set_shares(self, stock: int, shares: int) -> None:
         if shares:
@@ -201,19 +224,27 @@ class Slow:
         move = Decimal(int(float(price * 100) * bps / 10_000.0 + 0.5)) / 100
         return price + move if side == "buy" else max(price - move, PAISA)
 
+    def buy_value(self, stock: int, t: int, shares: int) -> Decimal:
+        return shares * self.slipped(stock, t, self.worth(stock, t), "buy", shares)
+
     def buy_cost(self, stock: int, t: int, shares: int) -> Decimal:
-        value = shares * self.slipped(stock, t, self.worth(stock, t), "buy", shares)
+        value = self.buy_value(stock, t, shares)
         return value + charges(value, "buy", self.days[t], self.costs)
 
     def buy(self, stock: int, t: int, budget: Decimal) -> bool:
         if not self.tradable(stock, t):
             return False
-        limit = min(budget, self.cash)
-        most = max(int(limit / self.worth(stock, t)), 0)
-        shares = bisect_right(range(1, most + 1), limit, key=lambda count: self.buy_cost(stock, t, count))
+        counts = range(1, max(int(budget / self.worth(stock, t)), 0) + 1)
+        shares = bisect_right(counts, budget, key=lambda count: self.buy_cost(stock, t, count))
+
+        def drawn(count: int) -> Decimal:
+            return self.buy_cost(stock, t, count) + self.rounding(self.buy_value(stock, t, count), "buy", t)
+
+        shares = bisect_right(range(1, shares + 1), self.cash, key=drawn)
         if shares == 0:
             return False
-        self.cash -= self.buy_cost(stock, t, shares)
+        self.cash -= drawn(shares)
+        self.pay(self.buy_value(stock, t, shares), "buy", t)
         if stock not in self.shares:
             self.bought_on[stock] = t
         self.shares[stock] = self.shares.get(stock, 0) + shares
@@ -223,9 +254,10 @@ class Slow:
         if not self.tradable(stock, t):
             return
         value = shares * self.slipped(stock, t, self.worth(stock, t), "sell", shares)
-        proceeds = value - charges(value, "sell", self.days[t], self.costs)
+        proceeds = value - charges(value, "sell", self.days[t], self.costs) - self.rounding(value, "sell", t)
         if self.cash + proceeds >= 0:
             self.cash += proceeds
+            self.pay(value, "sell", t)
             self.set_shares(stock, self.shares[stock] - shares)
 
     def trade(self, t: int, leave: list[int], enter: list[int], places: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -62,6 +63,28 @@ def test_same_equity_curve_over_a_longer_wider_market(name: str) -> None:
     nav, _, _ = Slow(scores.values, market, strategy, CostSettings()).run()
     np.testing.assert_array_equal(result.nav, nav)
     assert len(result.trades) > 100
+
+
+def test_rounding_to_the_rupee_changes_every_value_by_what_it_came_to_and_by_nothing_else() -> None:
+    class ByTheFill(Slow):
+        def rounding(self, value: Decimal, side: str, t: int) -> Decimal:
+            return Decimal(0)
+
+    market = random_market(5, T=60, N=12, trouble=0)
+    scores = random_walk_scores(5, market)
+    strategy = StrategySettings(name="topk_dropout", top_k=4, hold_sessions=3)
+    result = run_backtest(scores, market, strategy, CostSettings())
+    nav, _, holdings = ByTheFill(scores.values, market, strategy, CostSettings()).run()
+    same = [
+        {int(j): int(row[j]) for j in np.flatnonzero(row)} == held
+        for row, held in zip(result.holdings, holdings, strict=True)
+    ]
+    # Until a rupee more or less buys one share more or less.
+    until = same.index(False) if False in same else len(same)
+    assert until > 15
+    added = np.cumsum(result.by_session("rounding"))[:until]
+    assert (added[1:] != 0).mean() > 0.9
+    np.testing.assert_array_equal(paise(result.nav[:until]), paise(nav[:until]) - paise(added))
 
 
 @settings(max_examples=120, deadline=None)
