@@ -15,6 +15,7 @@ What happens when
 - one share costs more than a place (equity / top_k): the order counts as unaffordable, and the
   next best name is taken. If the price rose past it only at the fill, the place stays empty.
 - there are fewer names than top_k: each gets the share of one place; the rest stays cash.
+- scores are equal: lots are drawn, anew each session (`ties.lots`).
 - a session has no score at all: nothing trades on it, and the strategy's schedule waits.
 - a holding loses its score or its membership: it counts as the worst, is not topped up, and
   leaves when the strategy next drops a name.
@@ -24,7 +25,8 @@ What happens when
 - dates before the cost schedule: its earliest rates, and a note.
 
 Prices are rounded to the paisa, whatever decimals adjustment left them with. They are adjusted for
-splits, so no split occurs.
+splits, so no split occurs. Orders of one kind fill in the order of their symbols' names, so the order
+of columns decides nothing.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.portfolio.costs import rates, schedule_notes
 from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.ties import lots
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -76,6 +79,12 @@ class Market:
         """The same market on a part of its sessions."""
         arrays = {name: getattr(self, name)[sessions] for name in (*_PRICES, "volume", "member", "segment")}
         return Market(axes=Axes(self.axes.dates[sessions], self.axes.symbols), **arrays)
+
+    def columns(self, order: np.ndarray) -> Market:
+        """The same market with its symbols in another order."""
+        arrays = {name: getattr(self, name)[:, order] for name in (*_PRICES, "volume", "member", "segment")}
+        axes = Axes(self.axes.dates, tuple(self.axes.symbols[column] for column in order))
+        return Market(axes=axes, **arrays)
 
     @cached_property
     def has_candle(self) -> np.ndarray:
@@ -248,8 +257,13 @@ class BacktestResult:
         return row, pd.Index(self.market.axes.symbols).get_indexer(pd.Index(table["symbol"]))
 
 
-def run_backtest(scores: Scores, market: Market, strategy: StrategySettings, costs: CostSettings) -> BacktestResult:
+def run_backtest(
+    scores: Scores, market: Market, strategy: StrategySettings, costs: CostSettings, seed: int = 0
+) -> BacktestResult:
     """Trade `scores` on `market`.
+
+    Args:
+        seed: of the lots drawn among equal scores.
 
     Raises:
         NiftyFormerError: scores and market are on different axes, or there are fewer than 2 sessions.
@@ -258,15 +272,19 @@ def run_backtest(scores: Scores, market: Market, strategy: StrategySettings, cos
 
     scores.require_axes(market.axes)
     require_sessions(market)
-    nav, cash, holdings, orders = backtest_engine.simulate(
-        backtest_records.tape(market, strategy),
-        backtest_records.ranking(scores.values),
+    by_name = name_order(market.axes)
+    named, scored = market.columns(by_name), scores.columns(by_name)
+    nav, cash, held, orders = backtest_engine.simulate(
+        backtest_records.tape(named, strategy),
+        backtest_records.ranking(scored.values, lots(named.axes, seed)),
         backtest_records.rules(strategy),
         rates(market.axes.dates, costs),
         round(strategy.capital * 100),
         True,
     )
-    table = backtest_records.order_table(orders, market.axes)
+    holdings = np.empty_like(held)
+    holdings[:, by_name] = held
+    table = backtest_records.order_table(orders, named.axes)
     return BacktestResult(
         market=market,
         strategy=strategy,
@@ -278,6 +296,11 @@ def run_backtest(scores: Scores, market: Market, strategy: StrategySettings, cos
         marks=backtest_records.mark_table(scores, market, holdings, table),
         notes=schedule_notes(market.axes.dates, costs),
     )
+
+
+def name_order(axes: Axes) -> np.ndarray:
+    """int [N], the columns in the order of their symbols' names: the engine's, whatever order a caller has."""
+    return np.argsort(np.array(axes.symbols))
 
 
 def require_sessions(market: Market) -> None:

@@ -1,8 +1,9 @@
 """The engine of the backtest: the loop over sessions, compiled, in whole shares and whole paise.
 
 One engine runs the strategy, its reference portfolios and the thousand portfolios of the null
-(`null.py`). Arrays are [T, N] sessions x symbols. It never looks ahead: what is decided at session
-t uses rows up to t, and fills at t+1. `backtest.py` says what its results mean.
+(`null.py`). Arrays are [T, N] sessions x symbols, the latter in the order of their names. It never
+looks ahead: what is decided at session t uses rows up to t, and fills at t+1. `backtest.py` says
+what its results mean.
 
 Everything compiled lies in this one file: numba's cache notices a change of the file that holds
 the compiled function, not of the files it calls.
@@ -244,7 +245,7 @@ def _key(d: int, j: int, tape: Tape, ranking: Ranking) -> int:
     rank = ranking.rank[d, ranking.score_of[j]]
     if rank < ranking.scored[d] and tape.member[d, j]:
         return rank
-    return len(ranking.score_of) + j
+    return len(ranking.score_of) + rank
 
 
 @_helper

@@ -70,7 +70,7 @@ class Tape(NamedTuple):
 class Ranking(NamedTuple):
     """Scores as ranks.
 
-    order: columns of scores, best first; rank: its inverse.
+    order: columns of scores, best first, those without one last; rank: its inverse.
     scored: [T], how many columns have a score.
     score_of: [N], the column of scores that stock j goes by; stock_of is its inverse. Both are
         0..N-1 but for the null, where they are a permutation.

@@ -45,9 +45,9 @@ def bridge_price(market: Market) -> np.ndarray:
     return np.where(market.broken, np.where(opening > 0, opening, market.mark), 0)
 
 
-def ranking(scores: np.ndarray) -> layout.Ranking:
-    """Scores [T, N] as ranks, best first; equal scores in the order of the columns."""
-    order = np.argsort(-scores, axis=1, kind="stable")
+def ranking(scores: np.ndarray, lots: np.ndarray) -> layout.Ranking:
+    """Scores [T, N] as ranks, best first; equal scores, and stocks without one, in the order of their `ties.lots`."""
+    order = np.lexsort((lots, -scores), axis=1)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.broadcast_to(np.arange(scores.shape[1]), scores.shape), axis=1)
     straight = np.arange(scores.shape[1])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.backtest import Market
+from niftyformer_assets.portfolio.metrics import mean_t
 from niftyformer_assets.portfolio.scores import Scores
 
 MIN_STOCKS = 10
@@ -52,10 +51,10 @@ def information_coefficients(scores: Scores, realised: np.ndarray) -> pd.DataFra
         One row a session: session, ic (Pearson), rank_ic (Spearman), stocks (with both a score and
         a return). The coefficients are NaN below MIN_STOCKS stocks or where one side does not vary.
     """
-    score, earned = _with_both(scores, realised)
+    score, earned = _in_order(scores, realised)
     stocks = np.isfinite(score).sum(axis=1)
     ic = _correlation(score, earned)
-    rank_ic = _correlation(_ranks(score, "average"), _ranks(earned, "average"))
+    rank_ic = _correlation(_ranks(score), _ranks(earned))
     enough = stocks >= MIN_STOCKS
     return pd.DataFrame(
         {
@@ -71,17 +70,20 @@ def decile_returns(scores: Scores, realised: np.ndarray, buckets: int = 10) -> p
     """Mean realised return by bucket of the score, 1 the lowest.
 
     At each session the stocks with both are ranked and cut into equal buckets; the mean of each
-    bucket is averaged over sessions, so that every session counts alike. Sessions with fewer
-    stocks than MIN_STOCKS, or than buckets, are left out.
+    bucket is averaged over sessions, so that every session counts alike. Stocks of one score share
+    their places: each place counts with the mean return of all of them. Sessions with fewer stocks
+    than MIN_STOCKS, or than buckets, are left out, and so are those whose scores are all equal.
 
     Returns:
-        bucket, mean (a session), standard_error (over sessions), t, sessions, stocks (all told).
+        bucket, mean (a session), standard_error (over sessions), t, sessions, stocks (places, all
+        told).
     """
-    score, earned = _with_both(scores, realised)
+    score, earned = _in_order(scores, realised)
     count = np.isfinite(score).sum(axis=1)
-    enough = count >= max(MIN_STOCKS, buckets)
-    score, earned, count = score[enough], earned[enough], count[enough]
-    bucket = (_ranks(score, "first") - 1) * buckets // count[:, None]
+    varies = score[np.arange(len(score)), np.maximum(count - 1, 0)] > score[:, 0]
+    enough = (count >= max(MIN_STOCKS, buckets)) & varies
+    score, earned, count = score[enough], _mean_of_equals(score[enough], earned[enough]), count[enough]
+    bucket = np.where(np.isfinite(score), np.arange(score.shape[1]) * buckets // count[:, None], -1)
     means = np.empty((len(score), buckets))
     stocks = np.zeros(buckets, dtype=np.int64)
     for b in range(buckets):
@@ -96,22 +98,36 @@ def decile_returns(scores: Scores, realised: np.ndarray, buckets: int = 10) -> p
             "bucket": np.arange(1, buckets + 1),
             "mean": mean,
             "standard_error": error,
-            "t": np.divide(mean, error, out=np.full(buckets, np.nan), where=error > 0),
+            "t": [mean_t(means[:, b]) for b in range(buckets)],
             "sessions": n,
             "stocks": stocks,
         }
     )
 
 
-def _with_both(scores: Scores, realised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score and return [T, N], both NaN where either is missing."""
+def _in_order(scores: Scores, realised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Score and return [T, N] of the stocks that have both, each session's by score and then return; NaN behind.
+
+    Which column a stock had is gone, so it cannot decide anything.
+    """
     both = np.isfinite(scores.values) & np.isfinite(realised)
-    return np.where(both, scores.values, np.nan), np.where(both, realised, np.nan)
+    score, earned = np.where(both, scores.values, np.nan), np.where(both, realised, np.nan)
+    order = np.lexsort((earned, score), axis=1)
+    return np.take_along_axis(score, order, axis=1), np.take_along_axis(earned, order, axis=1)
 
 
-def _ranks(values: np.ndarray, ties: Literal["average", "first"]) -> np.ndarray:
-    """Rank within each session from 1; NaN stays NaN."""
-    return pd.DataFrame(values).rank(axis=1, method=ties).to_numpy()
+def _mean_of_equals(score: np.ndarray, earned: np.ndarray) -> np.ndarray:
+    """Float [T, N]: of each stock the mean return of all that have its score in the session."""
+    new = np.ones(score.shape, dtype=bool)
+    new[:, 1:] = score[:, 1:] != score[:, :-1]
+    group = np.cumsum(new.ravel()) - 1
+    sums = np.bincount(group, weights=np.nan_to_num(earned).ravel())
+    return (sums / np.bincount(group))[group].reshape(score.shape) if score.size else earned
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Rank within each session from 1, equal values sharing theirs; NaN stays NaN."""
+    return pd.DataFrame(values).rank(axis=1).to_numpy()
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -120,11 +136,14 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     count = np.maximum(given.sum(axis=1, keepdims=True), 1)
 
     def centred(values: np.ndarray) -> np.ndarray:
-        mean = np.where(given, values, 0.0).sum(axis=1, keepdims=True) / count
-        return np.where(given, values - mean, 0.0)
+        """Deviations from the mean, the largest of them 1."""
+        values = np.where(given, values, 0.0)
+        apart = np.where(given, values - values.sum(axis=1, keepdims=True) / count, 0.0)
+        largest = np.abs(apart).max(axis=1, keepdims=True)
+        # A constant row keeps rounding errors of about 1e-16 of its size.
+        varies = largest > 1e-12 * np.abs(values).max(axis=1, keepdims=True)
+        return np.divide(apart, largest, out=np.zeros(apart.shape), where=varies)
 
     x, y = centred(x), centred(y)
-    # A constant row keeps rounding errors of about 1e-16 of its size.
-    varies = (np.abs(x).max(axis=1) > 1e-12) & (np.abs(y).max(axis=1) > 1e-12)
     size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    return np.divide((x * y).sum(axis=1), size, out=np.full(len(x), np.nan), where=varies)
+    return np.divide((x * y).sum(axis=1), size, out=np.full(len(x), np.nan), where=size > 0)

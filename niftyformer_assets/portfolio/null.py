@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 
 from niftyformer_assets.portfolio import metrics
-from niftyformer_assets.portfolio.backtest import BacktestResult, Market, require_sessions
+from niftyformer_assets.portfolio.backtest import BacktestResult, Market, name_order, require_sessions
 from niftyformer_assets.portfolio.costs import rates
 from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.ties import lots
 
 PORTFOLIOS = 1000
 
@@ -77,8 +78,9 @@ def permutation_null(
 ) -> Null:
     """Run `portfolios` portfolios on `scores` whose symbols are permuted, each once.
 
-    Only symbols that have a score on some session take part in the exchange. The outcome depends
-    on the seed alone, not on the number of processors.
+    Only symbols that have a score on some session take part in the exchange. With its scores a
+    stock hands over its lots (`ties.lots` of the same seed as the strategy's). The outcome depends
+    on the seed alone, not on the order of columns or the number of processors.
 
     Raises:
         NiftyFormerError: as `run_backtest`.
@@ -87,12 +89,14 @@ def permutation_null(
 
     scores.require_axes(market.axes)
     require_sessions(market)
-    tape = backtest_records.tape(market, strategy)
-    ranking = backtest_records.ranking(scores.values)
+    by_name = name_order(market.axes)
+    named, scored = market.columns(by_name), scores.columns(by_name)
+    tape = backtest_records.tape(named, strategy)
+    ranking = backtest_records.ranking(scored.values, lots(named.axes, seed))
     rules = backtest_records.rules(strategy)
     charged = rates(market.axes.dates, costs)
     capital = round(strategy.capital * 100)
-    taking_part = np.flatnonzero(np.isfinite(scores.values).any(axis=0))
+    taking_part = np.flatnonzero(np.isfinite(scored.values).any(axis=0))
     exchanged = np.random.default_rng(seed).permuted(np.tile(taking_part, (portfolios, 1)), axis=1)
     nav = np.empty((portfolios, len(market.axes.dates)))
 

@@ -146,6 +146,7 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
             for name, place in evidence.null.place(evidence.result).items()
         }
         | {"portfolios": len(evidence.null.nav)},
+        "picks": dict(zip(("by_lot", "all"), evidence.picks_by_lot, strict=True)),
         "figures": evidence.figures.to_dict("records"),
         "predictions": evidence.errors.to_dict("records"),
     }

@@ -63,6 +63,11 @@ def holdings(evidence: Evidence) -> Section:
         if len(closed)
         else f"{held.sum(axis=1).mean():.1f} stocks were held on average, of {len(symbols)}; no position was closed."
     )
+    by_lot, picks = evidence.picks_by_lot
+    drawn = (
+        f"Of {count(picks)} names bought anew, {count(by_lot)} had the same score as others that could have been "
+        "bought as well: lots decided among them."
+    )
     earned = trips.groupby("symbol")[["profit", "cost"]].sum().sort_values("profit", ascending=False)
     shown = pd.concat([earned.head(5), earned.tail(5)]) if len(earned) > 10 else earned
     sessions = pd.Series(held.sum(axis=0), index=pd.Index(symbols))
@@ -72,7 +77,7 @@ def holdings(evidence: Evidence) -> Section:
     ]
     return Section(
         "Holdings",
-        (text,),
+        (text, drawn),
         (
             Picture(
                 pictures.holdings_picture(result.dates, result.weights, symbols),

@@ -33,6 +33,7 @@ from niftyformer_assets.portfolio.report_predictions import prediction_errors, w
 from niftyformer_assets.portfolio.scores import Scores, scores_from_predictions
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.portfolio.strategy_benchmarks import buy_and_hold, equal_weight_universe
+from niftyformer_assets.portfolio.ties import picks_by_lot
 from niftyformer_assets.portfolio.verdict import Standing
 
 MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
@@ -86,6 +87,11 @@ class Evidence:
         count = both.sum(axis=1, keepdims=True)
         total = np.where(both, self.realised, 0).sum(axis=1, keepdims=True)
         return decile_returns(self.scores, np.where(both, self.realised - total / np.maximum(count, 1), np.nan))
+
+    @cached_property
+    def picks_by_lot(self) -> tuple[int, int]:
+        """How many names were bought because a lot preferred them to others of the same score, and how many in all."""
+        return picks_by_lot(self.result, self.scores)
 
     @cached_property
     def figures(self) -> pd.DataFrame:
@@ -188,6 +194,7 @@ def gather_evidence(
         labels: float [T'', N] on `scope.axes`, in units of the experiment's label, NaN where missing.
         indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
             the first one is the benchmark.
+        seed: of the lots among equal scores and of the random portfolios.
 
     Raises:
         NiftyFormerError: the tables do not fit the experiment's sessions and symbols.
@@ -199,14 +206,14 @@ def gather_evidence(
     for name, rows in baseline_predictions.groupby("baseline", sort=False):
         theirs = scores_from_predictions(rows, market.axes)
         if _tells_apart(theirs):
-            rivals[str(name)] = theirs, run_backtest(theirs, market, strategy, costs)
+            rivals[str(name)] = theirs, run_backtest(theirs, market, strategy, costs, seed)
     tables = [with_labels(table, labels, scope.axes) for table in (predictions, baseline_predictions) if len(table)]
     return Evidence(
         part=part,
         scores=scores,
-        result=run_backtest(scores, market, strategy, costs),
+        result=run_backtest(scores, market, strategy, costs, seed),
         rivals=rivals,
-        other_costs=run_backtest(scores, market, strategy, other),
+        other_costs=run_backtest(scores, market, strategy, other, seed),
         equal_weight=equal_weight_universe(market, strategy, costs),
         indices={
             name: buy_and_hold(levels, market.axes, strategy.capital, strategy.trade_at)

@@ -29,6 +29,12 @@ class Scores:
         values[~np.isfinite(values)] = np.nan
         object.__setattr__(self, "values", values)
 
+    def columns(self, order: np.ndarray) -> Scores:
+        """The same scores with their symbols in another order."""
+        return Scores(
+            Axes(self.axes.dates, tuple(self.axes.symbols[column] for column in order)), self.values[:, order]
+        )
+
     def require_axes(self, expected: Axes) -> None:
         """Refuse scores on other sessions or symbols, or on the same ones in another order.
 

@@ -60,8 +60,10 @@ def charges(value: Decimal, side: str, day: date, costs: CostSettings) -> Decima
 class Slow:
     """One portfolio. `run` gives nav, cash (float rupees, a list each) and holdings (a list of dicts)."""
 
-    def __init__(self, scores: np.ndarray, market: Market, strategy: StrategySettings, costs: CostSettings) -> None:
-        self.scores, self.market, self.strategy, self.costs = scores, market, strategy, costs
+    def __init__(
+        self, scores: np.ndarray, market: Market, strategy: StrategySettings, costs: CostSettings, lots: np.ndarray
+    ) -> None:
+        self.scores, self.market, self.strategy, self.costs, self.lots = scores, market, strategy, costs, lots
         self.days = [day.item() for day in market.axes.dates]
         self.cash = Decimal(str(strategy.capital))
         self.shares: dict[int, int] = {}
@@ -167,13 +169,17 @@ class Slow:
     # decisions at the close of d
 
     def line(self, d: int, stocks: list[int]) -> list[int]:
-        """Best first; those without a score or membership behind, in the order of columns."""
+        """Best first; those without a score or membership behind; the smaller lot first among equals."""
 
         def known(stock: int) -> bool:
             return bool(np.isfinite(self.scores[d, stock]) and self.market.member[d, stock])
 
-        good = sorted((s for s in stocks if known(s)), key=lambda s: (-self.scores[d, s], s))
-        return good + sorted(s for s in stocks if not known(s))
+        def place(stock: int) -> tuple[bool, bool, float, int]:
+            score = float(self.scores[d, stock])
+            missing = not np.isfinite(score)
+            return not known(stock), missing, 0.0 if missing else -score, int(self.lots[d, stock])
+
+        return sorted(stocks, key=place)
 
     def newcomers(self, d: int, place: Decimal, wanted: int) -> list[int]:
         good = [

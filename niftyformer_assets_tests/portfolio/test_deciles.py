@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -89,3 +90,61 @@ def test_sessions_with_too_few_stocks_are_left_out_of_deciles() -> None:
     nothing = decile_returns(Scores(axes(3, 12), np.full((3, 12), np.nan)), np.ones((3, 12)))
     assert nothing["mean"].isna().all()
     assert nothing["stocks"].sum() == 0
+
+
+def two_values(seed: int, T: int, N: int) -> np.ndarray:
+    return (np.random.default_rng(seed).random((T, N)) > 0.5) * 1.0
+
+
+def test_deciles_of_scores_that_are_all_equal_say_nothing() -> None:
+    earned = np.random.default_rng(0).normal(0, 0.01, (84, 40)) + np.linspace(-0.003, 0.003, 40)
+    table = decile_returns(Scores(axes(84, 40), np.full((84, 40), 0.1)), earned)
+    assert table["sessions"].tolist() == [0] * 10
+    assert table[["mean", "t"]].isna().all(axis=None)
+
+
+def test_stocks_of_one_score_share_their_places() -> None:
+    score = np.tile(np.repeat([3.0, 1.0, 2.0], [10, 5, 5]), (4, 1))
+    earned = np.random.default_rng(1).normal(0, 0.01, (4, 20))
+    table = decile_returns(Scores(axes(4, 20), score), earned)
+    groups = [earned[:, 10:15], earned[:, 15:], earned[:, :10]]
+    low, middle, high = (group.mean(axis=1) for group in groups)
+    expected = [low, low, (low + middle) / 2, middle, middle, *([high] * 5)]
+    np.testing.assert_allclose(table["mean"], [each.mean() for each in expected], atol=1e-15)
+    assert table["stocks"].tolist() == [8] * 10
+
+
+def test_deciles_of_two_values_at_random_differ_as_chance_has_it() -> None:
+    """The alphabet earns, the scores know nothing: t statistics of the ends stay within a few units."""
+    ends = []
+    for seed in range(40):
+        earned = np.random.default_rng(100 + seed).normal(0, 0.01, (84, 40)) + np.linspace(-0.003, 0.003, 40)
+        table = decile_returns(Scores(axes(84, 40), two_values(seed, 84, 40)), earned)
+        ends += [table["t"].iloc[0], table["t"].iloc[-1]]
+    assert np.abs(ends).max() < 4
+    assert 0.7 < np.std(ends) < 1.3
+
+
+@pytest.mark.parametrize("values", ["all different", "two values", "some missing"])
+def test_the_order_of_columns_changes_no_table(values: str) -> None:
+    rng = np.random.default_rng(5)
+    earned, score = rng.normal(0, 0.02, (30, 25)), rng.normal(size=(30, 25))
+    if values == "two values":
+        score = two_values(5, 30, 25)
+    if values == "some missing":
+        score[rng.random(score.shape) < 0.2] = np.nan
+    order = rng.permutation(25)
+    for table in (decile_returns, information_coefficients):
+        one = table(Scores(axes(30, 25), score), earned)
+        other = table(Scores(axes(30, 25), score[:, order]), earned[:, order])
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-13, 1.0, 1e13])
+def test_coefficients_do_not_depend_on_the_size_of_scores(size: float) -> None:
+    rng = np.random.default_rng(6)
+    earned, score = rng.normal(0, 0.02, (3, 25)), rng.normal(size=(3, 25))
+    table = information_coefficients(Scores(axes(3, 25), size * score), earned)
+    np.testing.assert_allclose(table["ic"], information_coefficients(Scores(axes(3, 25), score), earned)["ic"])
+    constant = information_coefficients(Scores(axes(3, 25), np.full((3, 25), size * 0.1)), earned)
+    assert constant[["ic", "rank_ic"]].isna().all(axis=None)

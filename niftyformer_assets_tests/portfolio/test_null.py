@@ -9,23 +9,27 @@ from niftyformer_assets.portfolio.deciles import realised_returns
 from niftyformer_assets.portfolio.null import Null, permutation_null
 from niftyformer_assets.portfolio.scores import Scores, random_scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.ties import lots
 from niftyformer_assets_tests.portfolio.markets import axes, plain_market, random_market, random_walk_scores
+from niftyformer_assets_tests.portfolio.slow_backtest import Slow
 
 STRATEGY = StrategySettings(top_k=4)
 COSTS = CostSettings()
 
 
 def test_a_null_portfolio_is_the_strategy_with_permuted_symbols() -> None:
-    """Each row of the null is what the backtest itself gives for the permuted scores."""
+    """Each row of the null is what the engine gives for the permuted scores, whose lots go with them."""
     market = random_market(2, T=40, N=12)
     scores = random_walk_scores(2, market)
     null = permutation_null(scores, market, STRATEGY, COSTS, portfolios=5, seed=3)
+    drawn = lots(market.axes, 3)
     taking_part = np.flatnonzero(np.isfinite(scores.values).any(axis=0))
     permuted = np.random.default_rng(3).permuted(np.tile(taking_part, (5, 1)), axis=1)
     for row, columns in zip(null.nav, permuted, strict=True):
-        values = scores.values.copy()
-        values[:, taking_part] = scores.values[:, columns]
-        np.testing.assert_array_equal(row, run_backtest(Scores(market.axes, values), market, STRATEGY, COSTS).nav)
+        source = np.arange(12)
+        source[taking_part] = columns
+        nav, _, _ = Slow(scores.values[:, source], market, STRATEGY, COSTS, drawn[:, source]).run()
+        np.testing.assert_array_equal(row, nav)
 
 
 def test_turnover_and_costs_are_the_strategys_unlike_those_of_scores_drawn_anew() -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from niftyformer_assets.portfolio.backtest import BacktestResult, run_backtest
 from niftyformer_assets.portfolio.costs import COST_ITEMS
+from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.ties import lots
 from niftyformer_assets_tests.portfolio.markets import random_market, random_walk_scores
 from niftyformer_assets_tests.portfolio.slow_backtest import Slow
 
@@ -40,14 +42,16 @@ charged = st.builds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=seeds, strategy=rules, costs=charged, trouble=st.sampled_from([0.0, 0.05, 0.25]))
+@given(seed=seeds, strategy=rules, costs=charged, trouble=st.sampled_from([0.0, 0.05, 0.25]), coarse=st.booleans())
 def test_same_equity_curve_as_the_slow_recomputation(
-    seed: int, strategy: StrategySettings, costs: CostSettings, trouble: float
+    seed: int, strategy: StrategySettings, costs: CostSettings, trouble: float, coarse: bool
 ) -> None:
     market = random_market(seed, T=25, N=9, trouble=trouble)
     scores = random_walk_scores(seed, market, trouble)
+    if coarse:
+        scores = Scores(scores.axes, np.round(scores.values))
     result = run_backtest(scores, market, strategy, costs)
-    nav, cash, holdings = Slow(scores.values, market, strategy, costs).run()
+    nav, cash, holdings = Slow(scores.values, market, strategy, costs, lots(market.axes, 0)).run()
     np.testing.assert_array_equal(result.nav, nav)
     np.testing.assert_array_equal(result.cash, cash)
     for t, held in enumerate(holdings):
@@ -60,7 +64,7 @@ def test_same_equity_curve_over_a_longer_wider_market(name: str) -> None:
     scores = random_walk_scores(11, market)
     strategy = replace(StrategySettings(), name=name)
     result = run_backtest(scores, market, strategy, CostSettings())
-    nav, _, _ = Slow(scores.values, market, strategy, CostSettings()).run()
+    nav, _, _ = Slow(scores.values, market, strategy, CostSettings(), lots(market.axes, 0)).run()
     np.testing.assert_array_equal(result.nav, nav)
     assert len(result.trades) > 100
 
@@ -74,7 +78,7 @@ def test_rounding_to_the_rupee_changes_every_value_by_what_it_came_to_and_by_not
     scores = random_walk_scores(5, market)
     strategy = StrategySettings(name="topk_dropout", top_k=4, hold_sessions=3)
     result = run_backtest(scores, market, strategy, CostSettings())
-    nav, _, holdings = ByTheFill(scores.values, market, strategy, CostSettings()).run()
+    nav, _, holdings = ByTheFill(scores.values, market, strategy, CostSettings(), lots(market.axes, 0)).run()
     same = [
         {int(j): int(row[j]) for j in np.flatnonzero(row)} == held
         for row, held in zip(result.holdings, holdings, strict=True)
