@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from niftyformer_assets.dataset.target import target
@@ -18,9 +17,8 @@ from niftyformer_assets.portfolio.comparison_page import picture as comparison_p
 from niftyformer_assets.portfolio.comparison_page import sentences
 from niftyformer_assets.portfolio.report import Background, write_report
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
-from niftyformer_assets.portfolio.tries import remember_try, tried_on, variant_id
-from niftyformer_assets.settings import Experiment, Settings, experiments_of
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.portfolio.tries import count_variants, remember_try
+from niftyformer_assets.settings import Settings, experiments_of
 from niftyformer_assets.store.provenance import code_version, fingerprints
 from niftyformer_assets.store.tables import read_parquet
 
@@ -28,7 +26,7 @@ from niftyformer_assets.store.tables import read_parquet
 SHOWN = (
     *("rank", "experiment", "name", "kind", "verdict", "excess_return_equal_weight"),
     *("excess_return_equal_weight_low", "excess_return_equal_weight_high", "excess_return_equal_weight_t"),
-    *("sharpe", "sharpe_low", "sharpe_high", "rank_ic", "rank_ic_t", "sessions"),
+    *("excess_span", "sharpe", "sharpe_low", "sharpe_high", "rank_ic", "rank_ic_t", "sessions"),
 )
 MARKETS = {
     "made up": "a made-up market: it says nothing about real ones",
@@ -53,7 +51,7 @@ def report_backtest(
         workspace.universe,
         workspace.data_quality_report,
     ]
-    variants, own = _variants(settings, opened)
+    window = _test_window(opened)
     evidence = gather_evidence(
         opened.panel,
         opened.scope,
@@ -63,7 +61,7 @@ def report_backtest(
         _indices(opened),
         experiment.strategy,
         experiment.costs,
-        variants=len(variants),
+        variants=count_variants(workspace.tries, experiment.values(), *window),
         seed=experiment.seed,
     )
     background = Background(
@@ -76,7 +74,7 @@ def report_backtest(
         survivorship=opened.scope.survivorship,
     )
     written = write_report(folder.backtest, evidence, background, progress=context.log.info)
-    remember_try(workspace.tries, experiment.values(), *own)
+    remember_try(workspace.tries, experiment.values(), *window)
     return materialized(
         "backtest_report",
         folder.provenance,
@@ -103,7 +101,7 @@ def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.Materi
     workspace = settings.workspace
     names = list(experiments_of(settings))
     folders = {name: workspace.experiment(name) for name in names}
-    comparison = model_comparison(folders)
+    comparison = model_comparison(folders, workspace.tries)
     write_comparison(workspace.comparison_csv, workspace.comparison_html, comparison)
     return materialized(
         "model_comparison",
@@ -137,29 +135,10 @@ def _indices(opened: OpenedExperiment) -> dict[str, pd.Series]:
     return indices
 
 
-def _variants(settings: Settings, opened: OpenedExperiment) -> tuple[set[str], tuple[str, str]]:
-    """All variants on sessions that this experiment is tested on, itself included, and the first and last of these.
-
-    Those are the experiments of this market as they are now, and whatever a report was made of before.
-    """
-    dates = opened.panel_axes.dates
-    own = _test_sessions(opened.settings, dates)
-    span = str(own[0]), str(own[-1])
-    at_hand = {
-        variant_id(other.values())
-        for other in experiments_of(settings).values()
-        if np.isin(own, _test_sessions(other, dates)).any()
-    }
-    return at_hand | tried_on(opened.workspace.tries, *span), span
-
-
-def _test_sessions(experiment: Experiment, dates: np.ndarray) -> np.ndarray:
-    """The sessions of `dates` that an experiment is tested on; none where the candles do not cover it."""
-    try:
-        rows, split = experiment.sessions.resolve(dates)
-    except NiftyFormerError:
-        return dates[:0]
-    return dates[rows][split.test]
+def _test_window(opened: OpenedExperiment) -> tuple[str, str]:
+    """The first and the last session that the experiment is tested on, as ISO dates."""
+    tested = opened.axes.dates[opened.scope.split.test]
+    return str(tested[0]), str(tested[-1])
 
 
 def _left_out_by_quality(opened: OpenedExperiment) -> dict[str, str]:

@@ -40,6 +40,7 @@ import pandas as pd
 
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.portfolio.costs import rates, schedule_notes
+from niftyformer_assets.portfolio.metrics import session_returns
 from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.portfolio.ties import lots
@@ -170,8 +171,13 @@ class BacktestResult:
 
     @cached_property
     def returns(self) -> np.ndarray:
-        """float [T-1], simple returns of the sessions after the first."""
-        return self.nav[1:] / self.nav[:-1] - 1
+        """`session_returns`: float [T-1] where trading is at the open, [T-2] at the close."""
+        return session_returns(self.nav, self.strategy.trade_at)
+
+    @property
+    def earning_dates(self) -> np.ndarray:
+        """datetime64[D], the sessions of `returns`."""
+        return self.dates[len(self.dates) - len(self.returns) :]
 
     @cached_property
     def trades(self) -> pd.DataFrame:
@@ -224,7 +230,8 @@ class BacktestResult:
             total = np.vstack([np.zeros((1, N)), table.cumsum(axis=0)])
             sums[name] = total[end + 1, column] - total[opened, column]
         worth = np.where(still_open, self.holdings[-1, column] * self.market.mark[-1, column] / 100, 0.0)
-        profit = sums["sold"] + worth - sums["bought"] - sums["cost"]
+        # Sums of rupees: to the paisa, so that no rounding error makes a gain of nothing.
+        profit = np.round(sums["sold"] + worth - sums["bought"] - sums["cost"], 2)
         dates = self.dates.astype("datetime64[s]")
         return pd.DataFrame(
             {

@@ -1,29 +1,29 @@
 """All experiments side by side: models, baselines and benchmarks, ranked, with their uncertainty.
 
-It reads what the reports left behind (metrics.json, nav.parquet) and runs nothing again. Many
-experiments on the same sessions are a search, so each model is held against the luck of all that
-were tried on sessions overlapping its own.
+It reads what the reports left behind (metrics.json), verdicts included, and judges nothing anew. Many
+experiments on the same sessions are a search: a report that counted fewer variants than have been
+tried by now is named, to be made again.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio.metrics import deflated_sharpe
-from niftyformer_assets.portfolio.report import METRICS, NAV
+from niftyformer_assets.portfolio.report import METRICS
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL
+from niftyformer_assets.portfolio.tries import tried_on
 from niftyformer_assets.portfolio.verdict import Standing, in_short
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.tables import damaged, read_parquet
+from niftyformer_assets.store.tables import damaged
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 EXCESS = "excess_return_equal_weight"
@@ -38,30 +38,43 @@ METRIC_COLUMNS = (
 class Comparison:
     """table: one row a predictor of an experiment, best return above equal weight first; see `COLUMNS`.
 
+    standings: experiment -> what the verdict of its report rests on.
     without_report: experiment -> why it is not in the table.
     """
 
     table: pd.DataFrame
+    standings: Mapping[str, Standing]
     without_report: Mapping[str, str]
+
+    @property
+    def outdated(self) -> pd.DataFrame:
+        """The models on whose sessions more variants have been tried since their report was made."""
+        models = self.table[self.table["name"] == MODEL]
+        return models[models["variants_now"] > models["variants"]]
 
 
 INTERVAL_COLUMNS = ("low", "high", "t")
 COLUMNS = (
     "rank", "experiment", "name", "kind", "verdict", "part", "first_session", "last_session", "sessions",
     *METRIC_COLUMNS, *(f"{name}_{column}" for name in WITH_INTERVAL for column in INTERVAL_COLUMNS),
-    "deflated_sharpe", "variants", "mae", "mae_of_zero", "accuracy", "accuracy_of_majority",
+    "excess_span", "deflated_sharpe", "variants", "variants_now",
+    "mae", "mae_of_zero", "accuracy", "accuracy_of_majority",
 )  # fmt: skip
 
 
-def model_comparison(experiments: Mapping[str, ExperimentFolder]) -> Comparison:
+def model_comparison(experiments: Mapping[str, ExperimentFolder], tries: Path) -> Comparison:
     """Read the reports of all experiments and rank what is in them.
 
     An experiment without a report, or with a damaged one, is left out and named.
 
-    The rank is by `excess_return_equal_weight`, the mean return above the equal-weight universe of
-    the same sessions times 252, which is 0 for that universe itself. `deflated_sharpe` and
-    `verdict` are of models only, for the `variants` tried on overlapping sessions. MAE and
-    accuracy are of the largest horizon on the part that was traded.
+    Args:
+        tries: where `tries.remember_try` keeps what was tried.
+
+    The rank is by `excess_return_equal_weight`, the return above the equal-weight universe of the
+    same sessions by `metrics.excess_return`, which is 0 for that universe itself; `excess_span` says
+    whether it is of a year or of the window. `verdict`, `deflated_sharpe` and `variants` are of
+    models only and those of the report; `variants_now` is how many have been tried by now on these
+    sessions. MAE and accuracy are of the largest horizon on the part that was traded.
     """
     reports, without = {}, {}
     for name, folder in experiments.items():
@@ -69,11 +82,15 @@ def model_comparison(experiments: Mapping[str, ExperimentFolder]) -> Comparison:
             reports[name] = _read(folder.backtest)
         except NiftyFormerError as error:
             without[name] = str(error)
-    rows = [row for name, report in reports.items() for row in _rows(name, report, list(reports.values()))]
+    rows = [row for name, report in reports.items() for row in _rows(name, report, tries)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table = table.sort_values([EXCESS, "experiment", "name"], ascending=[False, True, True], ignore_index=True)
+    # To ten digits, so that rounding errors put no equal above another.
+    order = table.assign(**{EXCESS: table[EXCESS].round(10)}).sort_values(
+        [EXCESS, "experiment", "name"], ascending=[False, True, True]
+    )
+    table = table.loc[order.index].reset_index(drop=True)
     table["rank"] = np.arange(1, len(table) + 1)
-    return Comparison(table, without)
+    return Comparison(table, {name: report.standing for name, report in reports.items()}, without)
 
 
 def write_comparison(csv: Path, html: Path, comparison: Comparison) -> None:
@@ -85,9 +102,8 @@ def write_comparison(csv: Path, html: Path, comparison: Comparison) -> None:
     write_text(html, render(comparison_page(comparison)))
 
 
-def _rows(experiment: str, report: _Report, reports: Sequence[_Report]) -> list[dict[str, Any]]:
-    figures, content = report.figures, report.content
-    rivals = [other for other in reports if report.overlaps(other)]
+def _rows(experiment: str, report: _Report, tries: Path) -> list[dict[str, Any]]:
+    figures, content, standing = report.figures, report.content, report.standing
     errors = pd.DataFrame(content["predictions"])
     last = errors[(errors["split"] == content["part"])]
     last = last[last["horizon"] == errors["horizon"].max()].set_index("baseline")
@@ -99,6 +115,7 @@ def _rows(experiment: str, report: _Report, reports: Sequence[_Report]) -> list[
             "name": name,
             "kind": kind,
             **{key: content[key] for key in ("part", "first_session", "last_session", "sessions")},
+            "excess_span": standing.span,
             "mae": _cell(last, str(name), "mae"),
             "mae_of_zero": _cell(last, "zero", "mae"),
             "accuracy": _cell(last, str(name), "accuracy"),
@@ -111,12 +128,8 @@ def _rows(experiment: str, report: _Report, reports: Sequence[_Report]) -> list[
         if name == EQUAL_WEIGHT:
             row[EXCESS] = 0.0
         if name == MODEL:
-            tried = [other.sharpe for other in rivals]
-            # The report may know of variants that have no report any more.
-            variants = max(len(tried), report.standing.variants)
-            deflated = deflated_sharpe(report.returns, content["risk_free_rate"], tried, variants)
-            standing = replace(report.standing, variants=variants, deflated=deflated)
-            row |= {"deflated_sharpe": deflated, "variants": variants, "verdict": in_short(standing)}
+            row |= {"deflated_sharpe": standing.deflated, "variants": standing.variants, "verdict": in_short(standing)}
+            row["variants_now"] = len(tried_on(tries, content["first_session"], content["last_session"]))
         rows.append(row)
     return rows
 
@@ -126,15 +139,6 @@ class _Report:
     content: dict[str, Any]
     figures: pd.DataFrame
     standing: Standing
-    returns: np.ndarray
-
-    @property
-    def sharpe(self) -> float:
-        return self.standing.sharpe
-
-    def overlaps(self, other: _Report) -> bool:
-        ours, theirs = self.content, other.content
-        return bool(ours["first_session"] <= theirs["last_session"] and theirs["first_session"] <= ours["last_session"])
 
 
 def _read(folder: Path) -> _Report:
@@ -149,8 +153,7 @@ def _read(folder: Path) -> _Report:
         figures = pd.DataFrame(content["figures"])
         for column in ("value", *INTERVAL_COLUMNS):
             figures[column] = figures[column].astype(float)
-        nav = read_parquet(folder / NAV, ["nav"])["nav"].to_numpy()
-        return _Report(content, figures, Standing(**standing), nav[1:] / nav[:-1] - 1)
+        return _Report(content, figures, Standing(**standing))
     except (ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from error
 

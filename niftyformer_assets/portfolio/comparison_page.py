@@ -12,10 +12,12 @@ from niftyformer_assets.portfolio.report_format import (
     NONE,
     interval,
     number,
+    p_value,
     percent,
     readable_name,
 )
 from niftyformer_assets.portfolio.report_page import Page, Picture, Section, Table
+from niftyformer_assets.portfolio.verdict import SPAN_NAMES, against_baseline
 
 BETTER = "better than random"
 
@@ -32,8 +34,9 @@ def comparison_page(comparison: Comparison) -> Page:
             Section(
                 "Everything, ranked",
                 (
-                    "By return above the equal-weight universe of the same sessions, which stands at zero. The order "
-                    "of two rows whose intervals overlap widely says little.",
+                    "By return above the equal-weight universe of the same sessions, which stands at zero: the "
+                    "difference of annual returns, or of the returns of a window that is shorter than a year. The "
+                    "order of two rows whose intervals overlap widely says little.",
                     *_windows(table),
                 ),
                 (_everything(_merged(table)),),
@@ -42,12 +45,11 @@ def comparison_page(comparison: Comparison) -> Page:
     if comparison.without_report:
         rows = sorted(comparison.without_report.items())
         sections.append(Section("Without a report", (), (Table(("experiment", "why"), rows, words=True),)))
-    better = models[models["verdict"] == BETTER]
     return Page(
         title="Comparison of experiments",
         subtitle=f"{len(models)} with a report, {len(comparison.without_report)} without",
         verdict=sentences(comparison),
-        mood="good" if len(better) else "none",
+        mood="good" if _better(comparison) else "none",
         sections=sections,
     )
 
@@ -58,8 +60,7 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
     models = table[table["name"] == MODEL]
     said = []
     if len(models):
-        better = models.loc[models["verdict"] == BETTER, "experiment"]
-        if len(better):
+        if better := _better(comparison):
             said.append(f"Better than random scores beyond doubt: {', '.join(better)}, of {len(models)} models.")
         elif len(models) == 1:
             said.append(f"{models['experiment'].iloc[0]}: {models['verdict'].iloc[0]}.")
@@ -67,21 +68,36 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
             said.append(f"None of {len(models)} models is better than random scores beyond doubt.")
         best = models.iloc[0]
         said.append(f"The best model is that of {best['experiment']}: {_above(best)}.")
-        rivals = table[(table["kind"] == "baseline") & (table["experiment"] == best["experiment"])]
-        if len(rivals):
-            said.append(_against_baseline(best, rivals.iloc[0]))
-        tried = int(models["variants"].max())
+        said.append(against_baseline(comparison.standings[str(best["experiment"])]))
+        tried = int(models["variants_now"].max())
         if tried > 1:
             said.append(
-                f"Up to {tried} models were tried on overlapping sessions; the probability that the best model's true "
-                f"Sharpe ratio beats the luck of so many is {percent(best['deflated_sharpe'], 0)}. To pick the best "
-                "of a table is to search: its figures are no test results."
+                f"Up to {tried} models were tried on overlapping sessions; by its report, which counted "
+                f"{best['variants']:.0f}, the probability that the best model's true Sharpe ratio beats the luck of "
+                f"so many is {percent(best['deflated_sharpe'])}. To pick the best of a table is to search: its figures "
+                "are no test results."
+            )
+        if len(outdated := comparison.outdated):
+            told = ", ".join(
+                f"{row['experiment']} (counted {row['variants']:.0f}, by now {row['variants_now']:.0f})"
+                for _, row in outdated.iterrows()
+            )
+            said.append(
+                f"More variants have been tried since these reports were made, so their verdicts are outdated: {told}. "
+                "Materialize backtest_report again for each."
             )
     else:
         said.append("No experiment has a report yet.")
     if comparison.without_report:
         said.append(f"Without a report: {', '.join(sorted(comparison.without_report))}.")
-    return tuple(said)
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _better(comparison: Comparison) -> list[str]:
+    """Experiments whose report, having counted all that was tried, calls the model better without a doubt."""
+    models = comparison.table[comparison.table["name"] == MODEL]
+    counted = models[~models.index.isin(comparison.outdated.index)]
+    return list(counted.loc[counted["verdict"] == BETTER, "experiment"])
 
 
 def picture(comparison: Comparison) -> bytes:
@@ -97,24 +113,10 @@ def picture(comparison: Comparison) -> bytes:
 
 
 def _above(row: pd.Series) -> str:
-    spread = interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=0)
+    spread = interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=1)
     return (
-        f"{number(100 * row[EXCESS], 1, signed=True)} percentage points a year against equal weight "
-        f"(95% interval {spread}), {row['verdict']}, over {row['sessions']} {row['part']} sessions"
-    )
-
-
-def _against_baseline(best: pd.Series, rival: pd.Series) -> str:
-    name = readable_name(str(rival["name"]))
-    figure = f"{number(100 * rival[EXCESS], 1, signed=True)} points"
-    if rival[EXCESS] >= best[EXCESS]:
-        return f"A baseline does as well or better on the same sessions: {name}, with {figure}."
-    if rival[f"{EXCESS}_high"] >= best[EXCESS]:
-        return (
-            f"The best baseline on the same sessions is {name}, with {figure}; its interval reaches the model's figure."
-        )
-    return (
-        f"The best baseline on the same sessions is {name}, with {figure}; its interval stays below the model's figure."
+        f"{number(100 * row[EXCESS], 1, signed=True)} percentage points {SPAN_NAMES[row['excess_span']]} against equal "
+        f"weight (95% interval {spread}), {row['verdict']}, over {row['sessions']} {row['part']} sessions"
     )
 
 
@@ -132,9 +134,9 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
             f"{row['first_session']} to {row['last_session']}",
             str(row["sessions"]),
             percent(row["total_return"], signed=True),
-            percent(row[EXCESS], signed=True),
-            interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=0),
-            number(row["p_total_return"], 3),
+            _excess(row),
+            interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=1),
+            p_value(row["p_total_return"]),
         )
         for _, row in models.iterrows()
     ]
@@ -143,7 +145,8 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
             str(row["experiment"]),
             number(row["sharpe"]),
             interval(row["sharpe_low"], row["sharpe_high"], digits=1),
-            f"{percent(row['deflated_sharpe'], 0)} ({row['variants']:.0f})",
+            f"{percent(row['deflated_sharpe'])} ({row['variants']:.0f})",
+            f"{row['variants_now']:.0f}",
             _ic(row),
             f"{number(row['mae'], 5)} / {number(row['mae_of_zero'], 5)}",
             f"{percent(row['accuracy'])} / {percent(row['accuracy_of_majority'])}",
@@ -151,17 +154,21 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
         for _, row in models.iterrows()
     ]
     earned_columns = (
-        "experiment", "verdict", "window", "sessions", "return of the window", "above equal weight, a year",
+        "experiment", "verdict", "window", "sessions", "return of the window", "above equal weight",
         "95% interval", "p against random names",
     )  # fmt: skip
     told_columns = (
-        "experiment", "Sharpe ratio", "95% interval", "beats the luck of all tried (how many)", "rank IC (t)",
-        "MAE / of zero", "accuracy / of majority",
+        "experiment", "Sharpe ratio", "95% interval", "beats the luck of those tried (how many)", "tried by now",
+        "rank IC (t)", "MAE / of zero", "accuracy / of majority",
     )  # fmt: skip
     return (
         Table(earned_columns, earned, caption="Best return above equal weight first."),
         Table(told_columns, told, caption="MAE and accuracy are of the last step predicted."),
     )
+
+
+def _excess(row: pd.Series) -> str:
+    return f"{percent(row[EXCESS], signed=True)} {SPAN_NAMES[row['excess_span']]}"
 
 
 def _merged(table: pd.DataFrame) -> pd.DataFrame:
@@ -181,8 +188,8 @@ def _everything(table: pd.DataFrame) -> Table:
             str(row["experiment"]),
             str(row["kind"]),
             percent(row["total_return"], signed=True),
-            percent(row[EXCESS], signed=True),
-            interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=0),
+            _excess(row),
+            interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=1),
             number(row["sharpe"]),
             interval(row["sharpe_low"], row["sharpe_high"], digits=1),
             percent(row["max_drawdown"]),
@@ -192,7 +199,7 @@ def _everything(table: pd.DataFrame) -> Table:
         for place, (_, row) in enumerate(table.iterrows(), start=1)
     ]
     columns = (
-        "", "experiment", "kind", "return of the window", "above equal weight, a year", "95% interval",
+        "", "experiment", "kind", "return of the window", "above equal weight", "95% interval",
         "Sharpe ratio", "95% interval", "deepest drawdown", "rank IC (t)", "sessions",
     )  # fmt: skip
     strong = frozenset(np.flatnonzero(table["name"] == MODEL).tolist())

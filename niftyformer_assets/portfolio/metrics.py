@@ -18,6 +18,25 @@ YEAR = 252
 _EULER = 0.577_215_664_901_532_9
 
 
+def session_returns(nav: np.ndarray, trade_at: str) -> np.ndarray:
+    """Simple returns of the sessions in which something could be earned, compounding to all that nav grew.
+
+    The first session only makes scores. What they buy fills in the second one: at its open, so that
+    it earns, or at its close; then its charges count with the third session, the first that earns.
+
+    Args:
+        nav: float [..., T], above 0.
+        trade_at: open or close.
+
+    Returns:
+        float [..., T - 1] or [..., T - 2].
+    """
+    first = 1 if trade_at == "open" else 2
+    after = nav[..., first:]
+    before = np.concatenate([nav[..., :1], nav[..., first:-1]], axis=-1)[..., : after.shape[-1]]
+    return after / before - 1
+
+
 def session_rate(annual: float) -> float:
     """The rate of one session that compounds to `annual` over a year."""
     return (1 + annual) ** (1 / YEAR) - 1
@@ -34,6 +53,24 @@ def annual_return(returns: np.ndarray) -> np.ndarray:
     if n == 0:
         return np.full(returns.shape[:-1], np.nan)
     return np.prod(1 + returns, axis=-1) ** (YEAR / n) - 1
+
+
+def excess_span(sessions: int) -> str:
+    """What `excess_return` is over: "year" from 252 sessions on, "window" below."""
+    return "year" if sessions >= YEAR else "window"
+
+
+def excess_return(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """How much more one series earned than another: their annual returns apart, over less than a year their returns."""
+    n = ours.shape[-1]
+    power = YEAR / n if n >= YEAR else 1.0
+    return np.prod(1 + ours, axis=-1) ** power - np.prod(1 + theirs, axis=-1) ** power
+
+
+def excess_t(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """t statistic of `excess_return`: of the mean difference of log returns, which has its sign."""
+    apart = np.log1p(ours) - np.log1p(theirs)
+    return mean_t(np.where(np.abs(apart) < 1e-12, 0.0, apart))
 
 
 def volatility(returns: np.ndarray) -> np.ndarray:
@@ -70,9 +107,9 @@ def max_drawdown(returns: np.ndarray) -> np.ndarray:
     return drawdown(np.concatenate([start, np.cumprod(1 + returns, axis=-1)], axis=-1)).min(axis=-1)
 
 
-def calmar(returns: np.ndarray) -> np.ndarray:
+def calmar(annual: np.ndarray, deepest: np.ndarray) -> np.ndarray:
     """Annual return over the size of the maximum drawdown; NaN without one."""
-    return _ratio(annual_return(returns), -max_drawdown(returns))
+    return _ratio(annual, -deepest)
 
 
 def win_rate(returns: np.ndarray) -> np.ndarray:

@@ -2,38 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio import metrics
 from niftyformer_assets.portfolio.backtest import BacktestResult
-from niftyformer_assets.portfolio.bootstrap import Interval, interval
+from niftyformer_assets.portfolio.bootstrap import interval
 from niftyformer_assets.portfolio.null import Null
+from niftyformer_assets.portfolio.settings import StrategySettings
 
 COLUMNS = ("value", "low", "high", "t", "sessions", "unit", "note")
-_NO_INTERVAL = Interval(np.nan, np.nan)
 
 
-def performance(nav: np.ndarray, risk_free_rate: float) -> dict[str, float]:
-    """Figures that an equity curve alone gives, by the names of `summary`; for benchmarks and null portfolios.
+class Spread(NamedTuple):
+    """The uncertainty of a figure: its 95% interval by stationary bootstrap, and its t statistic."""
+
+    low: float
+    high: float
+    t: float
+
+
+# Rupees by which the steps of a curve in whole paise may differ without it moving.
+ROUNDING = 0.03
+NO_SPREAD = Spread(np.nan, np.nan, np.nan)
+
+
+def performance(nav: np.ndarray, strategy: StrategySettings) -> dict[str, float]:
+    """Figures that an equity curve alone gives, by the names of `summary`; for strategies and benchmarks alike.
 
     Args:
-        nav: float [T], above 0.
-        risk_free_rate: a year.
+        nav: float [T], rupees, above 0. A curve that moves by no more than the rounding to a paisa
+            has no ratio to its deviation.
+        strategy: when it trades, and the risk-free rate.
     """
-    returns = nav[1:] / nav[:-1] - 1
+    returns = metrics.session_returns(nav, strategy.trade_at)
+    annual, deepest = metrics.annual_return(returns), metrics.drawdown(nav).min()
+    moves = len(returns) > 0 and np.ptp(returns) * nav.max() > ROUNDING
+    rate = strategy.risk_free_rate
     return {
-        "total_return": float(metrics.total_return(returns)),
-        "annual_return": float(metrics.annual_return(returns)),
+        "total_return": float(nav[-1] / nav[0] - 1),
+        "annual_return": float(annual),
         "volatility": float(metrics.volatility(returns)),
-        "sharpe": float(metrics.sharpe(returns, risk_free_rate)),
-        "sortino": float(metrics.sortino(returns, risk_free_rate)),
-        "max_drawdown": float(metrics.max_drawdown(returns)),
-        "calmar": float(metrics.calmar(returns)),
+        "sharpe": float(metrics.sharpe(returns, rate)) if moves else np.nan,
+        "sortino": float(metrics.sortino(returns, rate)) if moves else np.nan,
+        "max_drawdown": float(deepest),
+        "calmar": float(metrics.calmar(annual, deepest)),
         "daily_win_rate": float(metrics.win_rate(returns)),
     }
+
+
+def sharpe_spread(returns: np.ndarray, rate: float, seed: int = 0) -> Spread:
+    """Of the Sharpe ratio."""
+    low, high = interval(lambda drawn: metrics.sharpe(drawn, rate), returns, seed=seed)
+    return Spread(low, high, metrics.sharpe_t(returns, rate))
+
+
+def excess(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> tuple[float, Spread]:
+    """`metrics.excess_return` of two series on the same sessions.
+
+    Both are resampled together, so that what they share is no uncertainty of their difference.
+    """
+    low, high = interval(metrics.excess_return, ours, theirs, seed=seed)
+    return float(metrics.excess_return(ours, theirs)), Spread(low, high, metrics.excess_t(ours, theirs))
+
+
+def excess_note(over: str, sessions: int) -> str:
+    """What an excess is, for the table."""
+    if metrics.excess_span(sessions) == "year":
+        return f"annual return less that of {over}"
+    return f"return of the window, less than a year, less that of {over}"
 
 
 def summary(
@@ -42,8 +81,7 @@ def summary(
     equal_weight: np.ndarray | None = None,
     coefficients: pd.DataFrame | None = None,
     null: Null | None = None,
-    tried: Sequence[float] = (),
-    count: int = 0,
+    variants: int = 1,
     seed: int = 0,
 ) -> pd.DataFrame:
     """All figures of one backtest.
@@ -52,8 +90,7 @@ def summary(
         benchmark, equal_weight: net asset values [T] on the sessions of the result.
         coefficients: of `deciles.information_coefficients`.
         null: of `null.permutation_null`.
-        tried, count: annualised Sharpe ratios of all variants tried, this one among them, and how
-            many they were, for the deflated Sharpe ratio.
+        variants: how many were tried, this one included, for the deflated Sharpe ratio.
 
     Returns:
         Index `metric`; columns value, low and high (95% stationary bootstrap; NaN where none is
@@ -63,30 +100,29 @@ def summary(
     rate = result.strategy.risk_free_rate
     returns = result.returns
     n = len(returns)
-    rows: list[tuple[str, float, Interval, float, int, str, str]] = []
+    rows: list[tuple[str, float, float, float, float, int, str, str]] = []
 
     def add(
         name: str,
         value: float,
         unit: str,
         note: str,
-        spread: Interval = _NO_INTERVAL,
-        t: float = np.nan,
+        spread: Spread = NO_SPREAD,
         sessions: int = n,
     ) -> None:
-        rows.append((name, float(value), spread, t, sessions, unit, note))
+        rows.append((name, float(value), *spread, sessions, unit, note))
 
-    figures = performance(result.nav, rate)
+    figures = performance(result.nav, result.strategy)
     add("total_return", figures["total_return"], "share", "compounded over the period")
-    add("annual_return", figures["annual_return"], "share", "geometric, 252 sessions a year")
+    short = "" if n >= metrics.YEAR else f", an extrapolation of {n}"
+    add("annual_return", figures["annual_return"], "share", f"geometric, 252 sessions a year{short}")
     add("volatility", figures["volatility"], "share", "annualised standard deviation of session returns")
     add(
         "sharpe",
         figures["sharpe"],
         "ratio",
         f"annualised, risk-free rate {rate:.1%} a year",
-        interval(_with_rate(metrics.sharpe, rate), returns, seed=seed),
-        metrics.sharpe_t(returns, rate),
+        sharpe_spread(returns, rate, seed) if np.isfinite(figures["sharpe"]) else NO_SPREAD,
     )
     add("sortino", figures["sortino"], "ratio", "as Sharpe, over downside deviation")
     add("max_drawdown", figures["max_drawdown"], "share", "from the starting capital or a later peak")
@@ -110,21 +146,19 @@ def summary(
         ("excess_return_equal_weight", equal_weight, "the equal-weight universe"),
     ):
         if curve is not None:
-            excess = returns - (curve[1:] / curve[:-1] - 1)
-            spread = interval(_annual_mean, excess, seed=seed)
-            note = f"mean session return above {words}, times 252"
-            add(name, float(_annual_mean(excess)), "share", note, spread, metrics.mean_t(excess))
+            theirs = metrics.session_returns(curve, result.strategy.trade_at)
+            value, spread = excess(returns, theirs, seed)
+            add(name, value, "share", excess_note(words, n), spread)
 
     if coefficients is not None:
         for name in ("ic", "rank_ic"):
             values = coefficients[name].dropna().to_numpy()
             mean = values.mean() if len(values) else np.nan
             note = "score against the return from the fill to one session later, mean over sessions"
-            spread = interval(lambda drawn: drawn.mean(axis=-1), values, seed=seed)
-            add(name, mean, "correlation", note, spread, metrics.mean_t(values), len(values))
+            low, high = interval(lambda drawn: drawn.mean(axis=-1), values, seed=seed)
+            add(name, mean, "correlation", note, Spread(low, high, metrics.mean_t(values)), len(values))
 
-    variants = max(count, len(tried), 1)
-    deflated = metrics.deflated_sharpe(returns, rate, tried, count)
+    deflated = metrics.deflated_sharpe(returns, rate, (), variants) if np.isfinite(figures["sharpe"]) else np.nan
     add("deflated_sharpe", deflated, "probability", f"that the true Sharpe ratio beats the luck of {variants} tried")
     if null is not None:
         place = null.place(result)
@@ -132,16 +166,4 @@ def summary(
             note = f"of doing as well with the scores' symbols permuted, {len(null.nav)} portfolios"
             add(f"p_{name}", place[name].p, "probability", note)
 
-    table = pd.DataFrame(
-        [(name, value, *spread, t, sessions, unit, note) for name, value, spread, t, sessions, unit, note in rows],
-        columns=["metric", *COLUMNS],
-    )
-    return table.set_index("metric")
-
-
-def _with_rate(statistic: Callable[[np.ndarray, float], np.ndarray], rate: float) -> Callable[..., np.ndarray]:
-    return lambda returns: statistic(returns, rate)
-
-
-def _annual_mean(returns: np.ndarray) -> np.ndarray:
-    return returns.mean(axis=-1) * metrics.YEAR
+    return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")

@@ -31,41 +31,59 @@ class Place(NamedTuple):
 
     percentile: share of null portfolios below it.
     p: one-sided, (1 + null portfolios that did as well) / (1 + portfolios); never 0.
+    p_worse: the same of those that did as badly. A tie counts for both.
     """
 
     value: float
     percentile: float
     p: float
+    p_worse: float
 
 
 @dataclass(frozen=True, eq=False)
 class Null:
-    """nav: float [P, T], rupees, one row a portfolio. risk_free_rate: a year, for the Sharpe ratios."""
+    """nav: float [P, T], rupees, one row a portfolio. strategy: what they all follow."""
 
     nav: np.ndarray
-    risk_free_rate: float
+    strategy: StrategySettings
 
     @cached_property
     def total_return(self) -> np.ndarray:
         """float [P]."""
-        return self.nav[:, -1] / self.nav[:, 0] - 1
+        return self._figures(self.nav)["total_return"]
 
     @cached_property
     def sharpe(self) -> np.ndarray:
         """float [P]; NaN for a portfolio that never moved."""
-        return metrics.sharpe(self.nav[:, 1:] / self.nav[:, :-1] - 1, self.risk_free_rate)
+        return self._figures(self.nav)["sharpe"]
 
     def band(self, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
         """float [len(quantiles), T], rupees: quantiles over the portfolios at each session."""
         return np.quantile(self.nav, quantiles, axis=0)
 
+    def same(self, result: BacktestResult) -> np.ndarray:
+        """bool [P]: portfolios whose value is the strategy's, within a paisa, at every session."""
+        return np.all(_same_rupees(self.nav, result.nav), axis=1)
+
     def place(self, result: BacktestResult) -> dict[str, Place]:
-        """The strategy's place by `total_return` and by `sharpe`."""
-        own = {
-            "total_return": float(metrics.total_return(result.returns)),
-            "sharpe": float(metrics.sharpe(result.returns, self.risk_free_rate)),
+        """The strategy's place by `total_return` and by `sharpe`.
+
+        Both sides go through one formula. Portfolios tie where they end within a paisa of each
+        other, by Sharpe ratio where they agree to nine digits or in every session.
+        """
+        own = {name: float(value) for name, value in self._figures(result.nav).items()}
+        ties = {
+            "total_return": _same_rupees(self.nav[:, -1], result.nav[-1]),
+            "sharpe": self.same(result) | np.isclose(self.sharpe, own["sharpe"], rtol=1e-9, atol=1e-12),
         }
-        return {name: _place(value, getattr(self, name)) for name, value in own.items()}
+        return {name: _place(value, getattr(self, name), ties[name]) for name, value in own.items()}
+
+    def _figures(self, nav: np.ndarray) -> dict[str, np.ndarray]:
+        returns = metrics.session_returns(nav, self.strategy.trade_at)
+        return {
+            "total_return": nav[..., -1] / nav[..., 0] - 1,
+            "sharpe": metrics.sharpe(returns, self.strategy.risk_free_rate),
+        }
 
 
 def permutation_null(
@@ -109,11 +127,18 @@ def permutation_null(
     # The engine lets go of Python's lock, so threads use all processors.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(run, range(portfolios)))
-    return Null(nav, strategy.risk_free_rate)
+    return Null(nav, strategy)
 
 
-def _place(value: float, null: np.ndarray) -> Place:
-    known = null[np.isfinite(null)]
-    if np.isnan(value) or len(known) == 0:
-        return Place(value, np.nan, np.nan)
-    return Place(value, float((known < value).mean()), float((1 + (known >= value).sum()) / (1 + len(known))))
+def _same_rupees(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.abs(np.rint(one * 100) - np.rint(other * 100)) <= 1
+
+
+def _place(value: float, null: np.ndarray, tie: np.ndarray) -> Place:
+    known = np.isfinite(null)
+    if np.isnan(value) or not known.any():
+        return Place(value, np.nan, np.nan, np.nan)
+    null, tie = null[known], tie[known]
+    below, above = (null < value) & ~tie, (null > value) & ~tie
+    count = 1 + len(null)
+    return Place(value, float(below.mean()), float((count - below.sum()) / count), float((count - above.sum()) / count))

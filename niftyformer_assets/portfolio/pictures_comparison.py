@@ -13,7 +13,7 @@ from niftyformer_assets.store.pictures import png
 def ranking_picture(
     names: Sequence[str], value: np.ndarray, low: np.ndarray, high: np.ndarray, model: np.ndarray
 ) -> bytes:
-    """Return above equal weight (a share, annualised) with its 95% interval, best first.
+    """Return above equal weight (a share) with its 95% interval, best first.
 
     Args:
         value, low, high: [R]. model: bool [R], which rows are models.
@@ -29,5 +29,7 @@ def ranking_picture(
     axes.set_yticks(range(len(names)), list(names))
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False)
-    axes.set_xlabel("percentage points a year, after costs", fontsize=9, color=QUIET)
+    axes.set_xlabel(
+        "percentage points, after costs: of a year, or of a window that is shorter", fontsize=9, color=QUIET
+    )
     return png(drawn)

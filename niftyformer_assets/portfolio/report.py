@@ -89,7 +89,7 @@ def summary_of(evidence: Evidence, page: Page) -> Summary:
     }
     metrics = ("total_return", "annual_return", "sharpe", "max_drawdown", "rank_ic", "p_total_return", "turnover")
     return Summary(
-        verdict=" ".join(verdict(evidence.standing).sentences[:2]),
+        verdict=" ".join(verdict(evidence.standing).sentences),
         figures={name: evidence.figure(name) for name in metrics},
         pictures={anchor: of_section for anchor, of_section in drawn.items() if of_section},
     )
@@ -102,8 +102,8 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
     return Page(
         title=f"Backtest of {background.experiment}",
         subtitle=(
-            f"{background.market} · {evidence.part} window, {dates[1]} to {dates[-1]} "
-            f"({len(evidence.result.returns)} sessions) · {evidence.result.strategy.name.replace('_', ' ')}, "
+            f"{background.market} · {evidence.part} window, {dates[1]} to {dates[-1]} ({len(dates) - 1} sessions, "
+            f"{len(evidence.result.returns)} that can earn) · {evidence.result.strategy.name.replace('_', ' ')}, "
             f"{len(evidence.result.market.axes.symbols)} stocks"
         ),
         verdict=judged.sentences,
@@ -126,7 +126,10 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
 
 
 def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]:
-    """The content of metrics.json; figures not defined are NaN here and null there."""
+    """The content of metrics.json; figures not defined are NaN here and null there.
+
+    sessions are those on which something could be earned; the window is first_session to last_session.
+    """
     standing = evidence.standing
     judged = verdict(standing)
     return {
@@ -142,7 +145,7 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
         "mood": judged.mood,
         "in_short": in_short(standing),
         "null": {
-            name: {"percentile": place.percentile, "p": place.p}
+            name: {"percentile": place.percentile, "p": place.p, "p_worse": place.p_worse}
             for name, place in evidence.null.place(evidence.result).items()
         }
         | {"portfolios": len(evidence.null.nav)},

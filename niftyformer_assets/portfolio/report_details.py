@@ -12,7 +12,7 @@ from niftyformer_assets.market.cleaning import QualitySettings
 from niftyformer_assets.portfolio import pictures
 from niftyformer_assets.portfolio.costs import contract_note
 from niftyformer_assets.portfolio.report_evidence import Evidence
-from niftyformer_assets.portfolio.report_format import count, number, percent, rupees
+from niftyformer_assets.portfolio.report_format import STATUS_NAMES, count, number, percent, rupees
 from niftyformer_assets.portfolio.report_page import Picture, Section, Table
 from niftyformer_assets.store.provenance import flat_settings
 
@@ -29,15 +29,6 @@ COST_NAMES = {
     "rounding": "tax and duty of each day rounded to the rupee",
     "cost": "all costs",
     "slippage": "slippage (in the prices)",
-}
-STATUS_NAMES = {
-    "short_of_cash": "not enough cash",
-    "no_price": "no candle that session",
-    "locked": "high equal to low: locked at its price band",
-    "no_volume": "no volume that session",
-    "unaffordable": "one share costs more than its place in the portfolio",
-    "no_place": "no place free, because a sale was blocked",
-    "proceeds_below_costs": "a sale would not have paid its own charges",
 }
 MARK_NAMES = {
     "stale_price": "held without a candle, valued at the last close",
@@ -217,7 +208,9 @@ def settings_section(settings: Mapping[str, Any], provenance: Mapping[str, str],
     blocks = [Table(("setting", "value"), rows, words=True)] if rows else []
     if made_from:
         blocks.append(Table(("made from", "fingerprint or version"), made_from, words=True))
-    return Section("Settings and provenance", (f"Variants tried on these sessions: {variants}.",), blocks)
+    return Section(
+        "Settings and provenance", (f"Variants tried on these sessions when this was written: {variants}.",), blocks
+    )
 
 
 def left_out_section(left_out: Mapping[str, str]) -> Section:

@@ -20,15 +20,23 @@ import pandas as pd
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.portfolio import metrics
 from niftyformer_assets.portfolio.backtest import BacktestResult, Market, cut_market, run_backtest
-from niftyformer_assets.portfolio.bootstrap import interval
 from niftyformer_assets.portfolio.deciles import (
     decile_returns,
     information_coefficients,
     realised_returns,
     untradable_returns,
 )
-from niftyformer_assets.portfolio.metrics_table import COLUMNS, performance, summary
+from niftyformer_assets.portfolio.metrics_table import (
+    COLUMNS,
+    NO_SPREAD,
+    Spread,
+    excess,
+    performance,
+    sharpe_spread,
+    summary,
+)
 from niftyformer_assets.portfolio.null import PORTFOLIOS, Null, permutation_null
+from niftyformer_assets.portfolio.report_format import STATUS_NAMES
 from niftyformer_assets.portfolio.report_predictions import prediction_errors, with_labels
 from niftyformer_assets.portfolio.scores import Scores, scores_from_predictions
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
@@ -48,7 +56,7 @@ class Evidence:
     other_costs: the same scores under the other cost schedule (the plan's flat rate, or Zerodha's).
     indices: name -> rupees [T] of an index bought and held.
     errors: `prediction_errors` of the model and all baselines.
-    variants: how many experiments were tried on these sessions, this one included.
+    variants: how many experiments had been tried on these sessions, this one included.
     """
 
     part: str
@@ -116,18 +124,29 @@ class Evidence:
     @property
     def standing(self) -> Standing:
         """What the verdict rests on."""
-        excess, ic, sharpe = "excess_return_equal_weight", "rank_ic", "sharpe"
+        over_all, ic, sharpe = "excess_return_equal_weight", "rank_ic", "sharpe"
+        place = self.null.place(self.result)["total_return"]
+        rival, apart, spread = self._best_rival
         return Standing(
-            p_random=self.figure("p_total_return"),
+            unjudged=self.unjudged,
+            p_random=place.p,
+            p_worse=place.p_worse,
             portfolios=len(self.null.nav),
-            excess=self.figure(excess),
-            excess_low=self.figure(excess, column="low"),
-            excess_high=self.figure(excess, column="high"),
+            excess=self.figure(over_all),
+            excess_low=self.figure(over_all, column="low"),
+            excess_high=self.figure(over_all, column="high"),
+            span=metrics.excess_span(len(self.result.returns)),
+            rival=rival,
+            rival_excess=apart,
+            rival_low=spread.low,
+            rival_high=spread.high,
             rank_ic=self.figure(ic),
             rank_ic_t=self.figure(ic, column="t"),
             sharpe=self.figure(sharpe),
             sharpe_low=self.figure(sharpe, column="low"),
             sharpe_high=self.figure(sharpe, column="high"),
+            exposure=self.figure("exposure"),
+            cash_yield=0.0,
             part=self.part,
             sessions=len(self.result.returns),
             variants=self.variants,
@@ -135,33 +154,70 @@ class Evidence:
         )
 
     @property
+    def unjudged(self) -> str:
+        """Why the portfolio says nothing about the scores, in words; empty where it does."""
+        result = self.result
+        if result.trades.empty:
+            reasons = result.unfilled["status"].value_counts()
+            most = f", most often because {STATUS_NAMES[str(reasons.index[0])]}" if len(reasons) else ""
+            return f"nothing was traded, of {len(result.unfilled)} orders{most}"
+        if not tells_apart(self.scores):
+            return "the scores are the same for all stocks of a session, so lots decided what was held"
+        if (most_choice := int(choices(result, self.scores).max())) <= result.strategy.top_k:
+            return f"there were never more than {most_choice} stocks to choose {result.strategy.top_k} from"
+        if self.null.same(result).all():
+            return "the portfolio is the same whatever names the scores are given"
+        return ""
+
+    @cached_property
+    def _best_rival(self) -> tuple[str, float, Spread]:
+        """The baseline that earned most, what the model earned more, and how sure that is."""
+        if not self.rivals:
+            return "", math.nan, NO_SPREAD
+        name = max(self.rivals, key=lambda each: (self.rivals[each][1].nav[-1], each))
+        return name, *excess(self.result.returns, self.rivals[name][1].returns)
+
+    @property
     def _index(self) -> np.ndarray | None:
         return next(iter(self.indices.values()), None)
 
     def _summary(
-        self, scores: Scores, result: BacktestResult, null: Null | None = None, variants: int = 0
+        self, scores: Scores, result: BacktestResult, null: Null | None = None, variants: int = 1
     ) -> pd.DataFrame:
         coefficients = self.coefficients if scores is self.scores else information_coefficients(scores, self.realised)
-        return summary(result, self._index, self.equal_weight.nav, coefficients, null, count=variants)
+        return summary(result, self._index, self.equal_weight.nav, coefficients, null, variants)
 
     def _of_index(self, nav: np.ndarray) -> pd.DataFrame:
-        returns, equal = nav[1:] / nav[:-1] - 1, self.equal_weight.returns
-        rate = self.result.strategy.risk_free_rate
-        excess = returns - equal
+        strategy = self.result.strategy
+        returns = metrics.session_returns(nav, strategy.trade_at)
+        over_equal, apart = excess(returns, self.equal_weight.returns)
         spread = {
-            "sharpe": (
-                *interval(lambda values: metrics.sharpe(values, rate), returns),
-                metrics.sharpe_t(returns, rate),
-            ),
-            "excess_return_equal_weight": (*interval(_annual_mean, excess), metrics.mean_t(excess)),
+            "sharpe": sharpe_spread(returns, strategy.risk_free_rate),
+            "excess_return_equal_weight": apart,
         }
-        values = performance(nav, rate) | {"excess_return_equal_weight": float(_annual_mean(excess))}
-        unknown = (math.nan, math.nan, math.nan)
+        values = performance(nav, strategy) | {"excess_return_equal_weight": over_equal}
         rows = [
-            (metric, value, *spread.get(metric, unknown), len(returns), "", "an index, without costs")
+            (metric, value, *spread.get(metric, NO_SPREAD), len(returns), "", "an index, without costs")
             for metric, value in values.items()
         ]
         return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
+
+
+def choices(result: BacktestResult, scores: Scores) -> np.ndarray:
+    """int [T - 1]: members with a score, of which a share fits into a place, at each session that decides."""
+    market, strategy = result.market, result.strategy
+    could = np.isfinite(scores.values) & market.member & (market.mark > 0)
+    if strategy.name != "equal_weight":
+        could &= market.mark <= (np.rint(result.nav * 100) // strategy.top_k)[:, None]
+    return could[:-1].sum(axis=1)
+
+
+def tells_apart(scores: Scores) -> bool:
+    """Does any session have two different scores?"""
+    known = np.isfinite(scores.values)
+    high = np.where(known, scores.values, -np.inf).max(axis=1)
+    low = np.where(known, scores.values, np.inf).min(axis=1)
+    return bool((high > low).any())
 
 
 def market_of_part(panel: Mapping[str, np.ndarray], scope: Scope, part: str) -> Market:
@@ -205,7 +261,7 @@ def gather_evidence(
     rivals = {}
     for name, rows in baseline_predictions.groupby("baseline", sort=False):
         theirs = scores_from_predictions(rows, market.axes)
-        if _tells_apart(theirs):
+        if tells_apart(theirs):
             rivals[str(name)] = theirs, run_backtest(theirs, market, strategy, costs, seed)
     tables = [with_labels(table, labels, scope.axes) for table in (predictions, baseline_predictions) if len(table)]
     return Evidence(
@@ -225,17 +281,5 @@ def gather_evidence(
     )
 
 
-def _annual_mean(returns: np.ndarray) -> np.ndarray:
-    return returns.mean(axis=-1) * metrics.YEAR
-
-
 def _rows(name: str, kind: str, table: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index().assign(name=name, kind=kind)[list(FIGURE_COLUMNS)]
-
-
-def _tells_apart(scores: Scores) -> bool:
-    """Does any session have two different scores?"""
-    values = np.where(np.isfinite(scores.values), scores.values, -np.inf)
-    high = values.max(axis=1)
-    low = np.where(np.isfinite(scores.values), scores.values, np.inf).min(axis=1)
-    return bool((high > low).any())

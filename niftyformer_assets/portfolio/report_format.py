@@ -5,6 +5,15 @@ from __future__ import annotations
 import math
 
 NONE = "–"
+STATUS_NAMES = {
+    "short_of_cash": "not enough cash",
+    "no_price": "no candle that session",
+    "locked": "high equal to low: locked at its price band",
+    "no_volume": "no volume that session",
+    "unaffordable": "one share costs more than its place in the portfolio",
+    "no_place": "no place free, because a sale was blocked",
+    "proceeds_below_costs": "a sale would not have paid its own charges",
+}
 
 
 def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
@@ -32,11 +41,17 @@ def interval(low: float | None, high: float | None, *, share: bool = False, digi
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
-def probability(value: float | None) -> str:
-    """`p = 0.40`, `p < 0.001`."""
+def p_value(value: float | None) -> str:
+    """`< 0.001`, `0.012`, `0.40`, for tables."""
     if value is None or not math.isfinite(value):
-        return f"p {NONE}"
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+        return NONE
+    return "< 0.001" if value < 0.001 else number(value, 3 if value < 0.1 else 2)
+
+
+def probability(value: float | None) -> str:
+    """The same in a sentence: `p = 0.40`, `p < 0.001`."""
+    told = p_value(value)
+    return f"p {told}" if told.startswith(("<", NONE)) else f"p = {told}"
 
 
 def rupees(value: float | None, digits: int = 0) -> str:

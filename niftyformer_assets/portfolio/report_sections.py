@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio import pictures, pictures_scores
-from niftyformer_assets.portfolio.metrics import drawdown, monthly_returns
+from niftyformer_assets.portfolio.metrics import drawdown, excess_span, monthly_returns
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL, Evidence
 from niftyformer_assets.portfolio.report_format import (
     NONE,
     count,
     interval,
     number,
+    p_value,
     percent,
     probability,
     readable_name,
@@ -53,10 +54,11 @@ def results(evidence: Evidence) -> Section:
     return Section(
         "Results",
         (
-            f"Every predictor trades the same way, from {rupees(result.strategy.capital)}, on the same "
-            f"{len(result.returns)} sessions ({result.dates[1]} to {result.dates[-1]}), after costs; only the indices "
-            "bear none. Intervals are of 95%, by resampling blocks of sessions. A return a year that so short a window "
-            "gives is an extrapolation.",
+            f"Every predictor trades the same way, from {rupees(result.strategy.capital)}, in the same window "
+            f"({result.dates[1]} to {result.dates[-1]}), after costs; only the indices bear none. On "
+            f"{len(result.returns)} of its {len(result.dates) - 1} sessions something can be earned: the first scores "
+            f"trade at the {result.strategy.trade_at} of the first one. {_of_excess(len(result.returns))} "
+            "Intervals are of 95%, by resampling blocks of sessions, for differences the same ones of both.",
         ),
         (
             headline_table(evidence),
@@ -77,6 +79,12 @@ def results(evidence: Evidence) -> Section:
     )
 
 
+def _of_excess(sessions: int) -> str:
+    if excess_span(sessions) == "year":
+        return "What one earned above another is the difference of their annual returns (geometric, 252 sessions)."
+    return "What one earned above another is the difference of their returns of the window, which is no whole year."
+
+
 def headline_table(evidence: Evidence) -> Table:
     """The model beside its rivals and the benchmarks, best excess return first within each kind."""
     names = evidence.figures.drop_duplicates("name")
@@ -84,11 +92,12 @@ def headline_table(evidence: Evidence) -> Table:
         kind=names["kind"].map({"model": 0, "baseline": 1, "benchmark": 2}),
         excess=[evidence.figure("excess_return_equal_weight", name) for name in names["name"]],
     ).sort_values(["kind", "excess"], ascending=[True, False], kind="stable")
+    a_year = excess_span(len(evidence.result.returns)) == "year"
     return Table(
         (
             "",
             "return of the window",
-            "above equal weight, a year",
+            *(("return a year", "above equal weight, a year") if a_year else ("above equal weight",)),
             "95% interval",
             "Sharpe ratio",
             "95% interval",
@@ -97,7 +106,7 @@ def headline_table(evidence: Evidence) -> Table:
             "costs, of capital",
             "rank IC (t)",
         ),
-        [_headline_row(evidence, str(name)) for name in order["name"]],
+        [_headline_row(evidence, str(name), a_year) for name in order["name"]],
         strong=frozenset({0}),
         caption=f"{len(evidence.result.returns)} sessions each. Rank IC: of the scores with the return from the first "
         "possible fill to one session later.",
@@ -110,12 +119,12 @@ def all_figures(evidence: Evidence) -> Section:
         "share": lambda value: percent(value, 2),
         "rupees": rupees,
         "correlation": lambda value: number(value, 4),
-        "probability": lambda value: number(value, 3),
+        "probability": percent,
     }
     figures = evidence.figures
     rows = []
     for row in figures[figures["name"] == MODEL].to_dict("records"):
-        told = write.get(row["unit"], number)
+        told = p_value if row["metric"].startswith("p_") else write.get(row["unit"], number)
         spread = f"{told(row['low'])} to {told(row['high'])}" if np.isfinite(row["low"]) else NONE
         name = METRIC_NAMES.get(row["metric"], row["metric"].replace("_", " "))
         rows.append((name, told(row["value"]), spread, number(row["t"], 1), count(row["sessions"]), row["note"]))
@@ -123,7 +132,7 @@ def all_figures(evidence: Evidence) -> Section:
     return Section("All figures of the model", (), (Table(columns, rows, words=True),))
 
 
-def _headline_row(evidence: Evidence, name: str) -> tuple[str, ...]:
+def _headline_row(evidence: Evidence, name: str, a_year: bool) -> tuple[str, ...]:
     def value(metric: str, column: str = "value") -> float:
         return evidence.figure(metric, name, column)
 
@@ -132,8 +141,9 @@ def _headline_row(evidence: Evidence, name: str) -> tuple[str, ...]:
     return (
         readable_name(name),
         percent(value("total_return"), signed=True),
+        *((percent(value("annual_return"), signed=True),) if a_year else ()),
         percent(value(excess), signed=True),
-        interval(value(excess, "low"), value(excess, "high"), share=True, digits=0),
+        interval(value(excess, "low"), value(excess, "high"), share=True, digits=1),
         number(value("sharpe")),
         interval(value("sharpe", "low"), value("sharpe", "high"), digits=1),
         percent(value("max_drawdown")),
@@ -200,7 +210,7 @@ def months(evidence: Evidence) -> Section:
             rows.append([name, *(percent(value, signed=True) for value in values)])
             shade.append([value / FULL_SHADE for value in values])
     names, excess, ic = _by_month(evidence)
-    better = int((excess > 0).sum())
+    better = int((excess > 1e-9).sum())
     return Section(
         "Month by month",
         (
@@ -219,8 +229,8 @@ def months(evidence: Evidence) -> Section:
 def _by_month(evidence: Evidence) -> tuple[list[str], np.ndarray, np.ndarray]:
     dates = evidence.result.dates
     month = pd.Series(dates[1:].astype("datetime64[M]").astype(str))
-    growth = pd.DataFrame({"ours": 1 + evidence.result.returns, "equal": 1 + evidence.equal_weight.returns})
-    growth = growth.groupby(month).prod()
+    curves = {"ours": evidence.result.nav, "equal": evidence.equal_weight.nav}
+    growth = pd.DataFrame({name: nav[1:] / nav[:-1] for name, nav in curves.items()}).groupby(month).prod()
     made = pd.Series(dates.astype("datetime64[M]").astype(str))
     ic = evidence.coefficients["rank_ic"].groupby(made).mean().reindex(growth.index)
     return list(growth.index), (growth["ours"] - growth["equal"]).to_numpy(), ic.to_numpy()

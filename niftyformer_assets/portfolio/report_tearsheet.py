@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from niftyformer_assets.portfolio.metrics import YEAR
+from niftyformer_assets.portfolio.metrics import YEAR, session_returns
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, Evidence
 from niftyformer_assets.store.atomic import write_text
 
@@ -30,9 +30,9 @@ def write_tearsheet(path: Path, evidence: Evidence, title: str) -> str:
     if not result.returns.any():
         return "No tear sheet: QuantStats cannot show a strategy that never had a return."
     name, nav = next(iter(evidence.indices.items()), (EQUAL_WEIGHT, evidence.equal_weight.nav))
-    days = pd.DatetimeIndex(result.dates[1:].astype("datetime64[ns]"))
+    days = pd.DatetimeIndex(result.earning_dates.astype("datetime64[ns]"))
     ours = pd.Series(result.returns, index=days, name=title)
-    theirs = pd.Series(nav[1:] / nav[:-1] - 1, index=days, name=name)
+    theirs = pd.Series(session_returns(nav, result.strategy.trade_at), index=days, name=name)
     try:
         content = _tearsheet(ours, theirs, result.strategy.risk_free_rate, title, path)
     # A library's page is no reason to lose the report: whatever goes wrong in it is said instead.

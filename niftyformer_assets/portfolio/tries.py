@@ -33,6 +33,15 @@ def remember_try(folder: Path, settings: Mapping[str, Any], first: str, last: st
     )
 
 
+def count_variants(folder: Path, settings: Mapping[str, Any], first: str, last: str) -> int:
+    """How many variants were tried on any of the sessions first..last, that of `settings` included.
+
+    The one count of the report, of the web UI and of the comparison. A file of settings that no
+    report was made of has tried nothing.
+    """
+    return len(tried_on(folder, first, last) | {variant_id(settings)})
+
+
 def tried_on(folder: Path, first: str, last: str) -> set[str]:
     """The variants of which a report was made on any of the sessions first..last.
 

@@ -3,6 +3,8 @@
 The claim that counts is a narrow one: do these scores pick better stocks than the same scores under
 shuffled names, which trade as often and pay as much? Everything else (the market, the number of
 stocks held, the costs) such random portfolios share.
+
+The report, the metadata in the web UI, the terminal and the comparison all take their words from here.
 """
 
 from __future__ import annotations
@@ -11,35 +13,53 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from niftyformer_assets.portfolio.report_format import count, interval, number, percent, probability
+from niftyformer_assets.portfolio.report_format import count, interval, number, percent, probability, readable_name
 
 SIGNIFICANCE = 0.05
 SURE = 0.95
+INVESTED = 0.9
+SPAN_NAMES = {"year": "a year", "window": "over the window"}
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a verdict rests on. Returns and excess are annualised shares after costs; NaN = unknown.
+    """What a verdict rests on. Shares of 1, after costs; NaN = unknown.
 
-    p_random: chance that shuffled names do at least as well; portfolios: how many were tried.
-    excess, excess_low, excess_high: over the equal-weight universe, with its 95% interval.
+    unjudged: why the portfolio says nothing about the scores, in words; empty where it does.
+    p_random, p_worse: chance that shuffled names do at least as well, and at least as badly;
+        portfolios: how many were tried.
+    excess, excess_low, excess_high: over the equal-weight universe, with its 95% interval, by
+        `metrics.excess_return`; span: what it is over, year or window.
+    rival: the baseline that earned most, empty without one; rival_excess, rival_low, rival_high: what
+        the model earned more than it, with its 95% interval, on the same sessions.
     rank_ic, rank_ic_t: of the traded scores with the return of the session after they could trade.
     sharpe, sharpe_low, sharpe_high: with its 95% interval.
-    part: test, validation, …; sessions: how many it has.
-    variants: how many experiments were tried on these sessions; deflated: the probability that the
-        true Sharpe ratio is above what the best of so many without skill would show.
+    exposure: the invested share of the value, mean over sessions. cash_yield: what the rest earned, a year.
+    part: test, validation, …; sessions: on how many of it something could be earned.
+    variants: how many experiments had been tried on these sessions when this was counted; deflated:
+        the probability that the true Sharpe ratio is above what the best of so many without skill
+        would show.
     """
 
+    unjudged: str
     p_random: float
+    p_worse: float
     portfolios: int
     excess: float
     excess_low: float
     excess_high: float
+    span: str
+    rival: str
+    rival_excess: float
+    rival_low: float
+    rival_high: float
     rank_ic: float
     rank_ic_t: float
     sharpe: float
     sharpe_low: float
     sharpe_high: float
+    exposure: float
+    cash_yield: float
     part: str
     sessions: int
     variants: int
@@ -56,51 +76,69 @@ class Verdict:
 
 def verdict(standing: Standing) -> Verdict:
     """The verdict on one strategy."""
-    return Verdict(
-        (
+    if standing.unjudged:
+        said = [_headline(standing), _exposure(standing), _uncertainty(standing), _selection(standing)]
+    else:
+        said = [
             _headline(standing),
             _against_random(standing),
+            against_baseline(standing),
             _against_equal_weight(standing),
+            _exposure(standing),
             _ranking(standing),
             _uncertainty(standing),
             _selection(standing),
-        ),
-        mood(standing),
-    )
+        ]
+    return Verdict(tuple(sentence for sentence in said if sentence), mood(standing))
 
 
 def mood(standing: Standing) -> Literal["good", "none", "bad"]:
     """Good only where every yardstick agrees; bad where shuffled names are significantly better."""
-    if standing.p_random > 1 - SIGNIFICANCE:
+    if standing.unjudged:
+        return "none"
+    if standing.p_worse <= SIGNIFICANCE:
         return "bad"
-    deflation_holds = standing.variants <= 1 or standing.deflated >= SURE
-    if standing.p_random <= SIGNIFICANCE and standing.excess_low > 0 and deflation_holds:
-        return "good"
-    return "none"
+    return "good" if standing.p_random <= SIGNIFICANCE and not _doubts(standing) else "none"
 
 
 def in_short(standing: Standing) -> str:
     """Three words or so, for a table."""
+    if standing.unjudged:
+        return "not judged"
     if not math.isfinite(standing.p_random):
         return "not compared"
-    if standing.p_random > 1 - SIGNIFICANCE:
+    if standing.p_worse <= SIGNIFICANCE:
         return "worse than random"
     if standing.p_random > SIGNIFICANCE:
         return "not distinguishable from random"
-    return "better than random" if mood(standing) == "good" else "better than random, not beyond doubt"
+    return "better than random, not beyond doubt" if _doubts(standing) else "better than random"
+
+
+def _doubts(standing: Standing) -> list[str]:
+    """Which yardsticks do not agree that it is better."""
+    doubts = []
+    if not standing.excess_low > 0:
+        doubts.append("the return above equal weight may be none")
+    if standing.rival and not standing.rival_excess > 0:
+        doubts.append(f"the baseline {readable_name(standing.rival)} did as well or better")
+    if standing.variants > 1 and not standing.deflated >= SURE:
+        doubts.append(f"it is one of {standing.variants} variants")
+    return doubts
 
 
 def _headline(standing: Standing) -> str:
     p = probability(standing.p_random)
+    if standing.unjudged:
+        return f"Not judged: {standing.unjudged}."
     if not math.isfinite(standing.p_random):
         return "Not compared with random scores."
-    if standing.p_random > 1 - SIGNIFICANCE:
-        return f"Worse than random scores: {p}."
+    if standing.p_worse <= SIGNIFICANCE:
+        return f"Worse than random scores: {probability(standing.p_worse)}."
     if standing.p_random > SIGNIFICANCE:
         return f"Not distinguishable from random scores: {p}."
-    if mood(standing) == "good":
-        return f"Better than random scores: {p}."
-    return f"Better than random scores ({p}), but not beyond doubt."
+    if doubts := _doubts(standing):
+        return f"Better than random scores ({p}), but not beyond doubt: {'; '.join(doubts)}."
+    return f"Better than random scores: {p}."
 
 
 def _against_random(standing: Standing) -> str:
@@ -114,25 +152,50 @@ def _against_random(standing: Standing) -> str:
     )
 
 
+def against_baseline(standing: Standing) -> str:
+    """The model against the best baseline; empty where none was traded."""
+    if not standing.rival:
+        return ""
+    told = _difference(standing.rival_excess, standing.rival_low, standing.rival_high, standing.span)
+    return f"On the same sessions it earned {told} the best baseline, {readable_name(standing.rival)}."
+
+
 def _against_equal_weight(standing: Standing) -> str:
     if not math.isfinite(standing.excess):
         return "It was not compared with the equal-weight universe."
-    side = "more" if standing.excess >= 0 else "less"
-    spread = interval(standing.excess_low, standing.excess_high, share=True, digits=1)
-    if standing.excess_low > 0 or standing.excess_high < 0:
-        sure = "the interval leaves out zero"
+    told = _difference(standing.excess, standing.excess_low, standing.excess_high, standing.span)
+    return f"It earned {told} holding all stocks of the universe in equal parts."
+
+
+def _difference(value: float, low: float, high: float, span: str) -> str:
+    """`3.1 percentage points a year more (…) than`."""
+    size = number(100 * abs(value), 1)
+    if size == number(0, 1):
+        amount, joined = "as much, to a tenth of a percentage point,", "as"
     else:
-        sure = "the interval includes zero"
+        amount = f"{size} percentage points {SPAN_NAMES[span]} {'more' if value > 0 else 'less'}"
+        joined = "than"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{amount} {joined}"
+    zero = "leaves out" if low > 0 or high < 0 else "includes"
+    spread = interval(low, high, share=True, digits=1)
+    return f"{amount} (95% interval of the difference {spread}: it {zero} zero) {joined}"
+
+
+def _exposure(standing: Standing) -> str:
+    if not standing.exposure < INVESTED:
+        return ""
+    rest = f"{percent(standing.cash_yield)} a year" if standing.cash_yield else "nothing"
     return (
-        f"It earned {number(100 * abs(standing.excess), 1)} percentage points a year {side} than holding all stocks of "
-        f"the universe in equal parts (95% interval of the difference {spread}: {sure})."
+        f"Only {percent(standing.exposure, 0)} of the value was invested on average; the rest lay in cash, which "
+        f"earned {rest}."
     )
 
 
 def _ranking(standing: Standing) -> str:
     if not math.isfinite(standing.rank_ic):
         return "The scores have no rank correlation with returns, because they do not tell stocks apart."
-    figures = f"mean rank IC {number(standing.rank_ic, 3, signed=True)}, t = {number(standing.rank_ic_t, 1)}"
+    figures = f"mean rank IC {number(standing.rank_ic, 3, signed=True)}, t = {number(standing.rank_ic_t, 2)}"
     if standing.rank_ic_t >= 2:
         return f"The scores rank the stocks better than chance on the step that is traded ({figures})."
     if standing.rank_ic_t <= -2:
@@ -141,29 +204,34 @@ def _ranking(standing: Standing) -> str:
 
 
 def _uncertainty(standing: Standing) -> str:
-    years = standing.sessions / 252
-    error = 1 / math.sqrt(years) if years > 0 else math.nan
-    spread = interval(standing.sharpe_low, standing.sharpe_high)
+    if standing.sessions == 0:
+        return f"There is no {standing.part} session on which something could be earned."
+    error = 1 / math.sqrt(standing.sessions / 252)
+    told = (
+        f"here the ratio is {number(standing.sharpe)}, with a 95% interval of "
+        f"{interval(standing.sharpe_low, standing.sharpe_high)}"
+        if math.isfinite(standing.sharpe)
+        else "here it has none"
+    )
     return (
-        f"All this rests on {count(standing.sessions)} {standing.part} sessions. Over so many, the standard error of "
-        f"an annualised Sharpe ratio is about {number(error, 1)}; here the ratio is {number(standing.sharpe)}, with a "
-        f"95% interval of {spread}."
+        f"All this rests on {count(standing.sessions)} {standing.part} sessions on which something could be earned. "
+        f"Over so many, the standard error of an annualised Sharpe ratio is about {number(error, 1)}; {told}."
     )
 
 
 def _selection(standing: Standing) -> str:
     if standing.variants <= 1:
         return (
-            "One variant has been tried on these sessions. The figures of a window that was looked at while choosing "
-            "a variant are no test results."
+            "One variant had been tried on these sessions when this was written. The figures of a window that was "
+            "looked at while choosing a variant are no test results."
         )
     chance = (
         f"the probability that its true Sharpe ratio beats the best of so many without skill is "
-        f"{percent(standing.deflated, 0)}"
+        f"{percent(standing.deflated)}"
         if math.isfinite(standing.deflated)
         else "no correction for that could be computed"
     )
     return (
-        f"{standing.variants} variants have been tried on these sessions: {chance}. Whatever was chosen by looking at "
-        "this window makes its figures no test results."
+        f"{standing.variants} variants had been tried on these sessions when this was written: {chance}. Whatever was "
+        "chosen by looking at this window makes its figures no test results."
     )

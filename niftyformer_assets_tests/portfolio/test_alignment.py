@@ -134,5 +134,5 @@ def test_nmdc_on_real_candles_is_crossed_without_a_gain() -> None:
     )
     t = int(np.searchsorted(dates, np.datetime64("2022-10-27")))
     within = arrays["close"][t, 0] / arrays["open"][t, 0] - 1
-    assert result.returns[t - 1] == pytest.approx(within, abs=0.001)
+    assert result.nav[t] / result.nav[t - 1] - 1 == pytest.approx(within, abs=0.001)
     assert arrays["close"][t, 0] / arrays["close"][t - 1, 0] - 1 > 0.9

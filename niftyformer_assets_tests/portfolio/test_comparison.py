@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -10,30 +11,47 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.portfolio.comparison import COLUMNS, EXCESS, model_comparison, write_comparison
+from niftyformer_assets.portfolio.comparison import COLUMNS, EXCESS, Comparison, model_comparison, write_comparison
 from niftyformer_assets.portfolio.comparison_page import picture, sentences
-from niftyformer_assets.portfolio.metrics import deflated_sharpe, sharpe
 from niftyformer_assets.portfolio.report import write_report
-from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets.portfolio.tries import count_variants, remember_try
 from niftyformer_assets.store.workspace import ExperimentFolder
-from niftyformer_assets_tests.portfolio.report_example import background, example
+from niftyformer_assets_tests.portfolio.report_example import Example, background, example
 from niftyformer_assets_tests.portfolio.test_report import read
 
 
 @pytest.fixture(scope="module")
 def experiments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ExperimentFolder]:
+    """Reports made one after the other, each counting what was tried before it."""
     root = tmp_path_factory.mktemp("experiments")
     market = example()
     for name, skill, part in (("skilled", 1.0, "test"), ("lucky", 0.0, "test"), ("earlier", 0.0, "validation")):
-        evidence = market.evidence(skill=skill, part=part, portfolios=100)
+        window = span(market, part)
+        variants = count_variants(root / "tries", settings(name), *window)
+        evidence = market.evidence(skill=skill, part=part, portfolios=100, variants=variants)
         write_report(root / name / "backtest", evidence, background(name), tearsheet=False)
+        remember_try(root / "tries", settings(name), *window)
     shutil.copytree(root / "lucky", root / "damaged")
     (root / "damaged" / "backtest" / "metrics.json").write_text("{", encoding="utf-8")
     return {name: ExperimentFolder(root / name) for name in ("lucky", "skilled", "earlier", "never run", "damaged")}
 
 
+def settings(name: str) -> dict[str, str]:
+    return {"name": name, "decides": name}
+
+
+def span(market: Example, part: str) -> tuple[str, str]:
+    dates = market.scope.axes.dates[getattr(market.scope.split, part)]
+    return str(dates[0]), str(dates[-1])
+
+
+def compared(experiments: dict[str, ExperimentFolder], *names: str, tries: Path | None = None) -> Comparison:
+    root = experiments["lucky"].root.parent
+    return model_comparison({name: experiments[name] for name in names or experiments}, tries or root / "tries")
+
+
 def test_models_and_baselines_are_ranked(experiments: dict[str, ExperimentFolder]) -> None:
-    comparison = model_comparison(experiments)
+    comparison = compared(experiments)
     table = comparison.table
     assert list(table.columns) == list(COLUMNS)
     assert table.iloc[0]["experiment"] == "skilled"
@@ -48,19 +66,44 @@ def test_models_and_baselines_are_ranked(experiments: dict[str, ExperimentFolder
     assert (models[f"{EXCESS}_low"] < models[EXCESS]).all()
 
 
-def test_only_models_on_overlapping_sessions_count_as_tried(experiments: dict[str, ExperimentFolder]) -> None:
-    table = model_comparison(experiments).table
+def test_verdict_and_luck_are_those_of_the_reports(experiments: dict[str, ExperimentFolder]) -> None:
+    table = compared(experiments).table
     models = table[table["kind"] == "model"].set_index("experiment")
-    assert models["variants"].to_dict() == {"skilled": 2, "lucky": 2, "earlier": 1}
-    nav = {name: read_parquet(experiments[name].backtest / "nav.parquet")["nav"] for name in ("skilled", "lucky")}
-    returns = {name: (values / values.shift() - 1).dropna().to_numpy() for name, values in nav.items()}
-    tried = [float(sharpe(each, 0.06)) for each in returns.values()]
-    expected = deflated_sharpe(returns["skilled"], 0.06, tried)
-    assert models.loc["skilled", "deflated_sharpe"] == pytest.approx(expected)
+    assert models["variants"].to_dict() == {"skilled": 1, "lucky": 2, "earlier": 1}
+    for name in models.index:
+        content = json.loads((experiments[name].backtest / "metrics.json").read_text(encoding="utf-8"))
+        assert models.loc[name, "verdict"] == content["in_short"]
+        assert models.loc[name, "deflated_sharpe"] == content["standing"]["deflated"]
+        figures = pd.DataFrame(content["figures"]).set_index(["name", "metric"])["value"]
+        for each in ("total_return", EXCESS, "sharpe", "p_total_return"):
+            assert models.loc[name, each] == figures["model", each]
+
+
+def test_a_report_that_counted_too_few_variants_is_to_be_made_again(experiments: dict[str, ExperimentFolder]) -> None:
+    comparison = compared(experiments)
+    table = comparison.table[comparison.table["kind"] == "model"].set_index("experiment")
+    assert table["variants_now"].to_dict() == {"skilled": 2, "lucky": 2, "earlier": 1}
+    assert comparison.outdated["experiment"].tolist() == ["skilled"]
+    said = sentences(comparison)
+    assert said[0] == "None of 3 models is better than random scores beyond doubt."
+    assert any("outdated: skilled (counted 1, by now 2). Materialize backtest_report again" in each for each in said)
+
+
+def test_a_verdict_that_counted_all_stands(experiments: dict[str, ExperimentFolder], tmp_path: Path) -> None:
+    remember_try(tmp_path, settings("skilled"), *span(example(), "test"))
+    said = sentences(compared(experiments, "skilled", "earlier", tries=tmp_path))
+    assert said[0] == "Better than random scores beyond doubt: skilled, of 2 models."
+    assert not any("outdated" in each for each in said)
+
+
+def test_the_best_baseline_is_named_as_in_the_report(experiments: dict[str, ExperimentFolder]) -> None:
+    content = json.loads((experiments["skilled"].backtest / "metrics.json").read_text(encoding="utf-8"))
+    assert content["verdict"][2] in sentences(compared(experiments))
+    assert content["verdict"][2].endswith("than the best baseline, random scores.")
 
 
 def test_missing_and_damaged_reports_are_named(experiments: dict[str, ExperimentFolder]) -> None:
-    comparison = model_comparison(experiments)
+    comparison = compared(experiments)
     assert set(comparison.without_report) == {"never run", "damaged"}
     assert "materialize" in comparison.without_report["never run"]
     assert "damaged" in comparison.without_report["damaged"]
@@ -68,7 +111,7 @@ def test_missing_and_damaged_reports_are_named(experiments: dict[str, Experiment
 
 
 def test_the_page_and_the_table_are_written(experiments: dict[str, ExperimentFolder], tmp_path: Path) -> None:
-    comparison = model_comparison(experiments)
+    comparison = compared(experiments)
     write_comparison(tmp_path / "comparison.csv", tmp_path / "comparison.html", comparison)
     again = pd.read_csv(io.BytesIO((tmp_path / "comparison.csv").read_bytes()))
     assert list(again.columns) == list(COLUMNS)
@@ -76,19 +119,20 @@ def test_the_page_and_the_table_are_written(experiments: dict[str, ExperimentFol
     reader = read((tmp_path / "comparison.html").read_text(encoding="utf-8"))
     assert reader.headings == ["Comparison of experiments", "Models", "Everything, ranked", "Without a report"]
     text = " ".join(reader.text)
-    assert "Better than random scores beyond doubt: skilled, of 3 models." in text
+    assert "None of 3 models is better than random scores beyond doubt." in text
+    assert "over the window" in text
     assert "different windows" in text
     assert picture(comparison).startswith(b"\x89PNG")
 
 
 def test_one_experiment_is_enough(experiments: dict[str, ExperimentFolder], tmp_path: Path) -> None:
-    comparison = model_comparison({"lucky": experiments["lucky"]})
+    comparison = compared(experiments, "lucky")
     assert sentences(comparison)[0] == "lucky: not distinguishable from random."
     write_comparison(tmp_path / "comparison.csv", tmp_path / "comparison.html", comparison)
 
 
 def test_none_is_said_to_be_none(experiments: dict[str, ExperimentFolder], tmp_path: Path) -> None:
-    comparison = model_comparison({"never run": experiments["never run"]})
+    comparison = compared(experiments, "never run")
     assert sentences(comparison)[0] == "No experiment has a report yet."
     write_comparison(tmp_path / "comparison.csv", tmp_path / "comparison.html", comparison)
     read((tmp_path / "comparison.html").read_text(encoding="utf-8"))

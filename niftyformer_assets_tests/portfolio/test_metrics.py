@@ -18,6 +18,10 @@ def varied(returns: np.ndarray) -> bool:
     return float(returns.std()) > 1e-6
 
 
+def calmar(returns: np.ndarray) -> np.ndarray:
+    return metrics.calmar(metrics.annual_return(returns), metrics.max_drawdown(returns))
+
+
 @given(returns=series)
 def test_agrees_with_empyrical(returns: np.ndarray) -> None:
     rate = metrics.session_rate(RATE)
@@ -31,7 +35,7 @@ def test_agrees_with_empyrical(returns: np.ndarray) -> None:
         pairs.append((metrics.sharpe(returns, RATE), empyrical.sharpe_ratio(returns, risk_free=rate)))
     if (returns < -1e-6).any():
         pairs.append((metrics.sortino(returns, RATE), empyrical.sortino_ratio(returns, required_return=rate)))
-        pairs.append((metrics.calmar(returns), empyrical.calmar_ratio(returns)))
+        pairs.append((calmar(returns), empyrical.calmar_ratio(returns)))
     for ours, theirs in pairs:
         assert float(ours) == pytest.approx(float(theirs), rel=1e-10, abs=1e-10)
 
@@ -55,7 +59,7 @@ def test_by_hand() -> None:
 
 def test_undefined_figures_are_nan_and_warn_of_nothing() -> None:
     constant = np.full(20, 0.01)
-    for figure in (metrics.sharpe(constant), metrics.sortino(constant), metrics.calmar(constant)):
+    for figure in (metrics.sharpe(constant), metrics.sortino(constant), calmar(constant)):
         assert math.isnan(float(figure))
     for returns in (np.array([]), np.array([0.01])):
         for figure in (metrics.volatility, metrics.sharpe, metrics.sortino):
@@ -143,7 +147,44 @@ def test_rows_are_portfolios() -> None:
         metrics.sharpe,
         metrics.sortino,
         metrics.max_drawdown,
-        metrics.calmar,
+        calmar,
         metrics.win_rate,
     ):
         np.testing.assert_allclose(figure(returns), [float(figure(row)) for row in returns], rtol=1e-12)
+
+
+def test_sessions_are_those_on_which_something_could_be_earned() -> None:
+    nav = np.array([[100.0, 99.0, 110.0, 99.0], [100.0, 100.0, 100.0, 120.0]])
+    at_open, at_close = (metrics.session_returns(nav, trade_at) for trade_at in ("open", "close"))
+    np.testing.assert_allclose(at_open, [[-0.01, 1 / 9, -0.1], [0, 0, 0.2]])
+    np.testing.assert_allclose(
+        at_close, [[0.1, -0.1], [0, 0.2]]
+    )  # the charges of the first fills count with what follows
+    for returns in (at_open, at_close):
+        np.testing.assert_allclose(metrics.total_return(returns), nav[:, -1] / nav[:, 0] - 1)
+    assert metrics.session_returns(nav[0, :2], "close").shape == (0,)
+
+
+@pytest.mark.parametrize(("sessions", "span"), [(84, "window"), (251, "window"), (252, "year"), (600, "year")])
+def test_an_excess_is_the_difference_of_what_stands_beside_it(sessions: int, span: str) -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.normal(0.001, 0.02, sessions), rng.normal(0.0005, 0.01, sessions)
+    figure = {"year": metrics.annual_return, "window": metrics.total_return}[span]
+    assert metrics.excess_span(sessions) == span
+    assert float(metrics.excess_return(ours, theirs)) == pytest.approx(float(figure(ours) - figure(theirs)))
+    assert float(metrics.excess_return(theirs, ours)) == pytest.approx(float(figure(theirs) - figure(ours)))
+
+
+@given(ours=series, seed=st.integers(0, 1000))
+def test_an_excess_has_the_sign_of_its_t(ours: np.ndarray, seed: int) -> None:
+    """The mean difference of plain returns may have another sign: a volatile series can lose with a positive mean."""
+    theirs = np.random.default_rng(seed).normal(0, 0.05, len(ours))
+    value, t = float(metrics.excess_return(ours, theirs)), metrics.excess_t(ours, theirs)
+    assert abs(value) < 1e-9 or np.sign(value) == np.sign(t)
+
+
+def test_equal_series_are_no_better_than_each_other() -> None:
+    ours = np.random.default_rng(0).normal(0, 0.02, 300)
+    nav = 1e6 * np.concatenate([[1], np.cumprod(1 + ours)])
+    again = metrics.session_returns(3 * nav, "open")
+    assert math.isnan(metrics.excess_t(ours, again))

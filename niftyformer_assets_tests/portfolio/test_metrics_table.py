@@ -28,9 +28,9 @@ def test_every_figure_with_its_sessions_and_the_headlines_with_their_uncertainty
     coefficients = information_coefficients(scores, realised_returns(market, "close"))
     null = permutation_null(scores, market, STRATEGY, CostSettings(), portfolios=20)
     benchmark = np.linspace(1.0, 1.1, 120)
-    table = summary(result, benchmark, 2 * benchmark, coefficients, null, tried=[0.1, 0.4, 2.0])
+    table = summary(result, benchmark, 2 * benchmark, coefficients, null, variants=3)
     assert tuple(table.columns) == COLUMNS
-    assert (table["sessions"] == 119).drop(["ic", "rank_ic"]).all()
+    assert (table["sessions"] == 118).drop(["ic", "rank_ic"]).all()
     assert table.loc[["ic", "rank_ic"], "sessions"].tolist() == [118, 118]
     headlines = ["sharpe", "ic", "rank_ic", "excess_return", "excess_return_equal_weight"]
     assert table.loc[headlines, ["low", "high", "t"]].notna().all(axis=None)
@@ -38,9 +38,12 @@ def test_every_figure_with_its_sessions_and_the_headlines_with_their_uncertainty
     assert (table.loc[headlines, "value"] < table.loc[headlines, "high"]).all()
 
     assert table.loc["sharpe", "value"] == float(metrics.sharpe(result.returns, 0.06))
-    excess = result.returns - (benchmark[1:] / benchmark[:-1] - 1)
-    assert table.loc["excess_return", "value"] == pytest.approx(excess.mean() * 252)
-    assert table.loc["excess_return", "t"] == pytest.approx(excess.mean() / excess.std(ddof=1) * np.sqrt(119))
+    ours, theirs = result.nav[-1] / result.nav[0], benchmark[-1] / benchmark[0]
+    assert table.loc["excess_return", "value"] == pytest.approx(ours - theirs)
+    assert "of the window, less than a year" in table.loc["excess_return", "note"]
+    apart = np.log(result.nav[2:] / np.r_[result.nav[0], result.nav[2:-1]])
+    apart -= np.log(benchmark[2:] / np.r_[benchmark[0], benchmark[2:-1]])
+    assert table.loc["excess_return", "t"] == pytest.approx(apart.mean() / apart.std(ddof=1) * np.sqrt(118))
     assert table.loc["excess_return_equal_weight", "value"] == pytest.approx(table.loc["excess_return", "value"])
     trips = result.round_trips.dropna(subset="closed")
     assert table.loc["trade_win_rate", "value"] == pytest.approx((trips["profit"] > 0).mean())
@@ -75,5 +78,26 @@ def test_performance_of_a_curve_has_the_names_of_the_table(market_and_scores) ->
     market, scores = market_and_scores
     result = run_backtest(scores, market, STRATEGY, CostSettings())
     table = summary(result)
-    for name, value in performance(result.nav, 0.06).items():
+    for name, value in performance(result.nav, STRATEGY).items():
         assert table.loc[name, "value"] == value
+
+
+def test_over_a_year_and_more_the_excess_is_that_of_the_annual_returns() -> None:
+    rng = np.random.default_rng(1)
+    market = plain_market(100 * np.exp(np.cumsum(rng.normal(0, 0.02, (300, 20)), axis=0)), start="2024-01-01")
+    result = run_backtest(Scores(market.axes, rng.normal(size=(300, 20))), market, STRATEGY, CostSettings())
+    other = np.linspace(1.0, 1.4, 300)
+    table = summary(result, None, other)
+    annual = performance(other, STRATEGY)["annual_return"]
+    over = table.loc["excess_return_equal_weight"]
+    assert over["value"] == pytest.approx(table.loc["annual_return", "value"] - annual)
+    assert over["low"] < over["value"] < over["high"]
+    assert over["note"] == "annual return less that of the equal-weight universe"
+
+
+def test_what_moves_by_rounding_alone_has_no_ratio() -> None:
+    """Interest on idle cash, in whole paise, is no strategy with a Sharpe ratio of thousands."""
+    nav = np.r_[1000, np.round(1000 * 1.0002 ** np.arange(99), 2)]
+    figures = performance(nav, STRATEGY)
+    assert np.isnan([figures["sharpe"], figures["sortino"]]).all()
+    assert figures["total_return"] == pytest.approx(0.02, abs=0.001)

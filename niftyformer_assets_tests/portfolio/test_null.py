@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from niftyformer_assets.portfolio import metrics
 from niftyformer_assets.portfolio.backtest import run_backtest
 from niftyformer_assets.portfolio.deciles import realised_returns
-from niftyformer_assets.portfolio.null import Null, permutation_null
+from niftyformer_assets.portfolio.null import Null, Place, permutation_null
 from niftyformer_assets.portfolio.scores import Scores, random_scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.portfolio.ties import lots
@@ -75,10 +77,41 @@ def test_same_seed_same_null_whatever_the_processors(monkeypatch: pytest.MonkeyP
 
 def test_band_and_figures_of_the_null() -> None:
     nav = np.array([[1.0, 1.0, 2.0], [1.0, 1.2, 1.0], [1.0, 1.1, 3.0]])
-    null = Null(nav, 0.0)
+    null = Null(nav, StrategySettings(trade_at="open", risk_free_rate=0.0))
     np.testing.assert_allclose(null.band([0.0, 0.5, 1.0]), [[1, 1, 1], [1, 1.1, 2], [1, 1.2, 3]])
     np.testing.assert_allclose(null.total_return, [1, 0, 2])
     np.testing.assert_allclose(null.sharpe, metrics.sharpe(nav[:, 1:] / nav[:, :-1] - 1))
+
+
+def place_of(own: np.ndarray, null: np.ndarray) -> dict[str, Place]:
+    """Of one equity curve among others, rupees."""
+    market = plain_market(np.full((len(own), 1), 10.0))
+    result = run_backtest(Scores(market.axes, np.full((len(own), 1), np.nan)), market, STRATEGY, COSTS)
+    return Null(null, STRATEGY).place(replace(result, nav=own))
+
+
+def test_both_tails_count_a_tie_and_a_paisa_is_one() -> None:
+    own = np.array([1e6, 1e6, 1_000_123.45, 1_000_500.0])
+    ends = [1_000_499.97, 1_000_499.99, 1_000_500.0, 1_000_500.01, 1_000_500.03]
+    place = place_of(own, np.array([[*own[:-1], end] for end in ends]))["total_return"]
+    assert (place.percentile, place.p, place.p_worse) == (1 / 5, 5 / 6, 5 / 6)
+
+
+@pytest.mark.parametrize(("stocks", "top_k"), [(10, 10), (8, 10), (10, 12), (40, 100), (1, 1)])
+@pytest.mark.parametrize("name", ["topk_equal_weight", "equal_weight"])
+@pytest.mark.parametrize("trade_at", ["open", "close"])
+def test_where_all_portfolios_are_one_nobody_is_better_or_worse(
+    stocks: int, top_k: int, name: str, trade_at: str
+) -> None:
+    rng = np.random.default_rng(stocks + top_k)
+    market = plain_market((500 * np.exp(np.cumsum(rng.normal(0, 0.015, (60, stocks)), 0))).round(2), start="2024-05-01")
+    scores = Scores(market.axes, rng.normal(size=(60, stocks)))
+    strategy = StrategySettings(name=name, top_k=top_k, trade_at=trade_at)  # type: ignore[arg-type]
+    result = run_backtest(scores, market, strategy, COSTS)
+    null = permutation_null(scores, market, strategy, COSTS, 50)
+    assert null.same(result).all()
+    for place in null.place(result).values():
+        assert (place.percentile, place.p, place.p_worse) == (0, 1, 1)
 
 
 def test_a_strategy_that_never_trades_has_no_place_by_sharpe() -> None:
@@ -87,4 +120,4 @@ def test_a_strategy_that_never_trades_has_no_place_by_sharpe() -> None:
     null = permutation_null(nothing, market, STRATEGY, COSTS, portfolios=3)
     place = null.place(run_backtest(nothing, market, STRATEGY, COSTS))
     assert np.isnan(place["sharpe"].p)
-    assert place["total_return"].p == 1.0
+    assert (place["total_return"].p, place["total_return"].p_worse) == (1.0, 1.0)

@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.portfolio import metrics
+from niftyformer_assets.portfolio.backtest import BacktestResult
 from niftyformer_assets.portfolio.report import report_page, write_report
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL, Evidence, gather_evidence
 from niftyformer_assets.portfolio.report_page import Page, Picture, Section, Table, render
 from niftyformer_assets.portfolio.report_tearsheet import write_tearsheet
+from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -105,7 +107,9 @@ def test_the_period_is_the_test_window_and_nothing_trades_outside_it(luck: Evide
     dates = example().scope.axes.dates
     assert luck.result.dates[0] == dates[SPLIT.test.start - 1]
     assert luck.result.dates[-1] == dates[SPLIT.test.stop - 1]
-    assert len(luck.result.returns) == SPLIT.sessions("test")
+    assert len(luck.result.dates) == SPLIT.sessions("test") + 1
+    assert len(luck.result.returns) == SPLIT.sessions("test") - 1  # at its first close there is nothing to earn yet
+    assert luck.result.earning_dates[0] == dates[SPLIT.test.start + 1]
     traded = luck.result.trades["session"]
     assert traded.min() == pd.Timestamp(dates[SPLIT.test.start])
     assert traded.max() <= pd.Timestamp(dates[SPLIT.test.stop - 1])
@@ -125,10 +129,11 @@ def test_every_predictor_stands_beside_the_model(luck: Evidence) -> None:
     # Constants tell no stocks apart: they are measured as predictions, not traded.
     assert list(figures["name"].unique()) == [MODEL, "random", EQUAL_WEIGHT, "NIFTY 50"]
     assert luck.figure("total_return") == pytest.approx(luck.result.nav[-1] / luck.result.nav[0] - 1)
-    excess = luck.result.returns - luck.equal_weight.returns
-    assert luck.figure("excess_return_equal_weight") == pytest.approx(excess.mean() * 252)
+    for name in (MODEL, "random", "NIFTY 50"):
+        apart = luck.figure("total_return", name) - luck.figure("total_return", EQUAL_WEIGHT)
+        assert luck.figure("excess_return_equal_weight", name) == pytest.approx(apart), name
     index = luck.indices["NIFTY 50"]
-    assert luck.figure("sharpe", "NIFTY 50") == pytest.approx(float(metrics.sharpe(index[1:] / index[:-1] - 1, 0.06)))
+    assert luck.figure("sharpe", "NIFTY 50") == pytest.approx(float(metrics.sharpe(index[2:] / index[1:-1] - 1, 0.06)))
     for name in figures["name"].unique():
         assert luck.figure("sharpe", name, "low") < luck.figure("sharpe", name) < luck.figure("sharpe", name, "high")
     assert set(luck.errors["baseline"]) == {MODEL, "random", "zero", "majority"}
@@ -165,7 +170,8 @@ def test_the_page_says_what_its_figures_rest_on(folder: Path) -> None:
         "12 candles up to the training end",
         "windows.input_sessions",
         "0123abcd",
-        "100 sessions",
+        "99 of its 100 sessions",
+        "had the same score as others",
         "flat 5.0 bps a side",
         "securities transaction tax",
         "depository charge",
@@ -202,7 +208,8 @@ def test_metrics_are_plain_json(folder: Path, luck: Evidence) -> None:
 
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"), parse_constant=refuse)
     assert content["verdict"][0].startswith("Not distinguishable")
-    assert content["sessions"] == 100
+    assert content["sessions"] == 99
+    assert content["picks"] == {"by_lot": 0, "all": luck.picks_by_lot[1]}
     assert content["null"]["portfolios"] == 200
     sharpe = [row for row in content["figures"] if (row["name"], row["metric"]) == (MODEL, "sharpe")]
     assert sharpe[0]["value"] == luck.figure("sharpe")
@@ -244,6 +251,7 @@ def test_a_model_that_never_trades_has_a_report_without_a_tear_sheet(market: Exa
     write_report(tmp_path, evidence, background())
     text = " ".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "Nothing was ever held." in text
+    assert "Not judged: nothing was traded, of 0 orders." in text
     assert "No tear sheet" in text
     assert not (tmp_path / "tearsheet.html").exists()
 
@@ -255,13 +263,56 @@ def test_scores_that_tell_no_stocks_apart(market: Example, tmp_path: Path) -> No
     )  # fmt: skip
     write_report(tmp_path, evidence, background(), tearsheet=False)
     page = report_page(evidence, background(), "")
-    assert "do not tell stocks apart" in " ".join(page.verdict)
-    assert page.mood != "good"
+    assert page.verdict[0].startswith("Not judged: the scores are the same for all stocks of a session")
+    assert page.mood == "none"
+    assert evidence.picks_by_lot[0] == evidence.picks_by_lot[1] > 0
+
+
+def test_an_experiment_that_can_buy_nothing_is_not_judged(market: Example) -> None:
+    dear = {**market.panel, **{name: 1e6 * market.panel[name] for name in ("open", "high", "low", "close")}}
+    page = report_page(replace(market, panel=dear).evidence(portfolios=20), background(), "")
+    assert page.verdict[0].startswith("Not judged: nothing was traded, of ")
+    assert "one share costs more than its place" in page.verdict[0]
+    assert page.mood == "none"
+    assert "equal parts" not in " ".join(page.verdict)
+
+
+def test_a_portfolio_of_all_there_is_is_not_judged(market: Example) -> None:
+    for top_k in (len(SYMBOLS), len(SYMBOLS) + 10):
+        evidence = market.evidence(portfolios=20, top_k=top_k, skill=1.0)
+        assert evidence.unjudged == f"there were never more than {len(SYMBOLS)} stocks to choose {top_k} from"
+        assert report_page(evidence, background(), "").verdict[0] == f"Not judged: {evidence.unjudged}."
+    assert market.evidence(portfolios=20, top_k=len(SYMBOLS) - 1).unjudged == ""
+
+
+def test_the_baseline_that_earned_most_is_in_the_verdict(market: Example) -> None:
+    """Paired: what both share is no uncertainty of their difference."""
+    evidence = market.evidence(portfolios=20)
+    better = replace(evidence, rivals={**evidence.rivals, "oracle": skilled(market), "twin": twin(evidence)})
+    standing = better.standing
+    assert standing.rival == "oracle"
+    assert standing.rival_excess == pytest.approx(
+        better.figure("total_return") - better.figure("total_return", "oracle")
+    )
+    assert standing.rival_low < standing.rival_excess < standing.rival_high < 0
+    assert "less" in (said := report_page(better, background(), "").verdict[2])
+    assert said.endswith("than the best baseline, oracle.")
+    of_twin = replace(evidence, rivals={"twin": twin(evidence)}).standing
+    assert (of_twin.rival_excess, of_twin.rival_low, of_twin.rival_high) == (0, 0, 0)
+
+
+def skilled(market: Example) -> tuple[Scores, BacktestResult]:
+    evidence = market.evidence(skill=1.0, portfolios=2)
+    return evidence.scores, evidence.result
+
+
+def twin(evidence: Evidence) -> tuple[Scores, BacktestResult]:
+    return evidence.scores, evidence.result
 
 
 def test_validation_can_be_reported_too(market: Example) -> None:
     evidence = market.evidence(part="validation", portfolios=20)
-    assert len(evidence.result.returns) == SPLIT.sessions("validation")
+    assert len(evidence.result.returns) == SPLIT.sessions("validation") - 1
     assert "validation window" in report_page(evidence, background(), "").subtitle
 
 
