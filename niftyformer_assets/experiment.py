@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.scope import Scope, scope
+from niftyformer_assets.portfolio.places import require_places
 from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -85,18 +86,20 @@ def open_experiment(settings: Settings, name: str) -> OpenedExperiment:
     """Open an experiment of the active workspace.
 
     Raises:
-        NiftyFormerError: no such experiment, an artifact it needs is missing or damaged, or the
-            candles do not cover its sessions.
+        NiftyFormerError: no such experiment, an artifact it needs is missing or damaged, the
+            candles do not cover its sessions, or its universe or capital cannot fill its portfolio.
     """
     experiment = find_experiment(settings, name)
     workspace = settings.workspace
     panel, axes = load_arrays(workspace.market_panel)
     universe: pd.DataFrame = read_parquet(workspace.universe)
+    part = scope(panel["close"], axes, universe, experiment.sessions, experiment.universe)
+    require_places(name, experiment.strategy, part.cut(panel["close"]), part)
     return OpenedExperiment(
         settings=experiment,
         workspace=workspace,
         folder=workspace.experiment(name),
         panel=panel,
         panel_axes=axes,
-        scope=scope(panel["close"], axes, universe, experiment.sessions, experiment.universe),
+        scope=part,
     )

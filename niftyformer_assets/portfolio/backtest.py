@@ -142,6 +142,8 @@ class BacktestResult:
     nav: float [T], rupees at the close of each session; nav[0] is the starting capital.
     cash: float [T], rupees, never negative. At each session and to the paisa, nav is cash plus
         holdings at `Market.mark`.
+    interest: float [T], rupees that cash earned by `cash_yield`, paid at the close: of the third
+        session at the earliest, for what lay in cash at the close before.
     holdings: int64 [T, N], shares at the close.
     orders: one row an order, filled or not: session, decided (the session of the score), symbol,
         side (buy, sell), reason (enter, rebalance, drop, delisted), status (filled, short_of_cash,
@@ -159,6 +161,7 @@ class BacktestResult:
     costs: CostSettings
     nav: np.ndarray
     cash: np.ndarray
+    interest: np.ndarray
     holdings: np.ndarray
     orders: pd.DataFrame
     marks: pd.DataFrame
@@ -281,7 +284,7 @@ def run_backtest(
     require_sessions(market)
     by_name = name_order(market.axes)
     named, scored = market.columns(by_name), scores.columns(by_name)
-    nav, cash, held, orders = backtest_engine.simulate(
+    nav, cash, interest, held, orders = backtest_engine.simulate(
         backtest_records.tape(named, strategy),
         backtest_records.ranking(scored.values, lots(named.axes, seed)),
         backtest_records.rules(strategy),
@@ -298,6 +301,7 @@ def run_backtest(
         costs=costs,
         nav=nav / 100,
         cash=cash / 100,
+        interest=interest / 100,
         holdings=holdings,
         orders=table,
         marks=backtest_records.mark_table(scores, market, holdings, table),

@@ -60,7 +60,7 @@ _helper = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # ty
 @njit(cache=True, nogil=True)
 def simulate(
     tape: Tape, ranking: Ranking, rules: Rules, rates: Rates, capital: int, record: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Run one portfolio.
 
     Args:
@@ -68,12 +68,13 @@ def simulate(
         record: keep holdings and orders; the null needs neither, and gets none that mean anything.
 
     Returns:
-        nav [T] and cash [T] in paise, holdings [T, N] in shares, orders (ORDER_FIELDS and the cost
-        items).
+        nav, cash and interest [T] in paise, holdings [T, N] in shares, orders (ORDER_FIELDS and the
+        cost items).
     """
     T, N = tape.mark.shape
     nav = np.empty(T, dtype=np.int64)
     cash = np.empty(T, dtype=np.int64)
+    interest = np.zeros(T, dtype=np.int64)
     holdings = np.zeros((T if record else 0, N), dtype=np.int64)
     book = _open_book(capital, N)
     age = 0  # sessions that had a score
@@ -114,6 +115,10 @@ def simulate(
         if decided:
             _trade(t, rebalance, places, entering, book, tape, rules, rates)
 
+        # On what lay in cash overnight, from the first session on that could earn.
+        if t > 1:
+            interest[t] = int(cash[t - 1] * rules.cash_rate + 0.5)
+            book.purse[CASH] += interest[t]
         cash[t] = book.purse[CASH]
         nav[t] = cash[t]
         for j in range(N):
@@ -121,7 +126,7 @@ def simulate(
                 nav[t] += book.shares[j] * tape.mark[t, j]
             if record:
                 holdings[t, j] = book.shares[j]
-    return nav, cash, holdings, book.orders[: book.purse[USED]]
+    return nav, cash, interest, holdings, book.orders[: book.purse[USED]]
 
 
 @_helper

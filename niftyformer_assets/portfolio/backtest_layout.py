@@ -84,7 +84,7 @@ class Ranking(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """StrategySettings as numbers; `strategy` is a place in STRATEGIES."""
+    """StrategySettings as numbers; `strategy` is a place in STRATEGIES, `cash_rate` what cash earns a session."""
 
     strategy: int
     top_k: int
@@ -94,6 +94,7 @@ class Rules(NamedTuple):
     n_drop: int
     hold_sessions: int
     delisted_after: int
+    cash_rate: float
 
 
 class Book(NamedTuple):

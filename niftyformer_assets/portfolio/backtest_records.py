@@ -8,6 +8,7 @@ import pandas as pd
 from niftyformer_assets.portfolio import backtest_layout as layout
 from niftyformer_assets.portfolio.backtest import Market, last_known, to_paise
 from niftyformer_assets.portfolio.costs import COST_ITEMS
+from niftyformer_assets.portfolio.metrics import session_rate
 from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.arrays import Axes
@@ -65,6 +66,7 @@ def rules(strategy: StrategySettings) -> layout.Rules:
         n_drop=strategy.n_drop,
         hold_sessions=strategy.hold_sessions,
         delisted_after=strategy.delisted_after,
+        cash_rate=session_rate(strategy.cash_yield),
     )
 
 

@@ -162,6 +162,7 @@ def _write_tables(folder: Path, evidence: Evidence) -> None:
         "session": result.dates.astype("datetime64[ns]"),
         "nav": result.nav,
         "cash": result.cash,
+        "interest": result.interest,
         "exposure": result.exposure,
         "turnover": result.turnover,
         "cost": result.by_session("cost"),

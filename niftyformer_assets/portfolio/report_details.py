@@ -192,9 +192,21 @@ def assumptions(evidence: Evidence, survivorship: str) -> Section:
             "Factors, graph and training saw the training sessions only; validation decided when training stopped and "
             "which checkpoint was kept. Figures of any window that was looked at while choosing settings are no test "
             "results: the verdict says how many variants were tried.",
+            _of_cash(evidence),
             "The equal-weight universe restores its weights every 20 sessions and starts with a thousand times the "
             "capital, so that the price of a single share does not matter to it.",
         ),
+    )
+
+
+def _of_cash(evidence: Evidence) -> str:
+    result = evidence.result
+    deducted = f"while Sharpe and Sortino ratios deduct {percent(result.strategy.risk_free_rate)} a year from all of it"
+    if not result.strategy.cash_yield:
+        return f"Cash that is not invested earns nothing, {deducted}; the setting cash_yield gives it a return."
+    return (
+        f"Cash that is not invested earns {percent(result.strategy.cash_yield)} a year (cash_yield; "
+        f"{rupees(result.interest.sum())} in all), {deducted}."
     )
 
 

@@ -146,7 +146,7 @@ class Evidence:
             sharpe_low=self.figure(sharpe, column="low"),
             sharpe_high=self.figure(sharpe, column="high"),
             exposure=self.figure("exposure"),
-            cash_yield=0.0,
+            cash_yield=self.result.strategy.cash_yield,
             part=self.part,
             sessions=len(self.result.returns),
             variants=self.variants,

@@ -23,6 +23,7 @@ class StrategySettings:
         sold at its last price.
     capital: starting cash in rupees.
     risk_free_rate: a year, for Sharpe and Sortino.
+    cash_yield: what cash earns that is not invested, a year; nothing, unless the broker pays for it.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -38,6 +39,7 @@ class StrategySettings:
     delisted_after: int = 5
     capital: float = 1_000_000.0
     risk_free_rate: float = 0.06
+    cash_yield: float = 0.0
 
     def __post_init__(self) -> None:
         require(
@@ -52,8 +54,9 @@ class StrategySettings:
         )
         require(self.hold_sessions >= 0, "hold_sessions must be at least 0")
         require(self.delisted_after >= 1, "delisted_after must be at least 1 session")
-        require(0 < self.capital <= 1e12, "capital must be above 0 and at most 1e12 rupees")
+        require(1 <= self.capital <= 1e12, "capital must lie between 1 and 1e12 rupees")
         require(-1 < self.risk_free_rate < 1, "risk_free_rate must lie between -1 and 1")
+        require(0 <= self.cash_yield < 1, "cash_yield must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)

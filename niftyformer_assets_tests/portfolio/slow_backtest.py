@@ -85,6 +85,9 @@ class Slow:
                 self.carry_over(stock, t)
             if plan is not None:
                 self.trade(t, *plan)
+            if t > 1:
+                rate = (1 + self.strategy.cash_yield) ** (1 / 252) - 1
+                self.cash += Decimal(int(cashes[-1] * 100 * rate + 0.5)) / 100
             nav = self.cash + sum(held * self.mark(stock, t) for stock, held in self.shares.items())
             navs.append(float(nav))
             cashes.append(float(self.cash))

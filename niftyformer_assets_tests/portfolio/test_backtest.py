@@ -357,3 +357,16 @@ def test_tables_of_a_result_agree_with_each_other() -> None:
     assert first["bought"] == pytest.approx(own.loc[own["side"] == "buy", "value"].sum())
     assert first["sold"] == pytest.approx(own.loc[own["side"] == "sell", "value"].sum())
     assert first["cost"] == pytest.approx(own["cost"].sum())
+
+
+def test_idle_cash_earns_what_is_set_from_the_first_session_that_can_earn() -> None:
+    market = plain_market(np.full((254, 1), 10.0))
+    nothing = np.full((254, 1), np.nan)
+    assert trade(market, nothing).interest.tolist() == [0.0] * 254
+    result = trade(market, nothing, replace(PLAN, cash_yield=0.06))
+    assert result.nav[:2].tolist() == [1e6, 1e6]
+    assert result.nav[-1] == pytest.approx(1.06e6, abs=2)  # 252 sessions, each rounded to the paisa
+    assert result.interest.sum() == pytest.approx(result.nav[-1] - 1e6)
+    half = trade(market, np.ones((254, 1)), replace(PLAN, top_k=2, cash_yield=0.06))
+    assert half.nav[-1] == pytest.approx(1.03e6, rel=0.001)
+    assert half.exposure[1] == pytest.approx(0.5)

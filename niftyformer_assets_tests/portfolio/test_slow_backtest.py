@@ -31,6 +31,7 @@ rules = st.builds(
     trade_at=st.sampled_from(["open", "close"]),
     delisted_after=st.integers(1, 4),
     capital=st.sampled_from([1_000.0, 50_000.0, 1_000_000.0, 1e9]),
+    cash_yield=st.sampled_from([0.0, 0.065]),
 )
 charged = st.builds(
     CostSettings,
@@ -129,10 +130,12 @@ def assert_books_balance(result: BacktestResult) -> None:
         cash[t:] += paise(row.cash)
         words = row.detail.split()
         shares[t:, column] += int(words[5]) - int(words[0])
+    cash += np.cumsum(paise(result.interest))
     np.testing.assert_array_equal(paise(result.cash), cash)
     np.testing.assert_array_equal(result.holdings, shares)
     np.testing.assert_array_equal(paise(result.nav), cash + (shares * result.market.mark).sum(axis=1))
-    assert abs(result.round_trips["profit"].sum() - (result.nav[-1] - result.nav[0])) < 0.01
+    earned = result.round_trips["profit"].sum() + result.interest.sum()
+    assert abs(earned - (result.nav[-1] - result.nav[0])) < 0.01
 
 
 def assert_only_members_with_a_score_are_bought(result: BacktestResult, scores: np.ndarray) -> None:
