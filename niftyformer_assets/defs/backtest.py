@@ -58,7 +58,7 @@ def report_backtest(
         read_parquet(folder.predictions),
         read_parquet(folder.baseline_predictions),
         target(opened.returns(), experiment.windows.label),
-        _indices(opened),
+        _indices(settings, opened),
         experiment.strategy,
         experiment.costs,
         variants=count_variants(workspace.tries, experiment.values(), *window),
@@ -124,14 +124,13 @@ def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.Materi
     )
 
 
-def _indices(opened: OpenedExperiment) -> dict[str, pd.Series]:
+def _indices(settings: Settings, opened: OpenedExperiment) -> dict[str, pd.Series]:
     """The NIFTY 50 by date, as price index (like for like with candles) and with dividends where given."""
     frame, _ = load_benchmark(opened.workspace.benchmark_index)
-    indices = {}
-    for column, name in (("close", "NIFTY 50 (price)"), ("total_return", "NIFTY 50 (with dividends)")):
-        values = frame.set_index("date")[column].dropna()
-        if len(values):
-            indices[name] = values
+    by_date = frame.set_index("date")
+    indices = {"NIFTY 50 (price)": by_date["close"]}
+    if settings.total_return is not None or by_date["total_return"].notna().any():
+        indices["NIFTY 50 (with dividends)"] = by_date["total_return"]
     return indices
 
 

@@ -150,6 +150,7 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
         }
         | {"portfolios": len(evidence.null.nav)},
         "picks": dict(zip(("by_lot", "all"), evidence.picks_by_lot, strict=True)),
+        "index_notes": list(evidence.index_notes),
         "figures": evidence.figures.to_dict("records"),
         "predictions": evidence.errors.to_dict("records"),
     }

@@ -40,7 +40,7 @@ from niftyformer_assets.portfolio.report_format import STATUS_NAMES
 from niftyformer_assets.portfolio.report_predictions import prediction_errors, with_labels
 from niftyformer_assets.portfolio.scores import Scores, scores_from_predictions
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
-from niftyformer_assets.portfolio.strategy_benchmarks import buy_and_hold, equal_weight_universe
+from niftyformer_assets.portfolio.strategy_benchmarks import equal_weight_universe, hold_indices
 from niftyformer_assets.portfolio.ties import picks_by_lot
 from niftyformer_assets.portfolio.verdict import Standing
 
@@ -54,7 +54,8 @@ class Evidence:
 
     scores, result: of the model. rivals: of each baseline that tells stocks apart.
     other_costs: the same scores under the other cost schedule (the plan's flat rate, or Zerodha's).
-    indices: name -> rupees [T] of an index bought and held.
+    indices: name -> rupees [T] of an index bought and held. index_notes: sentences about those that
+        are left out, or lack sessions.
     errors: `prediction_errors` of the model and all baselines.
     variants: how many experiments had been tried on these sessions, this one included.
     """
@@ -66,6 +67,7 @@ class Evidence:
     other_costs: BacktestResult
     equal_weight: BacktestResult
     indices: Mapping[str, np.ndarray]
+    index_notes: tuple[str, ...]
     null: Null
     errors: pd.DataFrame
     variants: int
@@ -249,7 +251,7 @@ def gather_evidence(
         predictions, baseline_predictions: as in their parquet files; the latter may have no rows.
         labels: float [T'', N] on `scope.axes`, in units of the experiment's label, NaN where missing.
         indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
-            the first one is the benchmark.
+            the first one is the benchmark. One that does not cover the sessions is left out, with a note.
         seed: of the lots among equal scores and of the random portfolios.
 
     Raises:
@@ -263,6 +265,7 @@ def gather_evidence(
         theirs = scores_from_predictions(rows, market.axes)
         if tells_apart(theirs):
             rivals[str(name)] = theirs, run_backtest(theirs, market, strategy, costs, seed)
+    held, index_notes = hold_indices(indices, market.axes, strategy.capital, strategy.trade_at)
     tables = [with_labels(table, labels, scope.axes) for table in (predictions, baseline_predictions) if len(table)]
     return Evidence(
         part=part,
@@ -271,10 +274,8 @@ def gather_evidence(
         rivals=rivals,
         other_costs=run_backtest(scores, market, strategy, other, seed),
         equal_weight=equal_weight_universe(market, strategy, costs),
-        indices={
-            name: buy_and_hold(levels, market.axes, strategy.capital, strategy.trade_at)
-            for name, levels in indices.items()
-        },
+        indices=held,
+        index_notes=index_notes,
         null=permutation_null(scores, market, strategy, costs, portfolios, seed),
         errors=prediction_errors(pd.concat(tables, ignore_index=True)),
         variants=variants,

@@ -59,6 +59,7 @@ def results(evidence: Evidence) -> Section:
             f"{len(result.returns)} of its {len(result.dates) - 1} sessions something can be earned: the first scores "
             f"trade at the {result.strategy.trade_at} of the first one. {_of_excess(len(result.returns))} "
             "Intervals are of 95%, by resampling blocks of sessions, for differences the same ones of both.",
+            *evidence.index_notes,
         ),
         (
             headline_table(evidence),

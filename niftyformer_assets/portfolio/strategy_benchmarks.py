@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,8 @@ from niftyformer_assets.store.errors import NiftyFormerError
 # The universe is bought with this many times the strategy's capital: with ten lakh rupees over 200
 # stocks, the price of one share and the charge for each scrip sold would decide, not the stocks.
 UNIVERSE_CAPITAL = 1000
+# How many sessions in a row an index may lack.
+MAX_STALE = 5
 
 
 def equal_weight_universe(
@@ -51,25 +54,59 @@ def buy_and_hold(levels: pd.Series, axes: Axes, capital: float, trade_at: str) -
         float [T], rupees; `capital` until it is bought.
 
     Raises:
-        NiftyFormerError: the index does not reach back to the first session, ends more than 5
-            sessions before the last one, or has a level that is not above 0.
+        NiftyFormerError: the index does not reach back to the first session, lacks more than
+            MAX_STALE sessions in a row, at its end or elsewhere, or has a level that is not above 0.
     """
     known = levels.dropna().sort_index()
-    dates = pd.DatetimeIndex(known.index).to_numpy().astype("datetime64[D]")
-    place = np.searchsorted(dates, axes.dates, side="right") - 1
-    covered = len(dates) > 0 and place[0] >= 0
-    if not covered or dates[-1] < axes.dates[max(len(axes.dates) - 6, 0)]:
-        span = f"{dates[0]} to {dates[-1]}" if len(dates) else "nothing"
+    dates, place = _last_dates(known, axes)
+    if len(dates) == 0:
+        raise NiftyFormerError("it has no value")
+    if place[0] < 0 or dates[-1] < axes.dates[max(len(axes.dates) - 1 - MAX_STALE, 0)]:
         raise NiftyFormerError(
-            f"the benchmark index covers {span}, the backtest {axes.dates[0]} to {axes.dates[-1]}: "
-            "materialize benchmark_index again."
+            f"its values cover {dates[0]} to {dates[-1]}, the backtest is {axes.dates[0]} to {axes.dates[-1]}"
         )
+    # Of each session, how many have passed since the one whose level stands in for it.
+    stale = np.arange(len(axes.dates)) - np.searchsorted(axes.dates, dates[place], side="right") + 1
+    if (hole := stale > MAX_STALE).any():
+        t = int(hole.argmax())
+        raise NiftyFormerError(f"it has no value between {dates[place[t]]} and {axes.dates[t]}")
     level = known.to_numpy(dtype=float)[place]
     if not (level > 0).all():
-        raise NiftyFormerError(
-            f"the benchmark index is {level.min()} on {axes.dates[int(level.argmin())]}, which is no index level: "
-            "materialize benchmark_index again."
-        )
+        raise NiftyFormerError(f"it is {level.min()} on {axes.dates[int(level.argmin())]}, which is no index level")
     bought = min(int(trade_at == "close"), len(level) - 1)
     level[:bought] = level[bought]
     return capital * level / level[0]
+
+
+def hold_indices(
+    indices: Mapping[str, pd.Series], axes: Axes, capital: float, trade_at: str
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Each index bought and held; one that does not cover the sessions is left out.
+
+    Returns:
+        name -> rupees [T], and sentences about what was left out or is not of its own session.
+    """
+    held, notes = {}, []
+    for name, levels in indices.items():
+        try:
+            held[name] = buy_and_hold(levels, axes, capital, trade_at)
+        except NiftyFormerError as error:
+            notes.append(
+                f"{name} is left out: {error}. Where it comes from a file (NIFTYFORMER_BENCHMARK, "
+                "NIFTYFORMER_TOTAL_RETURN), complete that; then materialize benchmark_index again."
+            )
+            continue
+        dates, place = _last_dates(levels.dropna().sort_index(), axes)
+        if (lacking := int((dates[place] != axes.dates).sum())) > 0:
+            last = axes.dates[dates[place] != axes.dates][-1]
+            notes.append(
+                f"{name} has no value on {lacking} of {len(axes.dates)} sessions, the last of them {last}: the value "
+                "before stands in."
+            )
+    return held, tuple(notes)
+
+
+def _last_dates(known: pd.Series, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """The index's dates, and for each session the place of the last one up to it, -1 before the first."""
+    dates = pd.DatetimeIndex(known.index).to_numpy().astype("datetime64[D]")
+    return dates, np.searchsorted(dates, axes.dates, side="right") - 1

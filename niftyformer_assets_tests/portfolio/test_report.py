@@ -310,6 +310,21 @@ def twin(evidence: Evidence) -> tuple[Scores, BacktestResult]:
     return evidence.scores, evidence.result
 
 
+def test_an_index_that_ends_early_costs_a_line_not_the_report(market: Example, tmp_path: Path) -> None:
+    of_model = market.predictions(0.0)
+    evidence = gather_evidence(
+        market.panel, market.scope, of_model, pd.DataFrame({"baseline": []}), market.returns,
+        {"price": market.index, "with dividends": market.index.iloc[:-20]},
+        StrategySettings(top_k=5), CostSettings(), portfolios=20,
+    )  # fmt: skip
+    write_report(tmp_path, evidence, background(), tearsheet=False)
+    assert list(evidence.indices) == ["price"]
+    text = " ".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "with dividends is left out: its values cover" in text
+    content = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert content["index_notes"] == list(evidence.index_notes)
+
+
 def test_validation_can_be_reported_too(market: Example) -> None:
     evidence = market.evidence(part="validation", portfolios=20)
     assert len(evidence.result.returns) == SPLIT.sessions("validation") - 1

@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
-from niftyformer_assets.portfolio.strategy_benchmarks import UNIVERSE_CAPITAL, buy_and_hold, equal_weight_universe
+from niftyformer_assets.portfolio.strategy_benchmarks import (
+    UNIVERSE_CAPITAL,
+    buy_and_hold,
+    equal_weight_universe,
+    hold_indices,
+)
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.portfolio.markets import axes, plain_market
 
@@ -56,10 +61,47 @@ def test_an_index_that_does_not_cover_the_backtest_is_refused() -> None:
     on = axes(20, 1, start="2024-01-02")
     for start, days in (("2024-01-05", 30), ("2023-12-01", 35)):
         levels = pd.Series(np.ones(days), index=pd.date_range(start, periods=days))
-        with pytest.raises(NiftyFormerError, match="the benchmark index covers"):
+        with pytest.raises(NiftyFormerError, match="its values cover"):
             buy_and_hold(levels, on, 1.0, "close")
-    with pytest.raises(NiftyFormerError, match="covers nothing"):
+    with pytest.raises(NiftyFormerError, match="it has no value"):
         buy_and_hold(pd.Series(dtype=float), on, 1.0, "close")
     bad = pd.Series(np.zeros(60), index=pd.date_range("2023-12-20", periods=60))
     with pytest.raises(NiftyFormerError, match="no index level"):
         buy_and_hold(bad, on, 1.0, "close")
+
+
+def test_a_hole_is_no_flat_stretch_of_the_index() -> None:
+    on = axes(40, 1, start="2024-01-02")
+    levels = pd.Series(np.linspace(100, 120, 40), index=pd.DatetimeIndex(on.dates))
+    with pytest.raises(NiftyFormerError, match="no value between 2024-01-11 and 2024-01-17"):
+        buy_and_hold(levels.drop(levels.index[10:16]), on, 1.0, "close")
+    assert len(buy_and_hold(levels.drop(levels.index[10:15]), on, 1.0, "close")) == 40
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [
+        (slice(0, -10), "cover 2024-01-02 to 2024-01-31, the backtest is 2024-01-02 to 2024-02-10"),
+        (slice(3, None), "cover 2024-01-05 to 2024-02-10, the backtest is 2024-01-02"),
+        (slice(0, 0), "it has no value"),
+    ],
+)
+def test_an_index_that_covers_something_else_is_left_out_with_the_reason(kept: slice, why: str) -> None:
+    on = axes(40, 1, start="2024-01-02")
+    price = pd.Series(np.linspace(100, 120, 40), index=pd.DatetimeIndex(on.dates))
+    held, notes = hold_indices({"price": price, "with dividends": price.iloc[kept]}, on, 1.0, "close")
+    assert list(held) == ["price"]
+    assert len(notes) == 1
+    assert notes[0].startswith("with dividends is left out: ")
+    assert why in notes[0]
+    assert "NIFTYFORMER_TOTAL_RETURN" in notes[0]
+
+
+def test_a_few_sessions_without_a_value_are_told() -> None:
+    on = axes(40, 1, start="2024-01-02")
+    price = pd.Series(np.linspace(100, 120, 40), index=pd.DatetimeIndex(on.dates))
+    held, notes = hold_indices({"whole": price, "short": price.iloc[:-3]}, on, 1.0, "close")
+    assert list(held) == ["whole", "short"]
+    assert notes == (
+        "short has no value on 3 of 40 sessions, the last of them 2024-02-10: the value before stands in.",
+    )
