@@ -136,10 +136,12 @@ def summary(
         result.turnover[1:].mean() * metrics.YEAR,
         "share",
         "one-sided, a year, of the previous session's value",
+        sessions=len(result.nav) - 1,
     )
     add("cost", result.trades["cost"].sum(), "rupees", "all charges paid, slippage apart")
     add("slippage", result.trades["slippage"].sum(), "rupees", "already in the prices paid and received")
-    add("exposure", result.exposure[1:].mean(), "share", "invested share of the value at the close, mean")
+    note = "invested share of the value at the close, mean"
+    add("exposure", result.exposure[1:].mean(), "share", note, sessions=len(result.nav) - 1)
 
     for name, curve, words in (
         ("excess_return", benchmark, "the benchmark"),

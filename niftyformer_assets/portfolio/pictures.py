@@ -96,7 +96,7 @@ def returns_picture(ours: np.ndarray, equal_weight: np.ndarray) -> bytes:
     """Distribution of the returns of sessions [T] of the strategy and of the equal-weight universe."""
     drawn = canvas(2.8)
     axes = drawn.subplots()
-    both = 100 * np.concatenate([ours, equal_weight])
+    both = 100 * np.concatenate([ours, equal_weight, [0.0]])
     edges = np.linspace(np.nanmin(both) - 0.01, np.nanmax(both) + 0.01, 41).tolist()
     axes.hist(100 * equal_weight, bins=edges, color=PALE, label="equal weight")
     axes.hist(100 * ours, bins=edges, histtype="step", color=MODEL, linewidth=1.8, label="strategy")

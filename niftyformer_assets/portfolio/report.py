@@ -87,7 +87,15 @@ def summary_of(evidence: Evidence, page: Page) -> Summary:
     drawn = {
         section.anchor: [block for block in section.blocks if isinstance(block, Picture)] for section in page.sections
     }
-    metrics = ("total_return", "annual_return", "sharpe", "max_drawdown", "rank_ic", "p_total_return", "turnover")
+    metrics = (
+        "total_return",
+        "excess_return_equal_weight",
+        "sharpe",
+        "max_drawdown",
+        "rank_ic",
+        "p_total_return",
+        "turnover",
+    )
     return Summary(
         verdict=" ".join(verdict(evidence.standing).sentences),
         figures={name: evidence.figure(name) for name in metrics},

@@ -95,7 +95,8 @@ class Evidence:
         """
         both = np.isfinite(self.scores.values) & np.isfinite(self.realised)
         count = both.sum(axis=1, keepdims=True)
-        total = np.where(both, self.realised, 0).sum(axis=1, keepdims=True)
+        # Sorted, so that the order of columns does not even change a rounding error.
+        total = np.sort(np.where(both, self.realised, 0), axis=1).sum(axis=1, keepdims=True)
         return decile_returns(self.scores, np.where(both, self.realised - total / np.maximum(count, 1), np.nan))
 
     @cached_property
@@ -129,6 +130,7 @@ class Evidence:
         over_all, ic, sharpe = "excess_return_equal_weight", "rank_ic", "sharpe"
         place = self.null.place(self.result)["total_return"]
         rival, apart, spread = self._best_rival
+        by_lot, picks = self.picks_by_lot
         return Standing(
             unjudged=self.unjudged,
             p_random=place.p,
@@ -149,6 +151,7 @@ class Evidence:
             sharpe_high=self.figure(sharpe, column="high"),
             exposure=self.figure("exposure"),
             cash_yield=self.result.strategy.cash_yield,
+            by_lot=by_lot / picks if picks else math.nan,
             part=self.part,
             sessions=len(self.result.returns),
             variants=self.variants,
@@ -193,11 +196,10 @@ class Evidence:
         strategy = self.result.strategy
         returns = metrics.session_returns(nav, strategy.trade_at)
         over_equal, apart = excess(returns, self.equal_weight.returns)
-        spread = {
-            "sharpe": sharpe_spread(returns, strategy.risk_free_rate),
-            "excess_return_equal_weight": apart,
-        }
         values = performance(nav, strategy) | {"excess_return_equal_weight": over_equal}
+        spread = {"excess_return_equal_weight": apart}
+        if math.isfinite(values["sharpe"]):
+            spread["sharpe"] = sharpe_spread(returns, strategy.risk_free_rate)
         rows = [
             (metric, value, *spread.get(metric, NO_SPREAD), len(returns), "", "an index, without costs")
             for metric, value in values.items()

@@ -18,6 +18,9 @@ from niftyformer_assets.portfolio.report_format import count, interval, number, 
 SIGNIFICANCE = 0.05
 SURE = 0.95
 INVESTED = 0.9
+DRAWN = 0.1
+# Shares of 1 that are no difference: a rupee of ten lakh.
+TIE = 1e-6
 SPAN_NAMES = {"year": "a year", "window": "over the window"}
 
 
@@ -35,6 +38,7 @@ class Standing:
     rank_ic, rank_ic_t: of the traded scores with the return of the session after they could trade.
     sharpe, sharpe_low, sharpe_high: with its 95% interval.
     exposure: the invested share of the value, mean over sessions. cash_yield: what the rest earned, a year.
+    by_lot: the share of picks that a lot decided, among equal scores.
     part: test, validation, …; sessions: on how many of it something could be earned.
     variants: how many experiments had been tried on these sessions when this was counted; deflated:
         the probability that the true Sharpe ratio is above what the best of so many without skill
@@ -60,6 +64,7 @@ class Standing:
     sharpe_high: float
     exposure: float
     cash_yield: float
+    by_lot: float
     part: str
     sessions: int
     variants: int
@@ -86,6 +91,7 @@ def verdict(standing: Standing) -> Verdict:
             _against_equal_weight(standing),
             _exposure(standing),
             _ranking(standing),
+            _lots(standing),
             _uncertainty(standing),
             _selection(standing),
         ]
@@ -117,9 +123,9 @@ def in_short(standing: Standing) -> str:
 def _doubts(standing: Standing) -> list[str]:
     """Which yardsticks do not agree that it is better."""
     doubts = []
-    if not standing.excess_low > 0:
+    if not standing.excess_low > TIE:
         doubts.append("the return above equal weight may be none")
-    if standing.rival and not standing.rival_excess > 0:
+    if standing.rival and not standing.rival_excess > TIE:
         doubts.append(f"the baseline {readable_name(standing.rival)} did as well or better")
     if standing.variants > 1 and not standing.deflated >= SURE:
         doubts.append(f"it is one of {standing.variants} variants")
@@ -173,11 +179,12 @@ def _difference(value: float, low: float, high: float, span: str) -> str:
     if size == number(0, 1):
         amount, joined = "as much, to a tenth of a percentage point,", "as"
     else:
-        amount = f"{size} percentage points {SPAN_NAMES[span]} {'more' if value > 0 else 'less'}"
-        joined = "than"
+        side = "more" if value > 0 else "less"
+        when = f"{SPAN_NAMES[span]} {side}" if span == "year" else f"{side} {SPAN_NAMES[span]}"
+        amount, joined = f"{size} percentage points {when}", "than"
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{amount} {joined}"
-    zero = "leaves out" if low > 0 or high < 0 else "includes"
+    zero = "leaves out" if low > TIE or high < -TIE else "includes"
     spread = interval(low, high, share=True, digits=1)
     return f"{amount} (95% interval of the difference {spread}: it {zero} zero) {joined}"
 
@@ -187,7 +194,7 @@ def _exposure(standing: Standing) -> str:
         return ""
     rest = f"{percent(standing.cash_yield)} a year" if standing.cash_yield else "nothing"
     return (
-        f"Only {percent(standing.exposure, 0)} of the value was invested on average; the rest lay in cash, which "
+        f"Only {percent(standing.exposure)} of the value was invested on average; the rest lay in cash, which "
         f"earned {rest}."
     )
 
@@ -201,6 +208,12 @@ def _ranking(standing: Standing) -> str:
     if standing.rank_ic_t <= -2:
         return f"The scores rank the stocks the wrong way round on the step that is traded ({figures})."
     return f"The scores do not visibly rank the stocks on the step that is traded ({figures})."
+
+
+def _lots(standing: Standing) -> str:
+    if not standing.by_lot > DRAWN:
+        return ""
+    return f"Of the names bought, {percent(standing.by_lot, 0)} were drawn by lot among equal scores."
 
 
 def _uncertainty(standing: Standing) -> str:

@@ -30,7 +30,8 @@ def test_every_figure_with_its_sessions_and_the_headlines_with_their_uncertainty
     benchmark = np.linspace(1.0, 1.1, 120)
     table = summary(result, benchmark, 2 * benchmark, coefficients, null, variants=3)
     assert tuple(table.columns) == COLUMNS
-    assert (table["sessions"] == 118).drop(["ic", "rank_ic"]).all()
+    assert (table["sessions"] == 118).drop(["ic", "rank_ic", "turnover", "exposure"]).all()
+    assert table.loc[["turnover", "exposure"], "sessions"].tolist() == [119, 119]  # the first session trades
     assert table.loc[["ic", "rank_ic"], "sessions"].tolist() == [118, 118]
     headlines = ["sharpe", "ic", "rank_ic", "excess_return", "excess_return_equal_weight"]
     assert table.loc[headlines, ["low", "high", "t"]].notna().all(axis=None)

@@ -310,6 +310,34 @@ def twin(evidence: Evidence) -> tuple[Scores, BacktestResult]:
     return evidence.scores, evidence.result
 
 
+@pytest.mark.parametrize("sessions", [1, 2, 6])
+def test_a_window_of_next_to_nothing_has_a_report(market: Example, sessions: int, tmp_path: Path) -> None:
+    short = replace(market.scope, split=replace(SPLIT, test=slice(90, 90 + sessions)))
+    evidence = replace(market, scope=short).evidence(portfolios=20)
+    assert len(evidence.result.returns) == sessions - 1
+    write_report(tmp_path, evidence, background(), tearsheet=False)
+    text = " ".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "nan" not in text.lower().split()
+
+
+def test_the_order_of_columns_changes_no_figure(market: Example, luck: Evidence) -> None:
+    order = np.random.default_rng(0).permutation(len(SYMBOLS))
+    axes = Axes(market.scope.axes.dates, tuple(SYMBOLS[column] for column in order))
+    moved = replace(
+        market,
+        panel={name: array[:, order] for name, array in market.panel.items()},
+        scope=replace(market.scope, axes=axes),
+        returns=market.returns[:, order],
+    )
+    other = gather_evidence(
+        moved.panel, moved.scope, market.predictions(0.0), market.predictions(0, seed=11, name="random"), moved.returns,
+        {"NIFTY 50": market.index}, luck.result.strategy, CostSettings(), variants=3, portfolios=200,
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(other.figures, luck.figures, rtol=1e-12)
+    pd.testing.assert_frame_equal(other.deciles, luck.deciles, check_exact=True)
+    assert other.standing == luck.standing
+
+
 def test_an_index_that_ends_early_costs_a_line_not_the_report(market: Example, tmp_path: Path) -> None:
     of_model = market.predictions(0.0)
     evidence = gather_evidence(

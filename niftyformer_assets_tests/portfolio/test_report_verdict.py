@@ -30,6 +30,7 @@ LUCK = Standing(
     sharpe_high=3.7,
     exposure=0.98,
     cash_yield=0.0,
+    by_lot=0.0,
     part="test",
     sessions=84,
     variants=1,
@@ -80,7 +81,7 @@ def test_one_yardstick_that_disagrees_is_a_doubt(doubt: dict, why: str) -> None:
 def test_the_best_baseline_is_named_with_its_difference_whoever_did_better() -> None:
     better = verdict(LUCK).sentences[2]
     assert better == (
-        "On the same sessions it earned 2.0 percentage points over the window more (95% interval of the difference "
+        "On the same sessions it earned 2.0 percentage points more over the window (95% interval of the difference "
         "−10.0% to 15.0%: it includes zero) than the best baseline, momentum."
     )
     worse = replace(LUCK, rival="gradient_boosting", rival_excess=-0.3, rival_low=-0.5, rival_high=-0.1, span="year")
@@ -92,10 +93,25 @@ def test_the_best_baseline_is_named_with_its_difference_whoever_did_better() -> 
     assert not any("baseline" in said for said in verdict(replace(LUCK, rival="", rival_excess=math.nan)).sentences)
 
 
+def test_a_rupee_of_ten_lakh_decides_no_word() -> None:
+    hair = replace(SKILL, excess=3e-7, excess_low=1e-7, excess_high=5e-7, rival_excess=2e-7, rival_low=1e-7)
+    said = verdict(hair)
+    assert "may be none" in said.sentences[0]
+    assert "momentum did as well or better" in said.sentences[0]
+    assert "leaves out zero" not in " ".join(said.sentences)
+
+
+def test_picks_by_lot_are_told_where_they_are_many() -> None:
+    assert not any("by lot" in said for said in verdict(replace(LUCK, by_lot=0.05)).sentences)
+    assert not any("by lot" in said for said in verdict(replace(LUCK, by_lot=math.nan)).sentences)
+    many = verdict(replace(LUCK, by_lot=0.62)).sentences
+    assert "Of the names bought, 62% were drawn by lot among equal scores." in many
+
+
 def test_idle_cash_is_told() -> None:
     assert not any("cash" in said for said in verdict(LUCK).sentences)
     idle = " ".join(verdict(replace(LUCK, exposure=0.06)).sentences)
-    assert "Only 6% of the value was invested on average; the rest lay in cash, which earned nothing." in idle
+    assert "Only 6.0% of the value was invested on average; the rest lay in cash, which earned nothing." in idle
     paid = " ".join(verdict(replace(LUCK, exposure=0.5, cash_yield=0.065)).sentences)
     assert "which earned 6.5% a year." in paid
 
