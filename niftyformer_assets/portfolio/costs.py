@@ -97,8 +97,8 @@ def schedule_notes(dates: np.ndarray, settings: CostSettings) -> tuple[str, ...]
         return ()
     (_, before), (change, after) = _DP_PAISE
     charged = _in_force(_DP_PAISE, dates)
-    told = [f"\u20b9{before / 100:.2f} before {change}"] * bool((charged == before).any())
-    told += [f"\u20b9{after / 100:.2f} from {change}"] * bool((charged == after).any())
+    told = [f"₹{before / 100:.2f} before {change}"] * bool((charged == before).any())
+    told += [f"₹{after / 100:.2f} from {change}"] * bool((charged == after).any())
     notes = [
         f"Each scrip sold on a day costs a depository charge, GST included, of {' and '.join(told)}, by Zerodha's "
         "support pages; they do not name the day of the change, so it is taken to be that of CDSL's new fee."

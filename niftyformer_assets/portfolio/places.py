@@ -6,6 +6,7 @@ import numpy as np
 
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.portfolio.backtest import last_known, to_paise
+from niftyformer_assets.portfolio.report_format import rupees
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -36,7 +37,7 @@ def require_places(experiment: str, strategy: StrategySettings, close: np.ndarra
     if prices[places - 1] > place:
         needed = -(-int(prices[places - 1]) * places // 100)
         raise NiftyFormerError(
-            f"experiment {experiment}: strategy.capital of \u20b9{strategy.capital:,.2f} gives each of {places} places "
-            f"\u20b9{place / 100:,.2f}, which is enough for a share of {int((prices <= place).sum())} stocks on {day}, "
-            f"before the test window: set it to \u20b9{needed:,} or more, or top_k to fewer."
+            f"experiment {experiment}: strategy.capital of {rupees(strategy.capital, 2)} gives each of {places} places "
+            f"{rupees(place / 100, 2)}, which is enough for a share of {int((prices <= place).sum())} stocks on {day}, "
+            f"before the test window: set it to {rupees(needed)} or more, or top_k to fewer."
         )

@@ -238,13 +238,16 @@ def _selection(standing: Standing) -> str:
             "One variant had been tried on these sessions when this was written. The figures of a window that was "
             "looked at while choosing a variant are no test results."
         )
-    chance = (
-        f"the probability that its true Sharpe ratio beats the best of so many without skill is "
-        f"{percent(standing.deflated)}"
-        if math.isfinite(standing.deflated)
-        else "no correction for that could be computed"
-    )
+    if standing.unjudged:
+        chance = ""
+    elif math.isfinite(standing.deflated):
+        chance = (
+            ": the probability that its true Sharpe ratio beats the best of so many without skill is "
+            f"{percent(standing.deflated)}"
+        )
+    else:
+        chance = ": no correction for that could be computed"
     return (
-        f"{standing.variants} variants had been tried on these sessions when this was written: {chance}. Whatever was "
+        f"{standing.variants} variants had been tried on these sessions when this was written{chance}. Whatever was "
         "chosen by looking at this window makes its figures no test results."
     )

@@ -118,13 +118,14 @@ def test_idle_cash_is_told() -> None:
 
 def test_where_nothing_could_differ_nothing_is_judged() -> None:
     for p_random, p_worse in ((1.0, 0.001), (0.001, 1.0), (math.nan, math.nan)):
-        standing = replace(SKILL, unjudged="nothing was traded", p_random=p_random, p_worse=p_worse)
+        standing = replace(SKILL, unjudged="nothing was traded", p_random=p_random, p_worse=p_worse, variants=12)
         said = verdict(standing)
         assert said.sentences[0] == "Not judged: nothing was traded."
         assert said.mood == "none"
         assert in_short(standing) == "not judged"
         text = " ".join(said.sentences)
-        assert not any(word in text for word in ("Better", "Worse", "more", "less", "rank the stocks"))
+        assert "12 variants had been tried" in text
+        assert not any(word in text for word in ("probability", "Better", "Worse", "more", "less", "rank the stocks"))
 
 
 def test_many_variants_are_told() -> None:
