@@ -65,11 +65,18 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         name="sound_factors",
         asset=f"{factor_set}_panel",
-        description="No factor is infinite or constant, none is missing for more than 20%, no session is thin.",
+        description="No factor is infinite, implausible or constant, none is missing for more than 20%, no session is "
+        "thin.",
     )
     def sound_factors(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
         from niftyformer_assets.factors.catalogue import CONSTANT_360
-        from niftyformer_assets.factors.checks import constant_factors, infinite_values, missing_share, thin_sessions
+        from niftyformer_assets.factors.checks import (
+            constant_factors,
+            implausible_values,
+            infinite_values,
+            missing_share,
+            thin_sessions,
+        )
         from niftyformer_assets.factors.panel_file import read_factor_panel
         from niftyformer_assets.factors.registry import FACTOR_SETS
         from niftyformer_assets.market.panel import load_panel
@@ -86,12 +93,20 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
         missing = missing_share(factors, names, panel.segment >= 0)
         often_missing = missing[missing["missing_share"] > MOST_MISSING_SHARE]
         thin = thin_sessions(factors, names, panel.axes.dates, min_stocks=10, after=60)
-        found = {"infinite": infinite, "constant": constant, "often missing": often_missing, "thin sessions": thin}
+        implausible = implausible_values(factors, names, panel.axes)
+        found = {
+            "infinite": infinite,
+            "implausible": implausible,
+            "constant": constant,
+            "often missing": often_missing,
+            "thin sessions": thin,
+        }
         wrong = [f"{len(rows)} {what}" for what, rows in found.items() if len(rows)]
         return dg.AssetCheckResult(
             passed=not wrong,
-            severity=dg.AssetCheckSeverity.ERROR if len(infinite) else dg.AssetCheckSeverity.WARN,
-            description=", ".join(wrong) or "no factor is infinite, constant or often missing, no session is thin",
+            severity=dg.AssetCheckSeverity.ERROR if len(infinite) + len(implausible) else dg.AssetCheckSeverity.WARN,
+            description=", ".join(wrong)
+            or "no factor is infinite, implausible, constant or often missing, no session is thin",
             metadata={
                 **{what: table(rows.astype(str)) for what, rows in found.items()},
                 "missing by factor": table(missing, limit=len(missing)),

@@ -1,9 +1,8 @@
 """Qlib's Alpha158: 13 shapes of the candle itself, 29 families over the windows 5, 10, 20, 30, 60.
 
 Names, order and meaning are those of Qlib 0.9.7 (`qlib.contrib.data.handler.Alpha158`), computed in
-double precision; `docs/factors.md` lists every formula. Two things differ by intent: where Qlib
-divides zero by zero the value is missing, never ±inf, and a broken price adjustment restarts a
-stock's windows.
+double precision; `docs/factors.md` lists every formula. Two things differ by intent: what divides by
+zero, were it not for Qlib's ε, is missing, and a broken price adjustment restarts a stock's windows.
 """
 
 from __future__ import annotations

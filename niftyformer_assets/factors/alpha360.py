@@ -19,7 +19,7 @@ LOOKBACK = max(LAGS)
 def alpha360(
     panel: Panel, since: int = 0, threads: int | None = None, dtype: type[np.floating] = np.float32
 ) -> np.ndarray:
-    """Compute all 360 factors: X[t − lag] / C[t], and V[t − lag] / (V[t] + 1e-12).
+    """Compute all 360 factors: X[t − lag] / C[t], and V[t − lag] / (V[t] + 1e-12), missing where V[t] is 0.
 
     Arguments and result are those of `alpha158`. There are no partial windows: a value is missing
     where the session `lag` sessions ago lies before the stock's first candle or before a broken
@@ -29,7 +29,7 @@ def alpha360(
     sessions, symbols = panel.axes.shape
     recent = cut_sessions(panel, start)
     result = np.empty((len(NAMES), sessions - since, symbols), dtype=dtype)
-    volume = recent.volume + 1e-12
+    volume = np.where(recent.volume == 0, np.nan, recent.volume + 1e-12)
     fields = (recent.close, recent.open, recent.high, recent.low, typical_price(recent), recent.volume)
     units = (*[recent.close] * 5, volume)
 

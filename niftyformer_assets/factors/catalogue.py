@@ -66,6 +66,35 @@ ALPHA360 = tuple(f"{field}{lag}" for field in FIELDS_360 for lag in LAGS)
 # 1 by definition; they stand in the set so that it is whole.
 CONSTANT_360 = ("CLOSE0", "VOLUME0")
 
+# From where to where a value may lie: bounds by definition, and around prices and volumes wide ones that no stock of
+# 191 came near in 2022–2024. What lies outside was made of a wrong candle, or says next to nothing about the stock.
+_SHARE, _SIGNED_SHARE, _PRICES, _VOLUMES = (0.0, 1.0), (-1.0, 1.0), (0.01, 100.0), (0.0, 1e3)
+_RANGES = {
+    **dict.fromkeys(("KUP2", "KLOW2", "RSQR", "RANK", "RSV", "IMAX", "IMIN", "CNTP", "CNTN"), _SHARE),
+    **dict.fromkeys(("SUMP", "SUMN", "VSUMP", "VSUMN"), _SHARE),
+    **dict.fromkeys(("KMID2", "KSFT2", "IMXD", "CORR", "CORD", "CNTD", "SUMD", "VSUMD"), _SIGNED_SHARE),
+    **dict.fromkeys(("KMID", "KSFT"), (-2.0, 2.0)),
+    **dict.fromkeys(("KLEN", "KUP", "KLOW"), (0.0, 3.0)),
+    **dict.fromkeys(("OPEN0", "HIGH0", "LOW0", "VWAP0"), (0.1, 10.0)),
+    **dict.fromkeys(("ROC", "MA", "MAX", "MIN", "QTLU", "QTLD"), _PRICES),
+    **dict.fromkeys(("CLOSE", "OPEN", "HIGH", "LOW", "VWAP"), _PRICES),
+    "STD": (0.0, 20.0),
+    "BETA": (-5.0, 5.0),
+    "RESI": (-20.0, 20.0),
+    **dict.fromkeys(("VMA", "VSTD"), _VOLUMES),
+    # The standard deviation of n numbers that are not negative is at most √n times their mean.
+    "WVMA": (0.0, max(WINDOWS) ** 0.5),
+    "VOLUME": (0.0, 1e5),
+}
+# A factor of one's own may be anything, but not this far away.
+_ANY = (-1e12, 1e12)
+
+
+def plausible_range(name: str) -> tuple[float, float]:
+    """From where to where a factor's values may lie."""
+    return _RANGES.get(name) or _RANGES.get(name.rstrip("0123456789")) or _ANY
+
+
 # Where the idea of a family comes from, beside Qlib, which all 158 definitions are from.
 _RSI, _AROON, _LINE = "relative strength index (Wilder 1978)", "Aroon (Chande 1995)", "linear regression on time"
 IDEA = {

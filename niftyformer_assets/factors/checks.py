@@ -7,6 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.catalogue import plausible_range
+from niftyformer_assets.store.arrays import Axes
+
+# What is a bound by definition may be passed by a rounding.
+_ROUNDING = 1e-6
+
 
 def missing_share(factors: np.ndarray, names: Sequence[str], started: np.ndarray) -> pd.DataFrame:
     """Share of missing values by factor, worst first: columns factor, missing_share.
@@ -36,6 +42,28 @@ def infinite_values(factors: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     counts = [int(np.isinf(values).sum()) for values in factors]
     frame = pd.DataFrame({"factor": list(names), "infinite": counts})
     return frame[frame["infinite"] > 0].reset_index(drop=True)
+
+
+def implausible_values(factors: np.ndarray, names: Sequence[str], axes: Axes) -> pd.DataFrame:
+    """Factors with finite values outside of their plausible range, and the furthest of them.
+
+    Args:
+        factors: float [F, T, N].
+
+    Returns:
+        Columns factor, plausible (the range), implausible (how many values), furthest, session, symbol.
+    """
+    rows = []
+    for name, values in zip(names, factors, strict=True):
+        low, high = plausible_range(name)
+        with np.errstate(invalid="ignore"):
+            beyond = np.maximum(low - values, values - high)
+            found = np.isfinite(values) & (beyond > _ROUNDING)
+        if count := int(found.sum()):
+            t, n = np.unravel_index(np.argmax(np.where(found, beyond, 0.0)), values.shape)
+            worst = float(values[t, n])
+            rows.append((name, f"{low:g} to {high:g}", count, worst, str(axes.dates[t]), axes.symbols[n]))
+    return pd.DataFrame(rows, columns=["factor", "plausible", "implausible", "furthest", "session", "symbol"])
 
 
 def thin_sessions(

@@ -30,7 +30,8 @@ def neutralize(
     Each session and factor is a regression of its own over the stocks that have both the factor and
     a size, so a factor that is missing for one stock takes that stock out of that regression only.
     The residuals are divided by their standard deviation (ddof 0; their mean is zero) on the
-    session.
+    session. A value a thousand times as far from the session's median as most others are is missing:
+    it would decide alone.
 
     Args:
         factors: float32 [F, T, N]; NaN and ±inf are missing.

@@ -57,7 +57,7 @@ def test_every_factor_panel_is_checked(graph: Graph) -> None:
     assert check.passed and check.description == "no experiment asks for these factors"
 
 
-def test_factors_that_are_infinite_constant_or_missing_are_found(graph: Graph, tmp_path: Path) -> None:
+def test_factors_that_are_infinite_implausible_constant_or_missing_are_found(graph: Graph, tmp_path: Path) -> None:
     shutil.copytree(graph.settings.data, tmp_path / "data")
     settings = graph.settings.model_copy(update={"data": tmp_path / "data"})
     sound = _sound_factors("alpha158")(settings=settings)
@@ -65,10 +65,12 @@ def test_factors_that_are_infinite_constant_or_missing_are_found(graph: Graph, t
     panel = load_panel(settings.workspace.market_panel)
     factors = dict(zip(chosen.names, read_factor_panel(path, panel.axes, chosen.names), strict=True))
     factors["KMID"][70, 0], factors["MA5"][:], factors["STD5"][:] = np.inf, 1.0, np.nan
+    factors["VMA5"][70, 0] = 1e18
     write_factor_panel(path, np.stack(list(factors.values())), chosen, panel)
     found = _sound_factors("alpha158")(settings=settings)
     assert not found.passed and found.severity is dg.AssetCheckSeverity.ERROR
-    for planted, kind in (("KMID", "infinite"), ("MA5", "constant"), ("STD5", "often missing")):
+    planted_kinds = (("KMID", "infinite"), ("VMA5", "implausible"), ("MA5", "constant"), ("STD5", "often missing"))
+    for planted, kind in planted_kinds:
         assert f"| {planted} |" in str(found.metadata[kind].value)
         assert f"| {planted} |" not in str(sound.metadata[kind].value)
 

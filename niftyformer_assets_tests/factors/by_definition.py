@@ -1,6 +1,7 @@
 """Alpha158 of one unbroken stretch of one stock, window by window, straight from the definitions.
 
-In long double and without any of the composing of windows that makes the real one fast.
+In long double and without any of the composing of windows that makes the real one fast. What
+divides by zero, were it not for Qlib's ε, is missing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def alpha158_by_definition(
     result = np.full((len(ALPHA158), len(c)), NAN)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        span = h - d + EPS
+        span = _plus_eps(h - d)
         top, bottom = np.maximum(o, c), np.minimum(o, c)
         body, shift = c - o, 2 * c - h - d
         shapes = (body / o, (h - d) / o, body / span, (h - top) / o, (h - top) / span, (bottom - d) / o)
@@ -45,6 +46,10 @@ def alpha158_by_definition(
                 for family, value in zip(FAMILIES, values, strict=True):
                     result[len(SHAPES) + list(FAMILIES).index(family) * 5 + place, t] = value
     return np.where(np.isfinite(result), result, NAN)
+
+
+def _plus_eps(x: np.ndarray) -> np.ndarray:
+    return np.where(x == 0, NAN, x + EPS)
 
 
 def _before(x: np.ndarray) -> np.ndarray:
@@ -72,7 +77,7 @@ def _window(w: dict[str, np.ndarray], window: int, c_then: np.longdouble) -> lis
         _quantile(there, 0.8) / c,
         _quantile(there, 0.2) / c,
         rank / len(there) if len(there) else NAN,
-        (c - low) / (high - low + EPS),
+        (c - low) / _plus_eps(high - low),
         argmax / window,
         argmin / window,
         (argmax - argmin) / window,
@@ -82,9 +87,9 @@ def _window(w: dict[str, np.ndarray], window: int, c_then: np.longdouble) -> lis
         down,
         up - down,
         *_shares(w["dc"]),
-        np.nanmean(w["v"]) / (v + EPS),
-        _std(w["v"]) / (v + EPS),
-        _std(w["act"]) / (np.nanmean(w["act"]) + EPS),
+        np.nanmean(w["v"]) / _plus_eps(v),
+        _std(w["v"]) / _plus_eps(v),
+        _std(w["act"]) / _plus_eps(np.nanmean(w["act"])),
         *_shares(w["dv"]),
     ]
 
@@ -138,5 +143,5 @@ def _shares(change: np.ndarray) -> tuple[np.longdouble, np.longdouble, np.longdo
     if len(change) == 0:
         return NAN, NAN, NAN
     rise, fall = change[change > 0].sum(), -change[change < 0].sum()
-    scale = rise + fall + EPS
+    scale = _plus_eps(rise + fall)
     return rise / scale, fall / scale, (rise - fall) / scale

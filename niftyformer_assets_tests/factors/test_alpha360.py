@@ -28,7 +28,8 @@ def test_values_are_lagged_fields_in_units_of_today() -> None:
             for number in range(panel.segment[:, column].max() + 1):
                 rows = panel.segment[:, column] == number
                 x = pd.Series(fields[field][rows, column])
-                unit = panel.volume[rows, column] + 1e-12 if field == "VOLUME" else panel.close[rows, column]
+                volume = panel.volume[rows, column]
+                unit = np.where(volume > 0, volume + 1e-12, np.nan) if field == "VOLUME" else panel.close[rows, column]
                 expected[rows, column] = x.shift(lag) / unit
         np.testing.assert_array_equal(values[ALPHA360.index(f"{field}{lag}")], expected)
 
@@ -44,3 +45,13 @@ def test_never_infinite() -> None:
     panel.close[12, :3] = 0.0
     panel.volume[5:9] = 0.0
     assert not np.isinf(alpha360(panel)).any()
+
+
+def test_a_session_without_volume_is_no_unit() -> None:
+    panel = made_up_panel()
+    panel.volume[100] = 0.0
+    values = alpha360(panel)
+    first = ALPHA360.index("VOLUME59")
+    assert np.isnan(values[first:, 100]).all()
+    assert (values[first + 58, 101][np.isfinite(values[first + 58, 101])] == 0).all()
+    assert np.isfinite(values[:first, 100]).any()

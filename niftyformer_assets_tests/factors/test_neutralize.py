@@ -109,6 +109,30 @@ def test_too_few_stocks_give_nothing() -> None:
     assert np.isnan(neutralize(factors, size, sectors, PLAIN)[0, 5]).all()
 
 
+@pytest.mark.parametrize("value", [1e18, -1e18, 1e6, 3e38])
+@pytest.mark.parametrize("stocks", [1, 3])
+def test_absurd_values_decide_nothing(value: float, stocks: int) -> None:
+    """The others get what they get without the stocks."""
+    factors, size, sectors = made_up()
+    absurd, without = factors.copy(), factors.copy()
+    absurd[:, 4, 5 : 5 + stocks], without[:, 4, 5 : 5 + stocks] = value, np.nan
+    ours = neutralize(absurd, size, sectors, PLAIN)
+    np.testing.assert_array_equal(ours, neutralize(without, size, sectors, PLAIN))
+    assert np.isnan(ours[:, 4, 5 : 5 + stocks]).all()
+
+
+def test_an_absurd_value_among_few_distinct_ones() -> None:
+    """Half of the stocks stand at the median itself: that makes nobody absurd but the one who is."""
+    factors, size, sectors = made_up()
+    factors[:] = np.where(np.arange(N) % 2, 0.0, np.round(factors))
+    plain = neutralize(factors, size, sectors, PLAIN)
+    np.testing.assert_array_equal(np.isfinite(plain), np.isfinite(factors) & np.isfinite(size))
+    factors[:, :, 7] = 1e18
+    ours = neutralize(factors, size, sectors, PLAIN)
+    assert np.isnan(ours[:, :, 7]).all()
+    assert np.nanstd(ours, axis=2) == pytest.approx(1, abs=1e-5)
+
+
 def test_winsorising_clips_the_tails_before_the_regression() -> None:
     factors, size, sectors = made_up()
     size[:] = np.where(np.isfinite(size), size, 18.0)

@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 
 from niftyformer_assets.factors import pictures
-from niftyformer_assets.factors.catalogue import ALPHA158, alpha158_table
-from niftyformer_assets.factors.checks import constant_factors, infinite_values, missing_share, thin_sessions
+from niftyformer_assets.factors.alpha158 import alpha158
+from niftyformer_assets.factors.alpha360 import alpha360
+from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360, alpha158_table
+from niftyformer_assets.factors.checks import (
+    constant_factors,
+    implausible_values,
+    infinite_values,
+    missing_share,
+    thin_sessions,
+)
 from niftyformer_assets.factors.selection import FactorSelection, select_factors
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
+from niftyformer_assets_tests.factors.panels import made_up_panel, real_panel
 from niftyformer_assets_tests.shared_data import ROOT
 
 DOCS = ROOT / "docs" / "factors.md"
@@ -82,3 +91,24 @@ def test_tables_of_what_is_wrong() -> None:
     assert thin_sessions(values, names, dates, min_stocks=12, after=10).empty
     nothing = np.full((1, 10, 12), np.nan)
     assert constant_factors(nothing, ("NONE",))["factor"].tolist() == ["NONE"]
+
+
+def test_implausible_values_are_named() -> None:
+    panel = made_up_panel()
+    values = alpha158(panel)
+    before = implausible_values(values, ALPHA158, panel.axes)
+    t, n = np.argwhere(np.isfinite(values[ALPHA158.index("CORR60")]))[-1]
+    values[ALPHA158.index("VMA5"), t, n] = 1e18
+    values[ALPHA158.index("CORR60"), t, n] = -1.5
+    found = implausible_values(values, ALPHA158, panel.axes)
+    more = found[~found["factor"].isin(before["factor"])]
+    expected = [["CORR60", "-1 to 1", 1, -1.5], ["VMA5", "0 to 1000", 1, pytest.approx(1e18)]]
+    assert more[["factor", "plausible", "implausible", "furthest"]].to_numpy().tolist() == expected
+    assert set(more["session"]) == {str(panel.axes.dates[t])} and set(more["symbol"]) == {panel.axes.symbols[n]}
+    assert implausible_values(np.full((1, *panel.axes.shape), 3e38), ["MINE"], panel.axes)["implausible"].sum() > 0
+
+
+def test_real_stocks_are_plausible() -> None:
+    panel = real_panel()
+    assert implausible_values(alpha158(panel), ALPHA158, panel.axes).empty
+    assert implausible_values(alpha360(panel), ALPHA360, panel.axes).empty

@@ -10,6 +10,9 @@ from niftyformer_assets.factors.kernels.compiling import kernel
 
 # A spread below this share of the largest value is the rounding of float32 factors, not a difference.
 RESOLUTION = 1e-7
+# A value this many times as far from the median as three quarters of the others is no measurement: it would decide
+# the regression of a session alone. On real candles of 191 stocks the farthest of Alpha158 is at 279.
+ABSURD = 1000.0
 
 
 @kernel
@@ -143,7 +146,7 @@ def standardised_residuals(
 
     The dummies take the mean of each sector out of the factor and of the size; what is left of the
     factor is regressed on what is left of the size (Frisch, Waugh and Lovell). That is the least
-    squares solution without a collinear column, whichever stocks are missing.
+    squares solution without a collinear column, whichever stocks are missing. Absurd values are missing.
 
     Args:
         factor, size, result: [T, N]; sector: [N], 0..sectors-1.
@@ -160,6 +163,8 @@ def standardised_residuals(
             there = abs(factor[t, n]) < np.inf and abs(size[t, n]) < np.inf
             x[n] = factor[t, n] if there else np.nan
             stocks += there
+        if stocks >= min_stocks:
+            stocks -= _take_out_absurd(x, stocks)
         if stocks < min_stocks:
             continue
         if tail > 0.0:
@@ -192,6 +197,24 @@ def standardised_residuals(
         scale = 1.0 / deviation if deviation > RESOLUTION * top else 0.0
         for n in range(symbols):
             result[t, n] = x[n] * scale
+
+
+@kernel
+def _take_out_absurd(x: np.ndarray, count: int) -> int:
+    """Set to NaN what is `ABSURD`ly far from the median of the `count` values present; how many were."""
+    ordered = np.sort(x)
+    middle = 0.5 * (ordered[(count - 1) // 2] + ordered[count // 2])
+    off = np.sort(np.abs(ordered[:count] - middle))
+    # Factors that count have many values at the median: those say nothing about how far the others may be.
+    same = np.searchsorted(off, RESOLUTION * abs(middle), side="right")
+    if same == count:
+        return 0
+    furthest, taken_out = ABSURD * off[same + 3 * (count - same - 1) // 4], 0
+    for n in range(x.size):
+        if abs(x[n] - middle) > furthest:
+            x[n] = np.nan
+            taken_out += 1
+    return taken_out
 
 
 @kernel

@@ -185,14 +185,13 @@ def counts(block: Block, scratch: Scratch, result: np.ndarray) -> None:
 @kernel
 def changes(block: Block, scratch: Scratch, number: int, result: np.ndarray) -> None:
     """SUMP SUMN SUMD, or VSUMP VSUMN VSUMD [15, T, N], of a series of the block."""
-    stacks, rise, fall, seen = scratch.stacks[:3], scratch.series[0], scratch.series[1], scratch.series[2]
+    stacks, rise, fall = scratch.stacks[:2], scratch.series[0], scratch.series[1]
     forget(stacks, 0.0)
     rows = scratch.values.shape[1]
     for row in range(0, block.series.shape[1] - HISTORY, rows - HISTORY):
-        rises_and_falls(block.series[number, row : row + rows], rise, fall, seen)
+        rises_and_falls(block.series[number, row : row + rows], rise, fall)
         window_sums(rise, stacks[0])
         window_sums(fall, stacks[1])
-        window_sums(seen, stacks[2])
-        shares_of_changes(stacks[2], stacks[0], stacks[1], scratch.values)
+        shares_of_changes(stacks[0], stacks[1], scratch.values)
         scatter(scratch.values, row - HISTORY, block, result)
         carry_over(stacks)

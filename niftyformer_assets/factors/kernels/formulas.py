@@ -1,8 +1,9 @@
 """The formulas of Alpha158 once the sums of their windows are known.
 
 Kernels write `values` [factors, rows, L] for the rows from `HISTORY` on. What divides by
-zero comes out as ±inf or NaN and is missing once it is in the panel. Series that windows are summed
-over begin four rows earlier: the shortest window of the first row reaches back that far.
+zero, with or without Qlib's ε, comes out as ±inf or NaN and is missing once it is in the panel. Series
+that windows are summed over begin four rows earlier: the shortest window of the first row reaches back
+that far.
 """
 
 from __future__ import annotations
@@ -46,14 +47,13 @@ def daily_series(series: np.ndarray) -> None:
 
 
 @step
-def rises_and_falls(x: np.ndarray, rise: np.ndarray, fall: np.ndarray, seen: np.ndarray) -> None:
-    """max(x − x′, 0) and max(x′ − x, 0); `seen` is 1 where there is a change, else 0."""
+def rises_and_falls(x: np.ndarray, rise: np.ndarray, fall: np.ndarray) -> None:
+    """max(x − x′, 0) and max(x′ − x, 0)."""
     for p in range(HISTORY - 4, x.shape[0]):
         for j in range(x.shape[1]):
             change = x[p, j] - x[p - 1, j]
             rise[p, j] = change if not change < 0.0 else 0.0
             fall[p, j] = -change if not change > 0.0 else 0.0
-            seen[p, j] = 1.0 if change == change else 0.0
 
 
 @step
@@ -63,6 +63,7 @@ def candle_shape(open_: np.ndarray, high: np.ndarray, low: np.ndarray, close: np
         for j in range(close.shape[1]):
             o, h, lo, c = open_[p, j], high[p, j], low[p, j], close[p, j]
             by_open, by_span, by_close = 1.0 / o, 1.0 / (h - lo + TINY), 1.0 / c
+            by_span = by_span if h - lo != 0.0 else np.nan
             body, shift = c - o, 2.0 * c - h - lo
             # Not max() and min(): where the open or the close is missing, so are both shadows.
             upper = h - (o if o > c else c + 0.0 * o)
@@ -84,10 +85,10 @@ def candle_shape(open_: np.ndarray, high: np.ndarray, low: np.ndarray, close: np
 
 @step
 def reciprocal(x: np.ndarray, added: float, by_x: np.ndarray) -> None:
-    """1 / (x + added), by which whole families are multiplied: cheaper than a division each."""
+    """1 / (x + added), by which whole families are multiplied: cheaper than a division each; missing where x is 0."""
     for p in range(HISTORY, x.shape[0]):
         for j in range(x.shape[1]):
-            by_x[p, j] = 1.0 / (x[p, j] + added)
+            by_x[p, j] = 1.0 / (x[p, j] + added) if x[p, j] != 0.0 else np.nan
 
 
 @step
@@ -122,7 +123,8 @@ def relative_deviation(n: np.ndarray, mean: np.ndarray, squares: np.ndarray, val
             for j in range(n.shape[2]):
                 count = n[window, p, j]
                 deviation = math.sqrt(squares[window, p, j] / (count - 1.0))
-                values[window, p, j] = deviation / (mean[window, p, j] + TINY) if count > 1.0 else np.nan
+                there = count > 1.0 and mean[window, p, j] != 0.0
+                values[window, p, j] = deviation / (mean[window, p, j] + TINY) if there else np.nan
 
 
 @step
@@ -191,7 +193,7 @@ def price_places(
                 at_top = (top_row[window, p, j] - before) * by_length if high > -np.inf else np.nan
                 at_dip = (dip_row[window, p, j] - before) * by_length if low < np.inf else np.nan
                 place = (close[p, j] - low) / (high - low + TINY)
-                values[window, p, j] = place if high - low > -np.inf else np.nan
+                values[window, p, j] = place if high - low > -np.inf and high != low else np.nan
                 values[5 + window, p, j] = at_top
                 values[10 + window, p, j] = at_dip
                 values[15 + window, p, j] = at_top - at_dip
@@ -279,13 +281,13 @@ def shares_of_sessions(
 
 
 @step
-def shares_of_changes(n: np.ndarray, rise: np.ndarray, fall: np.ndarray, values: np.ndarray) -> None:
-    """SUMP SUMN SUMD, or VSUMP VSUMN VSUMD, from the sums of rises and falls and the number `n` of changes."""
+def shares_of_changes(rise: np.ndarray, fall: np.ndarray, values: np.ndarray) -> None:
+    """SUMP SUMN SUMD, or VSUMP VSUMN VSUMD, from the sums of rises and falls."""
     for window in range(5):
-        for p in range(HISTORY, n.shape[1]):
-            for j in range(n.shape[2]):
-                scale = rise[window, p, j] + fall[window, p, j] + TINY
-                scale = scale if n[window, p, j] > 0.0 else np.nan
+        for p in range(HISTORY, rise.shape[1]):
+            for j in range(rise.shape[2]):
+                moved = rise[window, p, j] + fall[window, p, j]
+                scale = moved + TINY if moved != 0.0 else np.nan
                 values[window, p, j] = rise[window, p, j] / scale
                 values[5 + window, p, j] = fall[window, p, j] / scale
                 values[10 + window, p, j] = (rise[window, p, j] - fall[window, p, j]) / scale
