@@ -9,8 +9,9 @@ import numpy as np
 
 from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.market.calendar import covered, sessions
-from niftyformer_assets.market.candle_files import load_candles
+from niftyformer_assets.market.candle_files import load_candles, readjustments
 from niftyformer_assets.market.cleaning import CleanMarket, clean
+from niftyformer_assets.market.corporate_actions import CorporateActions, read_corporate_actions
 from niftyformer_assets.market.panel import build_panel, save_panel
 from niftyformer_assets.market.pictures import coverage_picture, quality_picture
 from niftyformer_assets.market.quality import assess, save_quality
@@ -22,8 +23,12 @@ from niftyformer_assets.store.errors import NiftyFormerError
 def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
     """Judge the candles of every symbol of the universe."""
     workspace = settings.workspace
-    market, reasons = cleaned_candles(settings)
-    quality = assess(market, reasons)
+    actions = read_corporate_actions()
+    market, reasons = cleaned_candles(settings, actions)
+    symbols = [*market.axes.symbols, *reasons]
+    quality = assess(
+        market, reasons, readjusted=readjustments({symbol: workspace.candles(symbol) for symbol in symbols})
+    )
     save_quality(workspace.data_quality_report, workspace.data_quality_text, quality)
     worst = quality.table[quality.table["verdict"] != "ok"][["symbol", "verdict", "reason", "rows"]]
     return materialized(
@@ -31,7 +36,7 @@ def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.Materialize
         workspace.provenance,
         made_by=made_by,
         settings={},
-        inputs=[workspace.raw, workspace.universe],
+        inputs=[workspace.raw, workspace.universe, *actions.files],
         outputs=[workspace.data_quality_report, workspace.data_quality_text],
         metadata={
             "dagster/row_count": len(quality.table),
@@ -39,6 +44,9 @@ def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.Materialize
             "final_universe": len(quality.final_universe),
             "quarantined": len(market.quarantine),
             "quarantine": table(market.quarantine.astype({"session": str})),
+            "unconfirmed_breaks": table(
+                market.breaks[market.breaks["confirmed"] == ""].drop(columns="confirmed").astype(str), limit=100
+            ),
             "not_ok": table(worst, limit=100),
             "verdicts": picture(quality_picture(quality.table), "verdicts and what is missing"),
         },
@@ -48,7 +56,8 @@ def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.Materialize
 def make_panel(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
     """Put the candles that may be used on common sessions."""
     workspace = settings.workspace
-    market, _ = cleaned_candles(settings)
+    actions = read_corporate_actions()
+    market, _ = cleaned_candles(settings, actions)
     panel = build_panel(market)
     save_panel(workspace.market_panel, panel)
     dates = panel.axes.dates
@@ -57,7 +66,7 @@ def make_panel(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResu
         workspace.provenance,
         made_by=made_by,
         settings={},
-        inputs=[workspace.raw, workspace.universe],
+        inputs=[workspace.raw, workspace.universe, *actions.files],
         outputs=[workspace.market_panel],
         metadata={
             "dagster/row_count": len(dates),
@@ -71,14 +80,15 @@ def make_panel(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResu
     )
 
 
-def cleaned_candles(settings: Settings) -> tuple[CleanMarket, dict[str, str]]:
+def cleaned_candles(settings: Settings, actions: CorporateActions) -> tuple[CleanMarket, dict[str, str]]:
     """What of the raw candles may be used, and why a symbol has none."""
     workspace = settings.workspace
-    symbols = load_universe(workspace.universe)["symbol"].unique()
-    candles, reasons = load_candles({symbol: workspace.candles(symbol) for symbol in symbols})
+    universe = load_universe(workspace.universe)
+    candles, reasons = load_candles({symbol: workspace.candles(symbol) for symbol in universe["symbol"].unique()})
     if not candles:
         raise NiftyFormerError(f"no symbol has a candle in {workspace.raw}: materialize raw_ohlcv first.")
     first = min(frame["date"].min() for frame in candles.values()).date()
     last = max(frame["date"].max() for frame in candles.values()).date()
     start, end = covered()
-    return clean(candles, sessions(max(first, start), min(last, end))), reasons
+    calendar = sessions(max(first, start), min(last, end))
+    return clean(candles, calendar, universe=universe, actions=actions), reasons

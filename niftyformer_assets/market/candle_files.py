@@ -186,3 +186,16 @@ def load_candles(paths: Mapping[str, Path]) -> tuple[dict[str, pd.DataFrame], di
         else:
             reasons[symbol] = file.reason or "no candles"
     return candles, reasons
+
+
+def readjustments(paths: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    """What Kite changed in the history of each symbol, oldest first; symbols without changes are left out."""
+    changes: dict[str, tuple[str, ...]] = {}
+    for symbol, path in sorted(paths.items()):
+        try:
+            noted = read_notes(path).get("changes")
+        except NiftyFormerError:
+            continue
+        if noted:
+            changes[symbol] = tuple(noted.split("\n"))
+    return changes

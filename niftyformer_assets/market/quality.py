@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.market.cleaning import CleanMarket, QualitySettings
+from niftyformer_assets.market.cleaning import CleanMarket
+from niftyformer_assets.market.records import NO_SESSION, WRONG_DATES
+from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.tables import read_parquet, write_parquet
 
@@ -25,14 +27,17 @@ class Quality:
 
     table: one row a symbol: symbol, verdict (`ok`, `warn`, `fail`, `unavailable`), reason,
         in_universe, rows (usable candles), first, last, missing_share (of the sessions between the
-        two), coverage (of all sessions), zero_volume_share, quarantined (candles dropped and
-        breaks cut), segments, suspects, details (each quarantined thing in words).
+        two), coverage (of all sessions), zero_volume_share, quarantined (candles of sessions dropped
+        and breaks cut), segments, suspects, confirmed_breaks (the sessions of the breaks that something
+        confirms, with commas between), details (each quarantined thing in words).
     market: what the verdicts are about.
+    readjusted: what Kite changed in history when, in words, by symbol.
     settings: the thresholds used.
     """
 
     table: pd.DataFrame
     market: CleanMarket
+    readjusted: Mapping[str, Sequence[str]]
     settings: QualitySettings
 
     @property
@@ -44,21 +49,36 @@ class Quality:
         return int((self.table["verdict"] == verdict).sum())
 
 
-def assess(market: CleanMarket, unavailable: Mapping[str, str], settings: QualitySettings | None = None) -> Quality:
+def assess(
+    market: CleanMarket,
+    unavailable: Mapping[str, str],
+    settings: QualitySettings | None = None,
+    readjusted: Mapping[str, Sequence[str]] | None = None,
+) -> Quality:
     """Judge every symbol, as of the last session.
 
     Args:
         unavailable: why a symbol has no candles, for each that has none.
+        readjusted: what Kite changed in history when, in words, by symbol.
     """
     settings = settings or QualitySettings()
     shares = _Shares(market)
-    quarantined = market.quarantine.groupby("symbol")
-    suspected = market.suspects.groupby("symbol")
-    details = {symbol: _in_words(rows) for symbol, rows in quarantined}
-    cut, seen = quarantined.size().to_dict(), suspected.size().to_dict()
+    details = {symbol: _in_words(rows) for symbol, rows in market.quarantine.groupby("symbol")}
+    # A candle on a date without trading takes nothing with it.
+    outside = market.quarantine["what"] == NO_SESSION
+    cut = market.quarantine[~outside].groupby("symbol").size().to_dict()
+    dropped = market.quarantine[outside].groupby("symbol").size().to_dict()
+    misdated = set(market.quarantine.loc[market.quarantine["what"] == WRONG_DATES, "symbol"])
+    seen = market.suspects.groupby("symbol").size().to_dict()
+    told = market.breaks[market.breaks["confirmed"] != ""]
+    confirmed = told["session"].dt.strftime("%Y-%m-%d").groupby(told["symbol"]).agg(",".join).to_dict()
     rows = []
     for column, symbol in enumerate(market.axes.symbols):
         problems = _problems(shares, column, cut.get(symbol, 0), seen.get(symbol, 0), market, settings)
+        if symbol in misdated:
+            problems["fail"].insert(0, "its dates are wrong")
+        if symbol in dropped:
+            problems["warn"].append(f"{dropped[symbol]} on dates without trading dropped")
         verdict = "fail" if problems["fail"] else "warn" if problems["warn"] else "ok"
         rows.append(
             {
@@ -75,6 +95,7 @@ def assess(market: CleanMarket, unavailable: Mapping[str, str], settings: Qualit
                 "quarantined": cut.get(symbol, 0),
                 "segments": int(market.segment[-1, column] + 1),
                 "suspects": seen.get(symbol, 0),
+                "confirmed_breaks": confirmed.get(symbol, ""),
                 "details": details.get(symbol, ""),
             }
         )
@@ -84,7 +105,7 @@ def assess(market: CleanMarket, unavailable: Mapping[str, str], settings: Qualit
     table = pd.DataFrame(rows, columns=list(_unavailable("", "")))
     for column_name in ("first", "last"):
         table[column_name] = pd.to_datetime(table[column_name]).astype("datetime64[ms]")
-    return Quality(table.sort_values("symbol", ignore_index=True), market, settings)
+    return Quality(table.sort_values("symbol", ignore_index=True), market, readjusted or {}, settings)
 
 
 def save_quality(table_path: Path, text_path: Path, quality: Quality) -> None:
@@ -118,11 +139,20 @@ def report_markdown(quality: Quality) -> str:
         ]
     if len(market.silent_sessions):
         lines += [f"No stock has a candle on {_some(market.silent_sessions.astype(str).tolist())}: left out.", ""]
+    if len(market.stale_sessions):
+        lines += [
+            f"On {_some(market.stale_sessions.astype(str).tolist())} most stocks' candles are those of the session "
+            "before once more: not yet final, and left out. Fetch them again.",
+            "",
+        ]
     lines += _section("Failed, as of the last session", table[table["verdict"] == "fail"])
     lines += _section("Without candles, and so in no experiment", table[table["verdict"] == "unavailable"])
     lines += _section("Used, with a warning", table[table["verdict"] == "warn"])
+    lines += _unconfirmed(market.breaks)
     lines += _findings("Quarantined", market.quarantine)
     lines += _findings("Suspected, and kept", market.suspects)
+    lines += _findings("Kept, because NSE's list of corporate actions explains nothing of it", market.acquitted)
+    lines += _readjusted(quality.readjusted)
     lines += ["## Every symbol with candles", "", *_symbols(table[table["verdict"] != "unavailable"])]
     return "\n".join(lines) + "\n"
 
@@ -182,6 +212,7 @@ def _unavailable(symbol: str, reason: str) -> dict[str, object]:
         "quarantined": 0,
         "segments": 0,
         "suspects": 0,
+        "confirmed_breaks": "",
         "details": "",
     }
 
@@ -199,9 +230,9 @@ def _headline(quality: Quality) -> str:
     used, total = len(quality.final_universe), len(quality.table)
     parts = [f"{quality.count('fail')} failed", f"{quality.count('unavailable')} unavailable"]
     parts.append(f"{quality.count('warn')} used with a warning")
+    lost = quality.market.quarantine["what"] != NO_SESSION
     return (
-        f"**{used} of {total} symbols can be used** ({', '.join(parts)}); "
-        f"{len(quality.market.quarantine)} candles or returns quarantined."
+        f"**{used} of {total} symbols can be used** ({', '.join(parts)}); {lost.sum()} candles or returns quarantined."
     )
 
 
@@ -222,6 +253,34 @@ def _findings(title: str, rows: pd.DataFrame) -> list[str]:
     if len(rows) > len(shown):
         lines.append(f"\n… and {len(rows) - len(shown)} more.")
     return [*lines, ""]
+
+
+def _unconfirmed(breaks: pd.DataFrame) -> list[str]:
+    rows = breaks[breaks["confirmed"] == ""]
+    if rows.empty:
+        return []
+    lines = [
+        "## Taken for wrong adjustments without confirmation",
+        "",
+        "If one of these moves was real, a holding is carried across it at a value that it did not have. NSE's list of "
+        "corporate actions, dropped into data/reference/, confirms or acquits them.",
+        "",
+        "| symbol | session | last close of | return, had it been real |",
+        "|---|---|---|---:|",
+    ]
+    listed = [
+        f"| {row.symbol} | {row.session:%Y-%m-%d} | {row.last_session:%Y-%m-%d} | {row.move:+.1%} |"
+        for row in rows.itertuples(index=False)
+    ]
+    return [*lines, *listed, ""]
+
+
+def _readjusted(changes: Mapping[str, Sequence[str]]) -> list[str]:
+    listed = [f"- {symbol}, {change}" for symbol, of_symbol in sorted(changes.items()) for change in of_symbol]
+    if not listed:
+        return []
+    more = [f"- … and {len(listed) - _MAX_LISTED} more"] if len(listed) > _MAX_LISTED else []
+    return ["## Re-adjusted by Kite", "", *listed[:_MAX_LISTED], *more, ""]
 
 
 def _symbols(table: pd.DataFrame) -> list[str]:

@@ -16,11 +16,15 @@ import pandas as pd
 
 from niftyformer_assets.market.candle_files import PRICES, CandleFile
 from niftyformer_assets.market.kite import MAX_DAYS, BrokenAnswer
+from niftyformer_assets.market.settings import QualitySettings
 
 # An answer in which a larger share of the candles at hand is missing or broken replaces nothing.
 _MAX_WORSE_SHARE = 0.05
 # How often a doubtful answer is asked for before the best one is taken.
 _MAX_ASKS = 3
+
+# A gap from here on may be a corporate action that Kite has yet to adjust for: the suspicions of `QualitySettings`.
+_WIDE_FALL, _WIDE_RISE = QualitySettings().suspect_overnight_fall, QualitySettings().suspect_overnight_gap
 
 Ask = Callable[[date, date], pd.DataFrame]
 
@@ -126,7 +130,10 @@ def _whole(file: CandleFile | None, fresh: CandleFile, wanted: Wanted, ask: Ask)
     changed = _changed(held, candles, file.final_through)
     fresh = replace(fresh, candles=candles, changes=file.changes, settled=doubts(candles, wanted.sessions))
     if changed:
-        fresh = fresh.with_change(f"{wanted.through}: {changed} of {len(held)} candles at hand were changed by Kite")
+        settled = "".join(f"; {said}" for said in _settled_gaps(held, candles))
+        fresh = fresh.with_change(
+            f"{wanted.through}: {changed} of {len(held)} candles at hand were changed by Kite{settled}"
+        )
     return fresh
 
 
@@ -180,6 +187,23 @@ def _changed(held: pd.DataFrame, candles: pd.DataFrame, final_through: date) -> 
     final = held[held["date"] <= np.datetime64(final_through)]
     final = final[final["date"] >= candles["date"].min()]
     return len(final) - len(final.merge(candles, how="inner").drop_duplicates("date"))
+
+
+def _settled_gaps(held: pd.DataFrame, candles: pd.DataFrame) -> list[str]:
+    """The wide gaps between a close and the next open that Kite's new candles no longer have, in words."""
+    was, now = _gaps(held), _gaps(candles)
+    found = was[(was < -_WIDE_FALL) | (was > _WIDE_RISE)].index.intersection(now.index)
+    return [
+        f"the gap of {was[day]:+.1%} at {day:%Y-%m-%d} is {now[day]:+.1%} now, so it was a corporate action"
+        for day in found
+        if abs(now[day]) < abs(was[day]) / 2
+    ]
+
+
+def _gaps(candles: pd.DataFrame) -> pd.Series:
+    """Open over the last close − 1, by date."""
+    ordered = candles.drop_duplicates("date").sort_values("date").set_index("date")
+    return (ordered["open"] / ordered["close"].shift(1) - 1).dropna()
 
 
 def _day(stamp: np.datetime64) -> date:

@@ -1,4 +1,4 @@
-"""The settings of an experiment that decide on its symbols."""
+"""From where on candles are suspect, and which symbols take part in an experiment."""
 
 from __future__ import annotations
 
@@ -29,3 +29,41 @@ class UniverseSettings:
     def __post_init__(self) -> None:
         require(self.min_training_sessions >= 2, "min_training_sessions must be at least 2")
         require(0 <= self.max_missing_share < 1, "max_missing_share must be at least 0 and below 1")
+
+
+@dataclass(frozen=True)
+class QualitySettings:
+    """From where on candles are suspect. All are shares.
+
+    max_missing_share: of the sessions between a symbol's first and last candle; more fails it.
+    max_zero_volume_share: of its candles; more warns.
+    max_overnight_fall, max_overnight_rise: of open against the last close, relative to the market's gap
+        of that session. A larger one is taken for a broken adjustment and starts a new segment.
+    suspect_overnight_gap: a smaller gap from here on, either way, warns,
+    suspect_overnight_fall: and so does a fall from here on that a bonus issue would leave.
+    max_quarantined_share: of its candles; more fails it.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    max_missing_share: float = 0.2
+    max_zero_volume_share: float = 0.1
+    max_overnight_fall: float = 0.22
+    max_overnight_rise: float = 0.35
+    suspect_overnight_gap: float = 0.2
+    suspect_overnight_fall: float = 0.15
+    max_quarantined_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("max_missing_share", "max_zero_volume_share", "max_quarantined_share"):
+            require(0 <= getattr(self, name) <= 1, f"{name} must lie between 0 and 1")
+        require(self.suspect_overnight_gap > 0, "suspect_overnight_gap must be above 0")
+        require(self.suspect_overnight_fall > 0, "suspect_overnight_fall must be above 0")
+        require(
+            self.suspect_overnight_fall <= self.max_overnight_fall < 1,
+            "max_overnight_fall must lie between suspect_overnight_fall and 1",
+        )
+        require(
+            self.suspect_overnight_gap <= self.max_overnight_rise,
+            "max_overnight_rise must be at least suspect_overnight_gap",
+        )

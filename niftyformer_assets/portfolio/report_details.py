@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
 
-from niftyformer_assets.market.cleaning import QualitySettings
+from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.portfolio import pictures
 from niftyformer_assets.portfolio.costs import contract_note
 from niftyformer_assets.portfolio.report_evidence import Evidence
@@ -143,8 +143,11 @@ def costs(evidence: Evidence) -> Section:
     )
 
 
-def troubles(evidence: Evidence) -> Section:
-    """Orders that were not filled, and what was done about missing prices."""
+def troubles(evidence: Evidence, confirmed_breaks: Collection[tuple[str, str]] = ()) -> Section:
+    """Orders that were not filled, and what was done about missing prices and broken ones.
+
+    confirmed_breaks: symbol and session (YYYY-MM-DD) of the broken adjustments that something confirms.
+    """
     result = evidence.result
     unfilled = result.unfilled.groupby(["side", "status"]).size().rename("times").reset_index()
     orders = [
@@ -157,6 +160,23 @@ def troubles(evidence: Evidence) -> Section:
         blocks.append(Table(("order", "why it was not filled", "how often"), orders, words=True))
     if marks:
         blocks.append(Table(("what happened", "how often", "where"), marks, words=True))
+    breaks = [
+        (
+            str(row.symbol),
+            f"{row.session:%Y-%m-%d}",
+            str(row.detail),
+            "confirmed" if (str(row.symbol), f"{row.session:%Y-%m-%d}") in confirmed_breaks else "confirmed by nothing",
+        )
+        for row in result.marks[result.marks["kind"] == "broken_adjustment"].itertuples()
+    ]
+    if breaks:
+        caption = (
+            "Holdings carried across a gap that was taken for a wrong adjustment. Where nothing confirms it, the move "
+            "may have been real: then the figures of this report lack that gain or loss."
+        )
+        blocks.append(
+            Table(("stock", "session", "what was done", "wrong adjustment"), breaks, words=True, caption=caption)
+        )
     said = "Every order could be filled, and every holding had a price." if not blocks else ""
     return Section("What could not be traded", (said,) if said else (), blocks)
 
@@ -184,9 +204,11 @@ def assumptions(evidence: Evidence, survivorship: str) -> Section:
             "Orders fill at the price of the candle, in whole shares, whatever their size, apart from the slippage "
             "that the settings ask for. A session whose high equals its low counts as locked; one that only closes at "
             "its price band does not, though nobody may have been on the other side.",
-            f"An opening more than {percent(QualitySettings().max_overnight_gap, 0)} away from the last close, the "
-            "market's own gap apart, is taken for a wrong adjustment: a holding keeps its value across it, so a real "
-            "overnight loss of that size would not show.",
+            f"An opening more than {percent(QualitySettings().max_overnight_fall, 0)} below the last close or "
+            f"{percent(QualitySettings().max_overnight_rise, 0)} above it, the market's own gap apart, is taken for a "
+            "wrong adjustment unless NSE's list of corporate actions is at hand and acquits it: a holding keeps its "
+            "value across it, so a real overnight loss of that size does not show. "
+            "Each holding it happened to is named under what could not be traded.",
             *([survivorship] if survivorship else []),
             "A stock's sector is that of the latest index list, also for the years before it.",
             "Factors, graph and training saw the training sessions only; validation decided when training stopped and "

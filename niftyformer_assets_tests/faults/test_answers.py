@@ -10,9 +10,9 @@ import pytest
 
 from niftyformer_assets.exchange.faults import Faults, Rename, Split
 from niftyformer_assets.market.calendar import sessions
-from niftyformer_assets.market.candle_files import load_candles
+from niftyformer_assets.market.candle_files import load_candles, readjustments
 from niftyformer_assets.market.cleaning import CleanMarket, clean
-from niftyformer_assets.market.quality import assess
+from niftyformer_assets.market.quality import assess, report_markdown
 from niftyformer_assets_tests.market.world import START, World, at, failures, kinds, world
 
 
@@ -140,6 +140,28 @@ def test_a_split_that_kite_forgets_to_adjust_for(tmp_path: Path) -> None:
         market = cleaned(it)
         assert market.quarantine[["symbol", "what"]].to_numpy().tolist() == [["DEMO004", "overnight gap"]]
         assert market.segment[-2:, market.axes.symbols.index("DEMO004")].tolist() == [1, 1]
+
+
+def test_a_split_that_kite_adjusts_for_late(tmp_path: Path) -> None:
+    """The refresh that differs settles it, and the report says which gap it was."""
+    ex_date = date(2024, 5, 31)
+    broken = Faults(splits=(Split("DEMO004", ex_date, 5.0, adjusted=False),))
+    with world(tmp_path, at("2024-05-30"), broken) as (it, clock):
+        it.ingest(clock.now)
+        clock.now = at("2024-06-03")
+        it.ingest(clock.now)
+        assert len(cleaned(it).breaks) == 1
+        it.exchange.faults = Faults(splits=(Split("DEMO004", ex_date, 5.0),))
+        clock.now = at("2024-06-05")
+        it.ingest(clock.now)
+        market = cleaned(it)
+        assert market.breaks.empty
+        noted = readjustments({symbol: it.workspace.candles(symbol) for symbol in it.symbols})
+        assert set(noted) == {"DEMO004"}
+        assert "the gap of -79.6% at" in noted["DEMO004"][-1]
+        assert f"at {ex_date} is " in noted["DEMO004"][-1] and "corporate action" in noted["DEMO004"][-1]
+        text = report_markdown(assess(market, {}, readjusted=noted))
+        assert "## Re-adjusted by Kite" in text and noted["DEMO004"][-1] in text
 
 
 def test_a_rename_keeps_what_is_there(tmp_path: Path) -> None:
