@@ -72,6 +72,7 @@ def report_backtest(
         provenance=fingerprints(inputs) | {"code": code_version(*made_by)},
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
         survivorship=opened.scope.survivorship,
+        confirmed_breaks=_confirmed_breaks(opened),
     )
     written = write_report(folder.backtest, evidence, background, progress=context.log.info)
     remember_try(workspace.tries, experiment.values(), *window)
@@ -145,3 +146,10 @@ def _left_out_by_quality(opened: OpenedExperiment) -> dict[str, str]:
     report = read_parquet(opened.workspace.data_quality_report)
     gone = report[report["verdict"] == "unavailable"]
     return dict(zip(gone["symbol"], gone["reason"], strict=True))
+
+
+def _confirmed_breaks(opened: OpenedExperiment) -> frozenset[tuple[str, str]]:
+    """Symbol and session of the broken adjustments that something confirms."""
+    report = read_parquet(opened.workspace.data_quality_report, ("symbol", "confirmed_breaks"))
+    named = zip(report["symbol"], report["confirmed_breaks"], strict=True)
+    return frozenset((str(symbol), day) for symbol, days in named for day in days.split(",") if day)

@@ -36,6 +36,7 @@ class Background:
     label: the experiment's label: return, rank or zscore.
     settings: the experiment as it was run. provenance: name -> fingerprint or version.
     left_out: symbol -> reason. survivorship: whether stocks that left the index are in it, in words.
+    confirmed_breaks: symbol and session (YYYY-MM-DD) of each broken adjustment that something confirms.
     """
 
     experiment: str
@@ -45,6 +46,7 @@ class Background:
     provenance: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     survivorship: str = ""
+    confirmed_breaks: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
             report_sections.scores(evidence),
             report_details.holdings(evidence),
             report_details.costs(evidence),
-            report_details.troubles(evidence),
+            report_details.troubles(evidence, background.confirmed_breaks),
             report_sections.all_figures(evidence),
             report_details.assumptions(evidence, background.survivorship),
             report_details.left_out_section(background.left_out),

@@ -294,6 +294,7 @@ def test_a_broken_adjustment_is_crossed_at_unchanged_value() -> None:
     assert result.nav.tolist() == [11_000, 11_000, 57 * 195 + 170, 57 * 200 + 170]
     mark = result.marks.iloc[0]
     assert (mark["kind"], mark["cash"]) == ("broken_adjustment", 170.0)
+    assert mark["detail"] == "100 shares carried over as 57 of the same value; a real move would be +72.7%"
     assert result.round_trips["profit"].iloc[0] == pytest.approx(result.nav[-1] - 11_000)
 
 
