@@ -15,6 +15,7 @@ from niftyformer_assets.market.corporate_actions import CorporateActions, read_c
 from niftyformer_assets.market.panel import build_panel, save_panel
 from niftyformer_assets.market.pictures import coverage_picture, quality_picture
 from niftyformer_assets.market.quality import assess, save_quality
+from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -30,6 +31,7 @@ def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.Materialize
         market, reasons, readjusted=readjustments({symbol: workspace.candles(symbol) for symbol in symbols})
     )
     save_quality(workspace.data_quality_report, workspace.data_quality_text, quality)
+    told = market.quarantine[~market.quarantine["what"].isin((NO_SESSION, NOT_FINAL))]
     worst = quality.table[quality.table["verdict"] != "ok"][["symbol", "verdict", "reason", "rows"]]
     return materialized(
         "data_quality_report",
@@ -43,7 +45,7 @@ def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.Materialize
             **{verdict: quality.count(verdict) for verdict in ("ok", "warn", "fail", "unavailable")},
             "final_universe": len(quality.final_universe),
             "quarantined": len(market.quarantine),
-            "quarantine": table(market.quarantine.astype({"session": str})),
+            "quarantine": table(told.astype({"session": str})),
             "unconfirmed_breaks": table(
                 market.breaks[market.breaks["confirmed"] == ""].drop(columns="confirmed").astype(str), limit=100
             ),

@@ -37,8 +37,8 @@ _PAUSE_DEVIATIONS = 3.0
 _DAYS_AROUND = 5
 # A listed action is only to be seen in a gap if its effect is at least this many standard deviations of a day's return;
 _VISIBLE_DEVIATIONS = 2.0
-# one whose effect is not told, if the gap is at least this wide.
-_MIN_UNTOLD_GAP = 0.1
+# one whose effect is not told, if the gap is at least this wide; one adjusted for twice, if it is wider than this.
+_MIN_UNTOLD_GAP, _MIN_TWICE_GAP = 0.1, 0.2
 # A dividend below this share of the price leaves no break.
 _MIN_DIVIDEND_SHARE = 0.05
 
@@ -127,7 +127,7 @@ def find_breaks(
             f"opens {moves.open[row, column] - 1:+.1%} from {_since(records, moves, row, column)} where the market's "
             f"{'gap' if overnight else 'move since'} is {moves.market[row, column] - 1:+.1%}"
         )
-        innocent = not told and _acquitted(records, row, last, column, actions)
+        innocent = not told and _acquitted(records, row, last, column, values["close"][last, column], actions)
         what = "overnight gap" if overnight else "gap after a pause"
         if told or (wide[row, column] and not innocent):
             broken[row, column] = True
@@ -230,30 +230,37 @@ def _told(
     if not actions:
         return ""
     gap, deviation = np.log(moves.open[row, column] / moves.market[row, column]), volatility[row, column]
-    ratio, untold = 1.0, False
-    for action in actions:
-        untold |= action.ratio is None
-        ratio *= 1.0 if action.ratio is None else action.ratio
-        share = action.cash / close[moves.last[row, column], column]
-        ratio *= 1 - share if _MIN_DIVIDEND_SHARE <= share < 1 else 1.0
-    effect = np.log(ratio)
-    visible = abs(effect) > _VISIBLE_DEVIATIONS * deviation and effect != 0
+    last_close = close[moves.last[row, column], column]
+    ratios = [_ratio(action, last_close) for action in actions]
+    effect = np.log(np.prod([1.0 if ratio is None else ratio for ratio in ratios]))
+    visible = abs(effect) > _VISIBLE_DEVIATIONS * deviation
     # Not adjusted for, or adjusted for twice: the gap is nearer to that than to nothing.
-    seen = visible and min(abs(gap - effect), abs(gap + effect)) < abs(gap)
-    seen |= untold and abs(np.expm1(gap)) >= _MIN_UNTOLD_GAP and abs(gap) > _MIN_DEVIATIONS * deviation
+    seen = visible and abs(gap - effect) < abs(gap)
+    seen |= visible and abs(gap + effect) < abs(gap) and abs(gap) > _MIN_TWICE_GAP
+    seen |= None in ratios and abs(np.expm1(gap)) >= _MIN_UNTOLD_GAP and abs(gap) > _MIN_DEVIATIONS * deviation
     if not seen:
         return ""
     return "NSE's list: " + ", ".join(f"{action.purpose}, ex-date {action.ex_date}" for action in actions)
 
 
-def _acquitted(records: Records, row: int, last: int, column: int, actions: CorporateActions) -> bool:
-    """Do NSE's lists reach over the gap and name no action of the stock near it?"""
+def _ratio(action: CorporateAction, last_close: float) -> float | None:
+    """Price after an action over price before it; None where that is untold."""
+    if action.ratio is None:
+        return None
+    share = action.cash / last_close
+    return action.ratio * (1 - share if _MIN_DIVIDEND_SHARE <= share < 1 else 1.0)
+
+
+def _acquitted(
+    records: Records, row: int, last: int, column: int, last_close: float, actions: CorporateActions
+) -> bool:
+    """Do NSE's lists reach over the gap and name no action near it that moves the stock's price?"""
     symbol = records.symbols[column]
     first, until = _day(records.grid[last]) + timedelta(days=1), _day(records.grid[row])
     if not actions.covers(symbol, first, until):
         return False
     around = timedelta(days=_DAYS_AROUND)
-    return not actions.of(symbol, first - around, until + around)
+    return all(_ratio(action, last_close) == 1 for action in actions.of(symbol, first - around, until + around))
 
 
 def _since(records: Records, moves: _Moves, row: int, column: int) -> str:

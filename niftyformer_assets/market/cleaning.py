@@ -15,7 +15,7 @@ import pandas as pd
 from niftyformer_assets.market.breaks import find_breaks, take_out_stray_opens
 from niftyformer_assets.market.candle_files import PRICES
 from niftyformer_assets.market.corporate_actions import NONE, CorporateActions
-from niftyformer_assets.market.records import NO_SESSION, WRONG_DATES, Records
+from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL, WRONG_DATES, Records
 from niftyformer_assets.market.scope import membership_at
 from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.market.traded_dates import TradedDates, last_candle, traded_dates
@@ -89,7 +89,7 @@ def clean(
     for column, symbol in enumerate(symbols):
         _place(values, column, days_of[column], candles[symbol], records)
     member = _members(universe, symbols, dates)
-    traded = traded_dates(values, dates, symbols, member, calendar)
+    traded = traded_dates(values, dates, member, calendar)
     _take_out_what_is_no_session(values, traded, records)
     grid, member = dates[traded.session], member[traded.session]
     values = {name: array[traded.session] for name, array in values.items()}
@@ -154,7 +154,7 @@ def _take_out_what_is_no_session(values: dict[str, np.ndarray], traded: TradedDa
             reason = (
                 f"most stocks' candles are those of the session before once more{f'; {repeats}' if repeats else ''}"
             )
-            records.add_cell("quarantine", row, column, "not yet final", reason, "candle dropped")
+            records.add_cell("quarantine", row, column, NOT_FINAL, reason, "candle dropped")
         else:
             reason = f"NSE did not trade on this date{f'; it {repeats}' if repeats else ''}"
             records.add_cell("quarantine", row, column, NO_SESSION, reason, "candle dropped")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.cleaning import CleanMarket
-from niftyformer_assets.market.records import NO_SESSION, WRONG_DATES
+from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL, WRONG_DATES
 from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.tables import read_parquet, write_parquet
@@ -63,9 +63,9 @@ def assess(
     """
     settings = settings or QualitySettings()
     shares = _Shares(market)
-    details = {symbol: _in_words(rows) for symbol, rows in market.quarantine.groupby("symbol")}
     # A candle on a date without trading takes nothing with it.
     outside = market.quarantine["what"] == NO_SESSION
+    details = {symbol: _in_words(rows) for symbol, rows in market.quarantine[~outside].groupby("symbol")}
     cut = market.quarantine[~outside].groupby("symbol").size().to_dict()
     dropped = market.quarantine[outside].groupby("symbol").size().to_dict()
     misdated = set(market.quarantine.loc[market.quarantine["what"] == WRONG_DATES, "symbol"])
@@ -139,6 +139,14 @@ def report_markdown(quality: Quality) -> str:
         ]
     if len(market.silent_sessions):
         lines += [f"No stock has a candle on {_some(market.silent_sessions.astype(str).tolist())}: left out.", ""]
+    outside = market.quarantine[market.quarantine["what"] == NO_SESSION]
+    if len(outside):
+        days = sorted(set(outside["session"].dt.strftime("%Y-%m-%d")))
+        lines += [
+            f"Dropped: {len(outside)} candles of {outside['symbol'].nunique()} symbols on dates on which NSE did not "
+            f"trade ({_some(days)}).",
+            "",
+        ]
     if len(market.stale_sessions):
         lines += [
             f"On {_some(market.stale_sessions.astype(str).tolist())} most stocks' candles are those of the session "
@@ -149,7 +157,7 @@ def report_markdown(quality: Quality) -> str:
     lines += _section("Without candles, and so in no experiment", table[table["verdict"] == "unavailable"])
     lines += _section("Used, with a warning", table[table["verdict"] == "warn"])
     lines += _unconfirmed(market.breaks)
-    lines += _findings("Quarantined", market.quarantine)
+    lines += _findings("Quarantined", market.quarantine[~market.quarantine["what"].isin((NO_SESSION, NOT_FINAL))])
     lines += _findings("Suspected, and kept", market.suspects)
     lines += _findings("Kept, because NSE's list of corporate actions explains nothing of it", market.acquitted)
     lines += _readjusted(quality.readjusted)

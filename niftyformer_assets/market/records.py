@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-# A candle on a date without trading; a stock whose dates are wrong.
-NO_SESSION, WRONG_DATES = "no session", "wrong dates"
+# What befalls many candles at once, and is told once: on a date without trading, on a session that repeats another.
+NO_SESSION, NOT_FINAL = "no session", "not yet final"
+# A stock whose dates are wrong.
+WRONG_DATES = "wrong dates"
 COLUMNS = ("symbol", "session", "what", "reason", "effect")
 
 

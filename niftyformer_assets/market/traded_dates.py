@@ -8,6 +8,7 @@ about a date looks at candles up to it, and at the stocks that were members and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ ALIVE_SESSIONS = 20
 _MIN_SHARE_FOR_UNKNOWN_SESSION = 0.5
 # A stock's own past says how often it stands still: as many candles of it are looked at.
 _HABIT = 20
-# Candles on dates without trading are no accident from this many and this share of a stock's candles on,
+# Dates off the sessions are no accident from this many and this share of all dates on,
 _MIN_MISDATED, _MIN_MISDATED_SHARE = 3, 0.02
 # when sessions are missing instead, at least this many for each.
 _MISSING_FOR_MISDATED = 0.5
@@ -48,7 +49,7 @@ class TradedDates:
 
 
 def traded_dates(
-    values: dict[str, np.ndarray], dates: np.ndarray, symbols: tuple[str, ...], member: np.ndarray, calendar: np.ndarray
+    values: dict[str, np.ndarray], dates: np.ndarray, member: np.ndarray, calendar: np.ndarray
 ) -> TradedDates:
     """Tell sessions from other dates.
 
@@ -70,19 +71,20 @@ def traded_dates(
     # Two at least: one stock that stands still for a session says nothing about the others.
     testimony, still = (voter & testifies).sum(axis=1), (voter & repeats_prices).sum(axis=1)
     copied = (still > 0.5 * testimony) & (still > 1)
-    traded = (voter & (values["volume"] > 0) & ~repeats_prices).sum(axis=1)
+    trades = present & (values["volume"] > 0) & ~repeats_prices
+    traded = (member & trades).sum(axis=1)
     alive = (member & _alive(present, dates, calendar)).sum(axis=1)
-    accepted = (traded >= _MIN_SHARE_FOR_UNKNOWN_SESSION * alive) & (traded > 1)
-    counted = present & ~(repeats_prices | ~(values["volume"] > 0))
-    misdated = _misdated(counted, present, dates, known, calendar)
-    _must_not_all_be_misdated(misdated, counted, dates, symbols, known, calendar)
+    by_most = (traded >= _MIN_SHARE_FOR_UNKNOWN_SESSION * alive) & (traded > 1)
+    unknown = ~known & by_most
+    _must_not_be_shifted(unknown, dates[known & by_most], dates, calendar)
+    session = np.where(known, ~copied, unknown)
     return TradedDates(
-        session=np.where(known, ~copied, accepted),
-        unknown=~known & accepted,
+        session=session,
+        unknown=unknown,
         stale=known & copied,
         repeats=repeats_prices & same_volume,
         repeats_prices=repeats_prices,
-        misdated=misdated,
+        misdated=_misdated(trades, present, dates, session, calendar),
     )
 
 
@@ -127,40 +129,41 @@ def _alive(present: np.ndarray, dates: np.ndarray, calendar: np.ndarray) -> np.n
     return present | ((last >= 0) & (since <= ALIVE_SESSIONS))
 
 
+def _must_not_be_shifted(unknown: np.ndarray, by_most: np.ndarray, dates: np.ndarray, calendar: np.ndarray) -> None:
+    """Raise if most stocks traded on many dates that are no sessions, and on as many sessions did not.
+
+    by_most: the sessions of the calendar on which they did.
+    """
+    if not len(calendar) or not len(dates):
+        return
+    inside = dates[unknown & (dates >= calendar[0]) & (dates <= calendar[-1])]
+    span = calendar[(calendar >= dates[0]) & (calendar <= dates[-1])]
+    lacking = span[~np.isin(span, by_most)]
+    if _shifted(len(inside), len(inside) + len(by_most), len(lacking)):
+        raise NiftyFormerError(
+            f"the dates of the candles are wrong: most stocks have one on {len(inside)} dates on which NSE did not "
+            f"trade (as {inside[0]}) and none on {len(lacking)} of its sessions (as {lacking[0]}), as when midnights "
+            "in India are read as UTC. Give the candles under NSE's own dates and fetch them again."
+        )
+
+
 def _misdated(
-    counted: np.ndarray, present: np.ndarray, dates: np.ndarray, known: np.ndarray, calendar: np.ndarray
+    trades: np.ndarray, present: np.ndarray, dates: np.ndarray, session: np.ndarray, calendar: np.ndarray
 ) -> np.ndarray:
     """From where on are so many of a stock's dates no sessions, and so many sessions without a candle? bool [D, N]."""
     if not len(calendar) or not present.size:
         return np.zeros_like(present)
     inside = (dates >= calendar[0]) & (dates <= calendar[-1])
-    off = np.cumsum(counted & (inside & ~known)[:, None], axis=0)
+    off = np.cumsum(trades & (inside & ~session)[:, None], axis=0)
     candles = np.cumsum(present & inside[:, None], axis=0)
+    known = np.isin(dates, calendar)
     on_sessions = np.cumsum(present & known[:, None], axis=0)
     passed = np.searchsorted(calendar, dates, side="right")
     begun = dates[np.where(present.any(axis=0), present.argmax(axis=0), -1)]
     missing = passed[:, None] - np.searchsorted(calendar, begun, side="left") - on_sessions
-    evident = (off >= _MIN_MISDATED) & (off >= _MIN_MISDATED_SHARE * candles) & (missing >= _MISSING_FOR_MISDATED * off)
-    return present & np.maximum.accumulate(evident, axis=0)
+    return present & np.maximum.accumulate(_shifted(off, candles, missing), axis=0)
 
 
-def _must_not_all_be_misdated(
-    misdated: np.ndarray,
-    counted: np.ndarray,
-    dates: np.ndarray,
-    symbols: tuple[str, ...],
-    known: np.ndarray,
-    calendar: np.ndarray,
-) -> None:
-    wrong = misdated.any(axis=0)
-    if not wrong.any() or wrong.sum() < 0.5 * len(symbols):
-        return
-    closed = dates[(counted[:, wrong].any(axis=1)) & ~known]
-    span = calendar[(calendar >= dates[0]) & (calendar <= dates[-1])]
-    lacking = span[~np.isin(span, dates)]
-    example = symbols[int(np.argmax(wrong))]
-    raise NiftyFormerError(
-        f"the dates of {wrong.sum()} of {len(symbols)} symbols ({example} and others) are wrong: they have candles on "
-        f"{len(closed)} dates on which NSE did not trade (as {closed[0]}) and lack {len(lacking)} of its sessions, as "
-        "when midnights in India are read as UTC. Give the candles of NSE's own dates and fetch them again."
-    )
+def _shifted(off: Any, dates: Any, missing: Any) -> Any:
+    """Are so many of the dates off the sessions, with as many sessions missing? Numbers, or arrays of them."""
+    return (off >= _MIN_MISDATED) & (off >= _MIN_MISDATED_SHARE * dates) & (missing >= _MISSING_FOR_MISDATED * off)

@@ -177,6 +177,17 @@ def test_a_listed_action_that_was_adjusted_for_leaves_no_break(listed, purpose: 
     assert segments(found) == 1 and found.quarantine.empty
 
 
+def test_a_dividend_may_be_large(listed) -> None:  # type: ignore[no-untyped-def]
+    """Rs 150 of about Rs 500."""
+    frame = gapped(moving(), ROW, 0.7)
+    found = cleaned(frame, listed(("X", "Special Dividend - Rs 150 Per Share", DAY)))
+    assert "Special Dividend" in found.breaks["confirmed"].iloc[0]
+
+
+def test_a_rise_on_the_day_of_a_small_bonus_is_real(listed) -> None:  # type: ignore[no-untyped-def]
+    assert segments(cleaned(gapped(moving(), ROW, 1.08), listed(("X", "Bonus 1:10", DAY)))) == 1
+
+
 def test_an_action_shows_on_the_first_candle_from_its_ex_date_on(listed) -> None:  # type: ignore[no-untyped-def]
     frame = paused(0.5, 3)
     for days_before in (0, 1):
@@ -214,6 +225,8 @@ def test_a_list_acquits_only_what_it_would_know(listed) -> None:  # type: ignore
     assert segments(cleaned(frame, listed(*own, others=0))) == 2
     # It spans the session.
     assert segments(cleaned(frame, listed(*own, ("X", "Dividend - Rs 1 Per Share", date(2024, 9, 2)), others=0))) == 1
+    # A dividend on the day explains no such gap, and does not keep it from being real.
+    assert segments(cleaned(frame, listed(("X", "Dividend - Rs 2 Per Share", DAY)))) == 1
     # An action a few days off: the ex-date may have been moved.
     assert segments(cleaned(frame, listed(("X", "Bonus 1:1", DAY + timedelta(days=3))))) == 2
 

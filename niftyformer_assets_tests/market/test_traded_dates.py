@@ -101,6 +101,7 @@ def test_copies_on_every_weekend_cost_a_stock_nothing() -> None:
     quality = assess(found, {})
     assert set(quality.table["verdict"]) == {"warn"}
     assert quality.table["quarantined"].sum() == 0
+    assert f"Dropped: {6 * len(weekends)} candles of 6 symbols on dates" in report_markdown(quality)
     assert f"{len(weekends)} on dates without trading dropped" in quality.table["reason"].iloc[0]
 
 
@@ -146,8 +147,26 @@ def test_a_folder_of_shifted_dates_is_refused(days: int, count: int) -> None:
     shifted = {
         name: frame.assign(date=frame["date"] + pd.Timedelta(days=days)) for name, frame in market(count=count).items()
     }
-    with pytest.raises(NiftyFormerError, match=r"the dates of 20 of 20 symbols .* are wrong: .* NSE did not trade"):
+    with pytest.raises(NiftyFormerError, match=r"the dates of the candles are wrong: .* NSE did not trade"):
         clean(shifted, SESSIONS)
+
+
+def test_a_folder_of_which_most_is_shifted_is_refused() -> None:
+    frames = market() | {
+        f"X{number:02d}": frame.assign(date=frame["date"] + pd.Timedelta(days=1))
+        for number, frame in enumerate(market(30).values())
+    }
+    with pytest.raises(NiftyFormerError, match="dates of the candles are wrong"):
+        clean(frames, SESSIONS)
+
+
+def test_a_stock_with_holes_is_not_shifted_by_sessions_the_calendar_lacks() -> None:
+    specials = [SATURDAY, "2024-03-16", "2024-03-30", "2024-04-06"]
+    days = np.union1d(SESSIONS, np.array(specials, dtype="datetime64[D]"))
+    frames = market(days=days) | {"X": moving(days=days).drop(index=range(20, 30))}
+    found = clean(frames, SESSIONS)
+    assert found.unknown_sessions.astype(str).tolist() == specials
+    assert found.quarantine.empty
 
 
 def test_one_stock_of_shifted_dates_fails_alone() -> None:
