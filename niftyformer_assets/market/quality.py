@@ -63,22 +63,21 @@ def assess(
     """
     settings = settings or QualitySettings()
     shares = _Shares(market)
-    # A candle on a date without trading takes nothing with it.
-    outside = market.quarantine["what"] == NO_SESSION
-    details = {symbol: _in_words(rows) for symbol, rows in market.quarantine[~outside].groupby("symbol")}
-    cut = market.quarantine[~outside].groupby("symbol").size().to_dict()
-    dropped = market.quarantine[outside].groupby("symbol").size().to_dict()
+    # What befalls many at once is told once; a candle on a date without trading takes nothing with it.
+    lost = market.quarantine[market.quarantine["what"] != NO_SESSION]
+    own = lost[lost["what"] != NOT_FINAL].groupby("symbol").size().to_dict()
+    details = {symbol: _in_words(rows) for symbol, rows in lost.groupby("symbol")}
+    cut = lost.groupby("symbol").size().to_dict()
     misdated = set(market.quarantine.loc[market.quarantine["what"] == WRONG_DATES, "symbol"])
     seen = market.suspects.groupby("symbol").size().to_dict()
     told = market.breaks[market.breaks["confirmed"] != ""]
     confirmed = told["session"].dt.strftime("%Y-%m-%d").groupby(told["symbol"]).agg(",".join).to_dict()
     rows = []
     for column, symbol in enumerate(market.axes.symbols):
-        problems = _problems(shares, column, cut.get(symbol, 0), seen.get(symbol, 0), market, settings)
+        counts = cut.get(symbol, 0), own.get(symbol, 0), seen.get(symbol, 0)
+        problems = _problems(shares, column, *counts, market, settings)
         if symbol in misdated:
             problems["fail"].insert(0, "its dates are wrong")
-        if symbol in dropped:
-            problems["warn"].append(f"{dropped[symbol]} on dates without trading dropped")
         verdict = "fail" if problems["fail"] else "warn" if problems["warn"] else "ok"
         rows.append(
             {
@@ -141,10 +140,12 @@ def report_markdown(quality: Quality) -> str:
         lines += [f"No stock has a candle on {_some(market.silent_sessions.astype(str).tolist())}: left out.", ""]
     outside = market.quarantine[market.quarantine["what"] == NO_SESSION]
     if len(outside):
-        days = sorted(set(outside["session"].dt.strftime("%Y-%m-%d")))
+        days, symbols = (
+            sorted(set(column)) for column in (outside["session"].dt.strftime("%Y-%m-%d"), outside["symbol"])
+        )
         lines += [
-            f"Dropped: {len(outside)} candles of {outside['symbol'].nunique()} symbols on dates on which NSE did not "
-            f"trade ({_some(days)}).",
+            f"Dropped: {len(outside)} candles of {len(symbols)} symbols ({_some(symbols)}) on dates on which NSE did "
+            f"not trade ({_some(days)}).",
             "",
         ]
     if len(market.stale_sessions):
@@ -185,8 +186,15 @@ class _Shares:
 
 
 def _problems(
-    shares: _Shares, column: int, quarantined: int, suspects: int, market: CleanMarket, settings: QualitySettings
+    shares: _Shares,
+    column: int,
+    quarantined: int,
+    own: int,
+    suspects: int,
+    market: CleanMarket,
+    settings: QualitySettings,
 ) -> dict[str, list[str]]:
+    """Why a symbol fails and what to warn of; `own` of the quarantined things befell it and not most stocks."""
     fail, warn = [], []
     if not shares.rows[column]:
         fail.append("no candle is usable")
@@ -194,8 +202,8 @@ def _problems(
         fail.append(f"{shares.missing[column]:.1%} of the sessions between its first and last candle are missing")
     if quarantined > max(settings.max_quarantined_share * market.raw_count[column], 1):
         fail.append(f"{quarantined} of {market.raw_count[column]} candles quarantined")
-    elif quarantined:
-        warn.append(f"{quarantined} quarantined")
+    elif own:
+        warn.append(f"{own} quarantined")
     if shares.zero_volume[column] > settings.max_zero_volume_share:
         warn.append(f"{shares.zero_volume[column]:.1%} of its candles have no volume")
     if shares.behind[column] > _STALE_SESSIONS:

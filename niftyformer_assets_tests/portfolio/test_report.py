@@ -367,6 +367,29 @@ def test_other_names_are_refused(market: Example) -> None:
         replace(market, scope=renamed).evidence()
 
 
+def test_each_holding_carried_across_a_break_is_named(market: Example) -> None:
+    """With the return it would have had, and whether anything confirms that it had none."""
+    session = SPLIT.test.start + 50
+    panel = {name: array.copy() for name, array in market.panel.items()}
+    for name in ("open", "high", "low", "close"):
+        panel[name][session:] *= 0.6
+    panel["open"][session] = 0.6 * market.panel["close"][session - 1]
+    panel["segment"][session:] += 1
+    evidence = replace(market, panel=panel).evidence(portfolios=20)
+    carried = evidence.result.marks[evidence.result.marks["kind"] == "broken_adjustment"]
+    held = sorted(carried["symbol"])
+    assert len(held) == 5
+    day = f"{pd.Timestamp(market.scope.axes.dates[session]):%Y-%m-%d}"
+    told = replace(background(), confirmed_breaks=frozenset({(held[0], day), (held[1], "2000-01-03")}))
+    sections = report_page(evidence, told, "").sections
+    (section,) = (section for section in sections if section.title == "What could not be traded")
+    rows = next(block.rows for block in section.blocks if isinstance(block, Table) and block.columns[0] == "stock")
+    assert [(row[0], row[1], row[3]) for row in rows] == [
+        (name, day, "confirmed" if name == held[0] else "confirmed by nothing") for name in held
+    ]
+    assert all(row[2].endswith("of the same value; a real move would be -40.0%") for row in rows)
+
+
 def test_text_from_outside_cannot_become_markup() -> None:
     page = Page("<b>", "&", ("<script>",), "none", (Section("a<b", ("<i>",), (Table(("<u>",), (("<s>",),)),)),))
     html = render(page)
