@@ -137,8 +137,10 @@ def _read(path: Path, renamed: dict[str, str]) -> list[CorporateAction] | None:
     places = [header.index(column) for column in _COLUMNS]
     actions = []
     for number, line in enumerate(lines[1:], start=2):
-        if len(line) <= max(places):
+        if not any(field.strip() for field in line):
             continue
+        if len(line) <= max(places):
+            raise NiftyFormerError(f"{path}, line {number} is cut off: download NSE's list of corporate actions again.")
         symbol, purpose, ex_date = (line[place].strip() for place in places)
         if symbol and ex_date not in ("", "-"):
             day = _as_date(ex_date, f"{path}, line {number}")

@@ -201,8 +201,9 @@ def _settled_gaps(held: pd.DataFrame, candles: pd.DataFrame) -> list[str]:
 
 
 def _gaps(candles: pd.DataFrame) -> pd.Series:
-    """Open over the last close − 1, by date."""
-    ordered = candles.drop_duplicates("date").sort_values("date").set_index("date")
+    """Open over the last close − 1, by date; candles without a price are passed over."""
+    priced = candles[(candles["open"] > 0) & (candles["close"] > 0)]
+    ordered = priced.drop_duplicates("date").sort_values("date").set_index("date")
     return (ordered["open"] / ordered["close"].shift(1) - 1).dropna()
 
 

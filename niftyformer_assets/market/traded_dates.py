@@ -143,7 +143,8 @@ def _must_not_be_shifted(unknown: np.ndarray, by_most: np.ndarray, dates: np.nda
         raise NiftyFormerError(
             f"the dates of the candles are wrong: most stocks have one on {len(inside)} dates on which NSE did not "
             f"trade (as {inside[0]}) and none on {len(lacking)} of its sessions (as {lacking[0]}), as when midnights "
-            "in India are read as UTC. Give the candles under NSE's own dates and fetch them again."
+            "in India are read as UTC. Give the candles under NSE's own dates and fetch them again; if NSE did trade "
+            "then, enter those sessions in data/reference/special_sessions.csv."
         )
 
 

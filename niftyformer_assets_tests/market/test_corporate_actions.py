@@ -84,6 +84,7 @@ def test_the_committed_reference_tables_are_no_lists() -> None:
     [
         ("CF-CA-equities-2025.csv", "<html>", "no column 'SYMBOL'"),
         ("x.csv", f"{HEADER}\nABC,x,EQ,Bonus 1:1,10,2025-11-03,-,-,-", "line 2: '2025-11-03' is not a date"),
+        ("x.csv", f"{HEADER}\nABC,x,EQ,Bonus", "line 2 is cut off"),
         ("x.csv", f"{HEADER}\nABC,x,EQ,Bonus 1:1,10,31-Feb-2025,-,-,-", "line 2: '31-Feb-2025' is not a date"),
     ],
 )

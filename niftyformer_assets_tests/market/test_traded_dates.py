@@ -9,7 +9,7 @@ import pytest
 from niftyformer_assets.market.cleaning import clean
 from niftyformer_assets.market.quality import assess, report_markdown
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets_tests.market.moving import SESSIONS, market, moving, with_copies
+from niftyformer_assets_tests.market.moving import SESSIONS, gapped, market, moving, with_copies
 
 SATURDAY = "2024-03-09"  # after 48 sessions
 
@@ -184,6 +184,31 @@ def test_one_stock_of_shifted_dates_fails_alone() -> None:
     cut = str(SESSIONS[40])
     part = clean({name: candles[candles["date"] <= cut] for name, candles in frames.items()}, SESSIONS)
     np.testing.assert_array_equal(part.close, found.close[: len(part.axes.dates)])
+
+
+@pytest.mark.parametrize("cut", [25, 31, 40, 48, 49, 60, 75])
+def test_later_candles_change_nothing_earlier(cut: int) -> None:
+    """Copies, a session too many, a stale one, breaks, a pause and wrong dates: all told from what was before."""
+    frames = traded_on(SATURDAY, market())
+    frames = {name: repeating(with_copies(frame, ["2024-02-10"]), 45) for name, frame in frames.items()}
+    frames["B"] = gapped(gapped(moving(seed=1), 30, 0.6), 60, 1.5)
+    frames["P"] = gapped(moving(seed=2), 50, 0.5).drop(index=range(40, 50))
+    frames["W"] = moving(seed=3).assign(date=moving()["date"] + pd.Timedelta(days=1))
+    whole = clean(frames, SESSIONS)
+    last = np.datetime64(SESSIONS[cut], "ms")
+    part = clean({name: frame[frame["date"] <= last] for name, frame in frames.items()}, SESSIONS)
+    count = len(part.axes.dates)
+    assert part.axes.dates.tolist() == whole.axes.dates[:count].tolist()
+    for name in ("open", "close", "volume", "segment"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[:count])
+    for name in ("quarantine", "suspects", "breaks"):
+        known = getattr(whole, name)
+        pd.testing.assert_frame_equal(
+            getattr(part, name), known[known["session"] <= last].reset_index(drop=True), check_dtype=False
+        )
+    assert {"overnight gap", "gap after a pause", "not yet final", "no session", "wrong dates"} <= set(
+        whole.quarantine["what"]
+    )
 
 
 def test_moved_holidays_and_special_sessions_are_no_shift() -> None:
