@@ -100,7 +100,7 @@ def simulated_market(settings: Settings) -> Market:
 
         return make_market(sessions(settings.made_up_start, settings.made_up_end), settings.made_up)
     from niftyformer_assets.exchange.replay import load_folder
-    from niftyformer_assets.market.index_lists import renames
+    from niftyformer_assets.market.renames import renames
 
     if settings.replay is None:
         raise NiftyFormerError(

@@ -32,7 +32,7 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
             connection.pacer,
             connection.ingest,
             connection.now,
-            aliases_of_lists(settings.index_list_folders),
+            aliases_of_lists(settings.index_list_folders, connection.now.date()),
         )
         for outcome in outcomes:
             if isinstance(outcome, Failed):

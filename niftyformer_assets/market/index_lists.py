@@ -1,4 +1,4 @@
-"""NSE's constituent lists: reading, checking, fetching, and one identity for a renamed stock.
+"""NSE's constituent lists: reading, checking, fetching, and which of their members are one stock.
 
 Nothing here needs pandas: the definitions read the symbols of all lists when they load.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from niftyformer_assets.market.reference import as_date, read_table
+from niftyformer_assets.market.reference import as_date
+from niftyformer_assets.market.renames import LATEST_USE, Rename, is_certain, rename_table, renamed, renames
 from niftyformer_assets.market.sectors import sector_of
 from niftyformer_assets.store.atomic import write_bytes
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -134,53 +135,118 @@ def symbols_of_lists(folders: Iterable[Path]) -> list[str]:
     return sorted(set(identities(read_lists(folders)).values()))
 
 
-def aliases_of_lists(folders: Iterable[Path]) -> dict[str, tuple[str, ...]]:
-    """Earlier symbols of a stock by its latest one, the newest first; stocks never renamed are left out."""
-    aliases: dict[str, list[str]] = {}
-    for old, new in (renames() | identities(read_lists(folders))).items():
-        if old != new:
-            aliases.setdefault(new, []).insert(0, old)
-    return {new: tuple(olds) for new, olds in sorted(aliases.items())}
+def aliases_of_lists(folders: Iterable[Path], on: date | None = None) -> dict[str, tuple[str, ...]]:
+    """Under which other symbols a stock may be listed, by its latest symbol or an earlier one; the likeliest first.
+
+    A symbol that is another stock's in the lists by now is nobody else's. On a date, a symbol that was
+    given up long before it is not among them: whoever is listed under it then is another company.
+    """
+    table = rename_table()
+    stocks = _stocks(read_lists(folders), table)
+    given_up = {latest: dict(stock.given_up) for latest, stock in stocks.items()}
+    earlier = {name for dates in given_up.values() for name in dates}
+    for rename in table:
+        given_up.setdefault(renamed(rename.old, date.min, table), {})[rename.old] = rename.first_session
+    theirs = stocks.keys() | (set(renames().values()) - earlier)
+    aliases: dict[str, tuple[str, ...]] = {}
+    for latest, dates in given_up.items():
+        names = sorted(dates.keys() - theirs, key=lambda name: (dates[name], name), reverse=True)
+        aliases[latest] = tuple(name for name in names if on is None or on < dates[name] + LATEST_USE)
+        for name in names:
+            aliases[name] = tuple(other for other in (latest, *names) if other != name)
+    return dict(sorted(aliases.items()))
 
 
-def renames(folder: Path | None = None) -> dict[str, str]:
-    """Latest symbol of each renamed one, chains followed to their end, in the order of the renames."""
-    rows = read_table("symbol_renames.csv", ("old", "new", "first_session"), folder)
-    rows.sort(key=lambda row: as_date(row["first_session"], f"symbol_renames.csv, {row['old']}"))
-    step = {row["old"]: row["new"] for row in rows}
-    latest: dict[str, str] = {}
-    for old in step:
-        new, seen = old, {old}
-        while new in step:
-            new = step[new]
-            if new in seen:
-                raise NiftyFormerError(f"symbol_renames.csv renames {old} in a circle: correct it.")
-            seen.add(new)
-        latest[old] = new
-    return latest
+def company_of(isin: str) -> str:
+    """The issuer and the kind of paper: a split of the face value changes only what follows in an ISIN."""
+    return isin[:9]
+
+
+@dataclass
+class _Stock:
+    """One stock through the lists, as the latest of them tells.
+
+    since: the first of the lists that called it `symbol`. given_up: earlier symbols, and since when
+    it bears them no longer.
+    """
+
+    symbol: str
+    isin: str
+    since: date
+    seen: date
+    given_up: dict[str, date] = field(default_factory=dict)
+    isins: set[str] = field(default_factory=set)
+
+    def meet(self, member: Member, as_of: date) -> None:
+        if member.symbol != self.symbol:
+            self.given_up[self.symbol] = as_of
+            self.given_up.pop(member.symbol, None)
+            self.symbol, self.since = member.symbol, as_of
+        self.isin, self.seen = member.isin, as_of
+        self.isins.add(member.isin)
 
 
 def identities(lists: Iterable[IndexList]) -> dict[str, str]:
-    """The latest symbol of every symbol in the lists.
+    """For the ISIN of every member of the lists the symbol that its stock goes by: its latest one.
 
-    A rename is known from the table of renames, or from one ISIN under two symbols in lists of
-    different dates.
+    A stock is its ISIN in time. It stays the same when a face value split changes the end of its ISIN,
+    and when the table of renames says so. Another issuer under the same symbol is another company; a
+    stock whose latest symbol is another's by now goes by symbol and ISIN, as in OLDNAME.INE000A01010.
+
+    Args:
+        lists: oldest first.
     """
-    renamed = renames()
-    lists = list(lists)
-    latest_of_isin = {member.isin: member.symbol for index_list in lists for member in index_list.members}
-    identity: dict[str, str] = {}
+    return {isin: latest for latest, stock in _stocks(lists, rename_table()).items() for isin in stock.isins}
+
+
+def _stocks(lists: Iterable[IndexList], table: Sequence[Rename]) -> dict[str, _Stock]:
+    """The stocks of the lists by their latest symbol."""
+    stocks: list[_Stock] = []
+    of_isin: dict[str, _Stock] = {}
     for index_list in lists:
+        as_of = index_list.as_of
+        known = [(member, of_isin[member.isin]) for member in index_list.members if member.isin in of_isin]
+        met = {id(stock) for _, stock in known}
+        free = [stock for stock in stocks if id(stock) not in met]
         for member in index_list.members:
-            latest = latest_of_isin[member.isin]
-            identity[member.symbol] = renamed.get(latest, latest)
-    # A symbol may have had two ISINs, and been renamed under each.
-    for symbol in identity:
-        seen = {symbol}
-        while (latest := identity.get(identity[symbol], identity[symbol])) not in seen:
-            seen.add(latest)
-            identity[symbol] = latest
-    return identity
+            if member.isin in of_isin:
+                continue
+            stock = _under_another_isin(member, free, table, as_of)
+            if stock is None:
+                stock = _Stock(member.symbol, member.isin, as_of, as_of)
+                stocks.append(stock)
+            else:
+                free.remove(stock)
+            known.append((member, stock))
+        for member, stock in known:
+            stock.meet(member, as_of)
+            of_isin[member.isin] = stock
+    return _by_latest_symbol(stocks, table)
+
+
+def _under_another_isin(member: Member, free: Iterable[_Stock], table: Sequence[Rename], as_of: date) -> _Stock | None:
+    """The stock, of those not in this list otherwise, that a member with an ISIN not seen before is."""
+    for stock in free:
+        if stock.symbol == member.symbol and company_of(stock.isin) == company_of(member.isin):
+            return stock
+    for stock in free:
+        if stock.symbol != member.symbol and renamed(stock.symbol, stock.since, table, as_of) == member.symbol:
+            return stock
+    return None
+
+
+def _by_latest_symbol(stocks: Iterable[_Stock], table: Sequence[Rename]) -> dict[str, _Stock]:
+    """Of two stocks with one symbol it is that of the one which bore it last."""
+
+    def claim(stock: _Stock) -> tuple[bool, date]:
+        return is_certain(stock.symbol, stock.since, table), stock.seen
+
+    named: dict[str, _Stock] = {}
+    for stock in sorted(stocks, key=claim, reverse=True):
+        latest = renamed(stock.symbol, stock.since, table)
+        names = (latest, stock.symbol, f"{stock.symbol}.{stock.isin}")
+        named[next(name for name in names if name not in named)] = stock
+    return named
 
 
 def install_list(source: Path, folder: Path, as_of: date | None = None) -> Path:

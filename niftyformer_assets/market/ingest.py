@@ -29,7 +29,7 @@ from niftyformer_assets.market.candle_files import (
     remove_leftovers,
     write_candle_file,
 )
-from niftyformer_assets.market.index_lists import renames
+from niftyformer_assets.market.index_lists import aliases_of_lists
 from niftyformer_assets.market.kite import BrokenAnswer, KiteError, KiteSession, TokenRefused
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Wanted, is_up_to_date, refreshed
@@ -145,8 +145,8 @@ def ingest(
 
     Args:
         session: makes the session, when the first request is due; it may raise NiftyFormerError.
-        aliases: earlier symbols of a stock by its latest; where Kite does not list the latest, they
-            are tried in order. The table of renames is always used.
+        aliases: other symbols of a stock (`aliases_of_lists`), tried in order where Kite does not list
+            its own. For a symbol that is not among them the table of renames is used.
 
     Raises:
         NiftyFormerError: the folder of candles cannot be written, or `now` is past the calendar.
@@ -184,7 +184,7 @@ class _Ingest:
         self.stop = threading.Event()
         self._workspace, self._pacer, self._settings, self._wanted = workspace, pacer, settings, wanted
         self._make_session = session
-        self._aliases = _with_renames(aliases)
+        self._aliases = {**aliases_of_lists((), wanted.through), **aliases}
         self._opening = threading.Lock()
         self._opened: tuple[KiteSession, dict[str, int]] | None = None
         # Why nothing more is asked: the token was refused, or the list of instruments was not to be had.
@@ -345,15 +345,3 @@ def _fetched(
     symbol: str, kind: Literal["fetched", "cached", "readjusted", "unavailable"], file: CandleFile, new_rows: int
 ) -> Fetched:
     return Fetched(symbol, kind, file.rows, file.first, file.last, new_rows, file.reason)
-
-
-def _with_renames(aliases: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Other names of a stock: its latest one, then earlier ones, the newest first."""
-    latest_of = renames()
-    earlier: dict[str, list[str]] = {}
-    for old, new in latest_of.items():
-        earlier.setdefault(new, []).insert(0, old)
-    merged = {new: tuple(dict.fromkeys((*aliases.get(new, ()), *earlier.get(new, ())))) for new in {*aliases, *earlier}}
-    for old, new in latest_of.items():
-        merged.setdefault(old, (new, *(name for name in earlier[new] if name != old)))
-    return merged

@@ -44,14 +44,14 @@ def build_universe(lists: Sequence[IndexList]) -> pd.DataFrame:
     spells: dict[str, list[tuple[date, date | None]]] = {}
     for place, index_list in enumerate(lists):
         until = lists[place + 1].as_of - timedelta(days=1) if place + 1 < len(lists) else None
-        for symbol in sorted({identity[member.symbol] for member in index_list.members}):
+        for symbol in sorted({identity[member.isin] for member in index_list.members}):
             known = spells.setdefault(symbol, [])
             if known and known[-1][1] == index_list.as_of - timedelta(days=1):
                 known[-1] = (known[-1][0], until)
             else:
                 known.append((index_list.as_of, until))
         for member in index_list.members:
-            symbol = identity[member.symbol]
+            symbol = identity[member.isin]
             before = described.get(symbol)
             # The newest list describes a stock, but a name of the older classification is coarser than one of today's.
             if before is None or is_current_name(member.industry) or not is_current_name(before.industry):

@@ -83,6 +83,78 @@ def test_a_stock_renamed_under_each_of_two_isins_is_one(tmp_path: Path) -> None:
     assert symbols_of_lists([tmp_path]) == ["THIRD"]
 
 
+FIRST, SECOND, OTHER = "INE180A01020", "INE0CG601016", "INE009A01021"
+
+
+@pytest.mark.parametrize(
+    ("lists", "members"),
+    [
+        # The old company became NEW, and another one got its symbol: in the same list, or a year later.
+        ({"2016-09-01": {"NEW": FIRST, "OLD": SECOND}}, ["NEW"]),
+        ({"2016-09-01": {"NEW": FIRST}, "2017-09-01": {"NEW": FIRST, "OLD": SECOND}}, ["NEW"]),
+        # It left the index, and nobody knows what became of it.
+        ({"2016-09-01": {"OLD": SECOND}}, [f"OLD.{FIRST}"]),
+        ({"2016-09-01": {}, "2018-09-01": {"OLD": SECOND}}, [f"OLD.{FIRST}"]),
+        # It came back under its symbol, or with the ISIN that a split of the face value gave it.
+        ({"2016-09-01": {}, "2018-09-01": {"OLD": FIRST}}, ["OLD"]),
+        ({"2016-09-01": {"OLD": "INE180A01038"}}, ["OLD"]),
+        ({"2016-09-01": {}, "2018-09-01": {"OLD": "INE180A01038"}}, ["OLD"]),
+        ({"2016-09-01": {"NEW": FIRST}, "2017-09-01": {"NEW": "INE180A01038", "OLD": SECOND}}, ["NEW"]),
+        # Shares with other rights are another paper of the same issuer.
+        ({"2016-09-01": {"NEW": FIRST, "OLD": "IN9180A01028"}}, ["NEW"]),
+        # The other company was renamed in its turn.
+        ({"2016-09-01": {"NEW": FIRST, "OLD": SECOND}, "2017-09-01": {"NEW": FIRST, "NEWER": SECOND}}, ["NEW"]),
+    ],
+)
+def test_a_symbol_taken_over_by_another_company(
+    tmp_path: Path, lists: dict[str, dict[str, str]], members: list[str]
+) -> None:
+    drop(tmp_path, "2016-01-01", line("OLD", FIRST), line("INFY", OTHER))
+    for day, stocks in lists.items():
+        drop(tmp_path, day, line("INFY", OTHER), *(line(symbol, isin) for symbol, isin in stocks.items()))
+    universe = build_universe(read_lists([tmp_path]))
+    assert members_on(universe, date(2016, 3, 1)) == ["INFY", *members]
+    assert set(universe["symbol"]) == set(symbols_of_lists([tmp_path]))
+    newest = list(lists)[-1]
+    assert members_on(universe, date.fromisoformat(newest)) == sorted(["INFY", *lists[newest]])
+    # A split of the face value or a rename starts no new spell.
+    assert len(universe[universe["symbol"] == "INFY"]) == 1
+
+
+def test_a_symbol_that_the_table_of_renames_gave_up(tmp_path: Path) -> None:
+    # LTI became LTIM in December 2022, and LTM in 2026.
+    drop(tmp_path, "2022-01-29", line("LTI", FIRST))
+    drop(tmp_path, "2025-10-02", line("LTI", SECOND))
+    universe = build_universe(read_lists([tmp_path]))
+    assert members_on(universe, date(2022, 2, 1)) == ["LTM"]
+    assert members_on(universe, date(2025, 10, 2)) == ["LTI"]
+    aliases = aliases_of_lists([tmp_path])
+    assert aliases["LTM"] == ("LTIM",)
+    assert aliases["LTI"] == ()
+    # Another ISIN under the new symbol is the same stock, for the table says so.
+    drop(tmp_path / "other", "2022-01-29", line("LTI", FIRST))
+    drop(tmp_path / "other", "2023-01-29", line("LTIM", SECOND))
+    assert symbols_of_lists([tmp_path / "other"]) == ["LTM"]
+
+
+def test_lists_go_on_with_an_old_symbol_for_a_while_but_not_for_years(tmp_path: Path) -> None:
+    for day, symbol in (("2024-08-10", "UNITDSPR"), ("2025-08-10", "MCDOWELL-N")):
+        drop(tmp_path / day, day, line("MCDOWELL-N", "INE854D01024"))
+        assert symbols_of_lists([tmp_path / day]) == [symbol]
+    drop(tmp_path / "both", "2024-08-10", line("MCDOWELL-N", SECOND), line("UNITDSPR", "INE854D01024"))
+    assert symbols_of_lists([tmp_path / "both"]) == ["MCDOWELL-N", "UNITDSPR"]
+
+
+def test_an_earlier_symbol_is_no_stocks_own_once_it_was_given_up_long_ago(tmp_path: Path) -> None:
+    drop(tmp_path, "2022-01-29", line("OLD", FIRST))
+    drop(tmp_path, "2023-01-29", line("NEW", FIRST))
+    assert aliases_of_lists([tmp_path], date(2023, 3, 1))["NEW"] == ("OLD",)
+    assert aliases_of_lists([tmp_path], date(2024, 3, 1))["NEW"] == ()
+    assert aliases_of_lists([tmp_path], date(2024, 3, 1))["OLD"] == ("NEW",)
+    assert aliases_of_lists([], date(2024, 6, 1))["LTM"] == ("LTIM",)
+    assert aliases_of_lists([], date(2024, 6, 1))["LTI"] == ("LTM", "LTIM")
+
+
 def test_the_renames_that_are_facts_are_known() -> None:
     latest = renames()
     for old, new in (
