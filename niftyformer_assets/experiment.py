@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.scope import Scope, scope
+from niftyformer_assets.market.sectors import sectors_in_force
 from niftyformer_assets.portfolio.places import require_places
 from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.arrays import Axes, load_arrays
@@ -63,19 +64,13 @@ class OpenedExperiment:
 
     @cached_property
     def sectors(self) -> dict[str, str]:
-        """The sector of each symbol."""
+        """The latest sector of each symbol."""
         universe = read_parquet(self.workspace.universe)
         return dict(zip(universe["symbol"], universe["sector"], strict=True))
 
-    def sectors_in_order(self) -> list[str]:
-        """The sector of each of the N symbols, from their dummies."""
-        table = read_parquet(self.workspace.sector_dummies).set_index("symbol")
-        absent = [symbol for symbol in self.axes.symbols if symbol not in table.index]
-        if absent:
-            raise NiftyFormerError(
-                f"{self.workspace.sector_dummies} has no row for {absent[0]}: materialize sector_dummies again."
-            )
-        return [str(sector) for sector in table.loc[list(self.axes.symbols)].idxmax(axis=1)]
+    def sectors_in_force(self) -> np.ndarray:
+        """The sector of each stock on each session, str [T, N], from the dummies."""
+        return sectors_in_force(read_parquet(self.workspace.sector_dummies), self.axes.symbols, self.axes.dates)
 
     def _same_panel(self, axes: Axes, file: str, asset: str) -> None:
         if (problem := axes.difference(self.panel_axes)) is not None:

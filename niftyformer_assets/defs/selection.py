@@ -32,7 +32,7 @@ def summarize_ic(context: dg.AssetExecutionContext, settings: Settings, made_by:
     factors = _factors(opened, names)
     split, folder, horizon = opened.scope.split, opened.folder, opened.settings.factors.ic_horizon
     selection = select_factors(
-        factors, names, opened.returns(), opened.log_size(), opened.sectors_in_order(), split, opened.settings.factors
+        factors, names, opened.returns(), opened.log_size(), opened.sectors_in_force(), split, opened.settings.factors
     )
     write_selection(folder.ic_summary, folder.selected_factors, selection)
     kept = [names.index(name) for name in selection.selected]
@@ -72,7 +72,7 @@ def neutralize_selected(
     must_be_made_with(opened.settings, folder, ["ic_summary"])
     names = read_selected(folder.selected_factors)
     made = neutralized_factors(
-        _factors(opened, names), names, opened.log_size(), opened.sectors_in_order(), opened.settings.factors
+        _factors(opened, names), names, opened.log_size(), opened.sectors_in_force(), opened.settings.factors
     )
     write_neutralized(folder, made, opened.axes)
     return materialized(

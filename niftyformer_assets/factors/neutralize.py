@@ -21,7 +21,7 @@ from niftyformer_assets.store.workspace import ExperimentFolder
 def neutralize(
     factors: np.ndarray,
     log_size: np.ndarray,
-    sectors: Sequence[str | None],
+    sectors: np.ndarray | Sequence[str | None],
     settings: FactorSettings,
     threads: int | None = None,
 ) -> np.ndarray:
@@ -36,7 +36,7 @@ def neutralize(
     Args:
         factors: float32 [F, T, N]; NaN and ±inf are missing.
         log_size: float64 [T, N], log(close × mean volume of 60 sessions).
-        sectors: N names; stocks without one form a sector of their own.
+        sectors: names, [T, N] or N for all sessions; stocks without one form a sector of their own.
         settings: `min_stocks`, `winsorize`, `rolling_zscore_sessions` matter.
 
     Returns:
@@ -46,11 +46,11 @@ def neutralize(
         stock's residuals are then measured against its own last sessions, a third of which must
         hold a value.
     """
-    known = [sector if isinstance(sector, str) and sector else "" for sector in sectors]
-    names, codes = np.unique(np.array(known, dtype=np.str_), return_inverse=True)
+    given = np.asarray(sectors, dtype=object)
+    names, codes = np.unique(np.where(pd.isna(given), "", given).astype(np.str_), return_inverse=True)
     size = np.ascontiguousarray(log_size, dtype=np.float64)
     result = np.empty(factors.shape, dtype=np.float32)
-    sector = codes.reshape(-1).astype(np.int64)
+    sector = np.ascontiguousarray(np.broadcast_to(codes.reshape(given.shape), size.shape), dtype=np.int64)
     tail = settings.winsorize or 0.0
     window = settings.rolling_zscore_sessions
 
@@ -82,7 +82,7 @@ def neutralized_factors(
     factors: np.ndarray,
     names: Sequence[str],
     log_size: np.ndarray,
-    sectors: Sequence[str | None],
+    sectors: np.ndarray | Sequence[str | None],
     settings: FactorSettings,
     threads: int | None = None,
 ) -> NeutralizedFactors:

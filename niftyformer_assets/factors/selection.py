@@ -41,7 +41,7 @@ def select_factors(
     names: Sequence[str],
     returns: np.ndarray,
     log_size: np.ndarray,
-    sectors: Sequence[str | None],
+    sectors: np.ndarray | Sequence[str | None],
     split: Split,
     settings: FactorSettings,
     threads: int | None = None,
@@ -56,7 +56,7 @@ def select_factors(
     Args:
         factors: float32 [F, T, N], raw, cut to the experiment's sessions and symbols; their windows
             may have looked at sessions before those.
-        returns, log_size: float64 [T, N]. sectors: N names. split: parts of the T sessions.
+        returns, log_size: float64 [T, N]. sectors: names, [T, N] or N. split: parts of the T sessions.
 
     Raises:
         NiftyFormerError: no factor is selected; it says which came closest and what to change.

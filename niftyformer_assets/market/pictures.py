@@ -53,7 +53,7 @@ def quality_picture(table: pd.DataFrame) -> bytes:
 
 def universe_picture(universe: pd.DataFrame) -> bytes:
     """Stocks by sector."""
-    counts = universe.drop_duplicates("symbol")["sector"].value_counts().sort_values()
+    counts = universe.drop_duplicates("symbol", keep="last")["sector"].value_counts().sort_values()
     drawn = figure(7, 3.5)
     axes = drawn.subplots()
     axes.bar_label(axes.barh(counts.index, counts.to_numpy(), color=BLUE))

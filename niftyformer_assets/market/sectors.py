@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from niftyformer_assets.store.errors import NiftyFormerError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     import pandas as pd
 
 SECTORS = (
@@ -100,28 +103,51 @@ def sector_of(industry: str) -> str:
     return sector
 
 
-def is_current_name(industry: str) -> bool:
-    """Is it one of the 22 sectors in use since 2022? NSE writes the older names in capitals."""
-    return _plain(industry) in _CURRENT and not industry.isupper()
-
-
 def sector_dummies(universe: pd.DataFrame) -> pd.DataFrame:
-    """One row a symbol, one 0/1 column for each of the 12 sectors; exactly one of them is 1.
+    """One row a symbol and sector, one 0/1 column for each of the 12 sectors; exactly one of them is 1.
+
+    `since` is the date of the list that first had the symbol in the sector; it is missing (NaT) on a
+    symbol's first row, which stands for the time before the lists as well.
 
     No column is left out as a baseline: all twelve sum to 1, so a regression with an intercept
     must handle the collinearity itself. A sector without a stock keeps its column of zeros.
 
     Args:
-        universe: rows (symbol, sector); a symbol may have several rows.
+        universe: rows (symbol, sector, member_from); a symbol may have several rows.
     """
     import pandas as pd  # the definitions read index lists, and so this module, without it
 
-    sector = universe.drop_duplicates("symbol").set_index("symbol")["sector"].sort_index()
-    dummies = pd.DataFrame(
-        {name: (sector == name).to_numpy(dtype="int8") for name in SECTORS},
-        index=sector.index,
-    )
-    without = dummies.index[dummies.sum(axis=1) != 1]
+    rows = universe.sort_values(["symbol", "member_from"], ignore_index=True)
+    first = rows["symbol"] != rows["symbol"].shift()
+    rows = rows[first | (rows["sector"] != rows["sector"].shift())]
+    dummies = pd.DataFrame({name: (rows["sector"] == name).astype("int8") for name in SECTORS})
+    dummies.insert(0, "since", rows["member_from"].astype("datetime64[ms]").mask(first))
+    dummies.insert(0, "symbol", rows["symbol"])
+    without = rows[dummies[list(SECTORS)].sum(axis=1) != 1]
     if len(without):
-        raise NiftyFormerError(f"{without[0]} has sector {sector[without[0]]!r}, which is none of NSE's 12 sectors.")
-    return dummies.reset_index()
+        symbol, sector = without[["symbol", "sector"]].iloc[0]
+        raise NiftyFormerError(f"{symbol} has sector {sector!r}, which is none of NSE's 12 sectors.")
+    return dummies.reset_index(drop=True)
+
+
+def sectors_in_force(dummies: pd.DataFrame, symbols: Sequence[str], dates: np.ndarray) -> np.ndarray:
+    """The sector of each symbol on each session as the lists had it then, str [T, N].
+
+    Args:
+        dummies: of `sector_dummies`. dates: datetime64[D] [T].
+
+    Raises:
+        NiftyFormerError: a symbol has no row.
+    """
+    import numpy as np
+
+    names = dummies[list(SECTORS)].idxmax(axis=1).to_numpy(dtype=str)
+    since = dummies["since"].to_numpy().astype("datetime64[D]")
+    rows_of = dummies.groupby("symbol").indices
+    sectors = []
+    for symbol in symbols:
+        if symbol not in rows_of:
+            raise NiftyFormerError(f"the table of sectors has no row for {symbol}: materialize sector_dummies again.")
+        rows = rows_of[symbol]
+        sectors.append(names[rows[np.searchsorted(since[rows[1:]], dates, side="right")]])
+    return np.stack(sectors, axis=1)

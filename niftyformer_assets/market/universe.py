@@ -7,29 +7,41 @@ review took effect on a day that the lists do not tell.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
 
 from niftyformer_assets.market.index_lists import IndexList, Member, identities
-from niftyformer_assets.market.sectors import is_current_name, sector_of
+from niftyformer_assets.market.sectors import sector_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet, write_parquet
 
 COLUMNS = ("symbol", "company", "isin", "industry", "sector", "member_from", "member_to", "lists_from")
 
 
+@dataclass(frozen=True)
+class _Spell:
+    """A membership in one sector, described by the newest of its lists; `end` is None while it lasts."""
+
+    member: Member
+    sector: str
+    start: date
+    end: date | None
+
+
 def build_universe(lists: Sequence[IndexList]) -> pd.DataFrame:
-    """One row for each unbroken membership of a stock.
+    """One row for each unbroken membership of a stock in one sector.
 
     Args:
         lists: oldest first.
 
     Returns:
         symbol (the latest one of a renamed stock), company, isin, industry, sector (one of NSE's 12
-        macro-economic sectors), member_from and member_to (both included; NaT while it lasts),
-        lists_from (the date of the earliest list). Sorted by symbol and member_from.
+        macro-economic sectors, as the lists had it then), member_from and member_to (both included;
+        NaT while it lasts), lists_from (the date of the earliest list). Sorted by symbol and
+        member_from.
 
     Raises:
         NiftyFormerError: there is no list.
@@ -40,28 +52,22 @@ def build_universe(lists: Sequence[IndexList]) -> pd.DataFrame:
             "data/reference/index_lists/ as ind_nifty200list_YYYY-MM-DD.csv."
         )
     identity = identities(lists)
-    described: dict[str, Member] = {}
-    spells: dict[str, list[tuple[date, date | None]]] = {}
+    spells: dict[str, list[_Spell]] = {}
     for place, index_list in enumerate(lists):
         until = lists[place + 1].as_of - timedelta(days=1) if place + 1 < len(lists) else None
-        for symbol in sorted({identity[member.isin] for member in index_list.members}):
-            known = spells.setdefault(symbol, [])
-            if known and known[-1][1] == index_list.as_of - timedelta(days=1):
-                known[-1] = (known[-1][0], until)
-            else:
-                known.append((index_list.as_of, until))
         for member in index_list.members:
-            symbol = identity[member.isin]
-            before = described.get(symbol)
-            # The newest list describes a stock, but a name of the older classification is coarser than one of today's.
-            if before is None or is_current_name(member.industry) or not is_current_name(before.industry):
-                described[symbol] = member
+            known, sector = spells.setdefault(identity[member.isin], []), sector_of(member.industry)
+            goes_on = bool(known) and known[-1].end == index_list.as_of - timedelta(days=1)
+            if goes_on and known[-1].sector == sector:
+                known[-1] = replace(known[-1], member=member, end=until)
+            else:
+                known.append(_Spell(member, sector, index_list.as_of, until))
     rows = [
-        (symbol, member.company, member.isin, member.industry, sector_of(member.industry), start, end, lists[0].as_of)
-        for symbol, member in sorted(described.items())
-        for start, end in spells[symbol]
+        (symbol, spell.member.company, spell.member.isin, spell.member.industry, spell.sector, spell.start, spell.end)
+        for symbol, known in sorted(spells.items())
+        for spell in known
     ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS[:-1])).assign(lists_from=lists[0].as_of)
     for column in ("member_from", "member_to", "lists_from"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[ms]")
     return frame

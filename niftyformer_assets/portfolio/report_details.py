@@ -210,7 +210,8 @@ def assumptions(evidence: Evidence, survivorship: str) -> Section:
             "value across it, so a real overnight loss of that size does not show. "
             "Each holding it happened to is named under what could not be traded.",
             *([survivorship] if survivorship else []),
-            "A stock's sector is that of the latest index list, also for the years before it.",
+            "A stock's sector is that of the index list in force on the session; before the earliest list at hand, of "
+            "that one.",
             "Factors, graph and training saw the training sessions only; validation decided when training stopped and "
             "which checkpoint was kept. Figures of any window that was looked at while choosing settings are no test "
             "results: the verdict says how many variants were tried.",

@@ -79,6 +79,16 @@ def test_missing_size_is_missing() -> None:
     assert np.isnan(neutralize(factors, size, sectors, PLAIN)[:, 6]).all()
 
 
+def test_the_sector_of_each_session_counts() -> None:
+    factors, size, sectors = made_up()
+    later = [sectors[place - 1] for place in range(N)]
+    half = factors.shape[1] // 2
+    by_session = np.array([sectors] * half + [later] * (factors.shape[1] - half), dtype=object)
+    ours = neutralize(factors, size, by_session, PLAIN)
+    np.testing.assert_array_equal(ours[:, :half], neutralize(factors, size, sectors, PLAIN)[:, :half])
+    np.testing.assert_array_equal(ours[:, half:], neutralize(factors, size, later, PLAIN)[:, half:])
+
+
 def test_a_stock_alone_in_its_sector_gets_zero() -> None:
     factors, size, sectors = made_up()
     alone = neutralize(factors, size, sectors, PLAIN)[:, :, 0]

@@ -3,11 +3,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.market.index_lists import read_list
-from niftyformer_assets.market.sectors import SECTORS, sector_dummies, sector_of
+from niftyformer_assets.market.index_lists import identities, read_list, read_lists
+from niftyformer_assets.market.sectors import SECTORS, sector_dummies, sector_of, sectors_in_force
 from niftyformer_assets.market.universe import build_universe
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.shared_data import shared
@@ -43,14 +44,48 @@ def test_an_unknown_industry_is_named() -> None:
         sector_of("Space Travel")
 
 
+def spells(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["symbol", "sector", "member_from"])
+    return frame.assign(member_from=pd.to_datetime(frame["member_from"]))
+
+
 def test_dummies_have_one_one_a_row() -> None:
-    universe = pd.DataFrame({"symbol": ["B", "A", "B"], "sector": ["Energy", "Healthcare", "Energy"]})
-    dummies = sector_dummies(universe)
+    dummies = sector_dummies(
+        spells(("B", "Energy", "2022-01-29"), ("A", "Healthcare", "2022-01-29"), ("B", "Energy", "2024-01-29"))
+    )
     assert dummies["symbol"].tolist() == ["A", "B"]
-    assert list(dummies.columns) == ["symbol", *SECTORS]
+    assert list(dummies.columns) == ["symbol", "since", *SECTORS]
     assert dummies.loc[0, "Healthcare"] == 1
     assert dummies.loc[1, "Energy"] == 1
     assert (dummies[list(SECTORS)].sum(axis=1) == 1).all()
+
+
+def test_the_sector_in_force_on_each_session() -> None:
+    dummies = sector_dummies(
+        spells(
+            ("B", "Energy", "2022-01-29"),
+            ("A", "Healthcare", "2023-01-29"),
+            ("B", "Utilities", "2023-06-01"),
+            ("B", "Energy", "2024-01-29"),
+        )
+    )
+    dates = np.array(["2020-01-01", "2023-05-31", "2023-06-01", "2024-01-28", "2024-01-29"], dtype="datetime64[D]")
+    sectors = sectors_in_force(dummies, ("B", "A"), dates)
+    # Before its first list a stock is where that list has it.
+    assert sectors[:, 0].tolist() == ["Energy", "Energy", "Utilities", "Utilities", "Energy"]
+    assert sectors[:, 1].tolist() == ["Healthcare"] * 5
+    with pytest.raises(NiftyFormerError, match="no row for C"):
+        sectors_in_force(dummies, ("C",), dates)
+
+
+def test_real_stocks_that_nse_classified_anew() -> None:
+    lists = read_lists([shared("market_data/index_lists")])
+    dummies = sector_dummies(build_universe(lists))
+    members = [identities(lists)[member.isin] for member in lists[0].members]
+    then, now = sectors_in_force(dummies, members, np.array(["2022-02-01", "2026-08-17"], dtype="datetime64[D]"))
+    assert len(members) == 200
+    assert [sector_of(member.industry) for member in lists[0].members] == then.tolist()
+    assert (then != now).sum() == 18
 
 
 def test_dummies_of_the_real_universe(tmp_path: Path) -> None:

@@ -168,12 +168,21 @@ def test_the_renames_that_are_facts_are_known() -> None:
         assert latest[old] == new
 
 
-def test_a_newer_list_classifies_what_older_names_cannot(tmp_path: Path) -> None:
+def test_a_sector_is_that_of_the_list_in_force(tmp_path: Path) -> None:
     drop(tmp_path, "2022-01-29", line("TITAN", industry="CONSUMER GOODS"), line("GONE", industry="CONSUMER GOODS"))
     drop(tmp_path, "2023-09-09", line("TITAN", industry="Consumer Durables"))
-    sector = build_universe(read_lists([tmp_path])).set_index("symbol")["sector"]
-    assert sector["TITAN"] == "Consumer Discretionary"
-    assert sector["GONE"] == "Fast Moving Consumer Goods"
+    drop(tmp_path, "2024-09-09", line("TITAN", industry="CONSUMER DURABLES"))
+    universe = build_universe(read_lists([tmp_path]))
+    spells = [
+        (row.symbol, row.sector, str(row.member_from)[:10], str(row.member_to)[:10]) for row in universe.itertuples()
+    ]
+    assert spells == [
+        ("GONE", "Fast Moving Consumer Goods", "2022-01-29", "2023-09-08"),
+        ("TITAN", "Fast Moving Consumer Goods", "2022-01-29", "2023-09-08"),
+        ("TITAN", "Consumer Discretionary", "2023-09-09", "NaT"),
+    ]
+    assert members_on(universe, date(2023, 9, 8)) == ["GONE", "TITAN"]
+    assert members_on(universe, date(2023, 9, 9)) == ["TITAN"]
 
 
 def test_real_lists() -> None:

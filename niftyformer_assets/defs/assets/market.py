@@ -27,9 +27,9 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     @asset(
         kinds={"nse", "parquet"},
         description="Who is and was in the index, from NSE's constituent lists.\n\n"
-        "`universe.parquet`: a row a spell of membership: symbol (the latest one of a renamed stock), company, ISIN, "
-        "industry, macro-economic sector, member_from, member_to (empty while it lasts), lists_from (the earliest "
-        "list at hand). Reload the definitions after new symbols have come." + _advice(partitions),
+        "`universe.parquet`: a row a spell of membership in one sector: symbol (the latest one of a renamed stock), "
+        "company, ISIN, industry, macro-economic sector, member_from, member_to (empty while it lasts), lists_from "
+        "(the earliest list at hand). Reload the definitions after new symbols have come." + _advice(partitions),
     )
     @one_line_errors()
     def universe(
@@ -66,7 +66,8 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         deps=["universe"],
         kinds={"parquet"},
         description="A 0/1 column for each of NSE's 12 macro-economic sectors, from `universe`.\n\n"
-        "`sector_dummies.parquet`: a row a symbol; exactly one column is 1.",
+        "`sector_dummies.parquet`: a row a symbol and sector; since (the list that first had it there, empty for the "
+        "first one at hand); exactly one of the twelve columns is 1.",
     )
     @one_line_errors()
     def sector_dummies(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
@@ -77,7 +78,8 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         workspace = settings.workspace
         frame = dummies_of(load_universe(workspace.universe))
         write_parquet(workspace.sector_dummies, frame)
-        counts = frame.drop(columns="symbol").sum().rename_axis("sector").rename("stocks").reset_index()
+        latest = frame.drop_duplicates("symbol", keep="last")
+        counts = latest.drop(columns=["symbol", "since"]).sum().rename_axis("sector").rename("stocks").reset_index()
         return materialized(
             "sector_dummies",
             workspace.provenance,

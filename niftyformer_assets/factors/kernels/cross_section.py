@@ -149,7 +149,7 @@ def standardised_residuals(
     squares solution without a collinear column, whichever stocks are missing. Absurd values are missing.
 
     Args:
-        factor, size, result: [T, N]; sector: [N], 0..sectors-1.
+        factor, size, result: [T, N]; sector: [T, N], 0..sectors-1.
         tail: share of each tail that is clipped before, 0 for none.
     """
     sessions, symbols = factor.shape
@@ -172,9 +172,9 @@ def standardised_residuals(
         top, z_top = 0.0, 0.0
         for n in range(symbols):
             if x[n] == x[n]:
-                count[sector[n]] += 1.0
-                x_mean[sector[n]] += x[n]
-                z_mean[sector[n]] += size[t, n]
+                count[sector[t, n]] += 1.0
+                x_mean[sector[t, n]] += x[n]
+                z_mean[sector[t, n]] += size[t, n]
                 top = max(top, abs(x[n]))
                 z_top = max(z_top, abs(size[t, n]))
         for s in range(sectors):
@@ -182,8 +182,8 @@ def standardised_residuals(
             z_mean[s] /= count[s]
         xz, zz = 0.0, 0.0
         for n in range(symbols):
-            x[n] -= x_mean[sector[n]]
-            z[n] = size[t, n] - z_mean[sector[n]]
+            x[n] -= x_mean[sector[t, n]]
+            z[n] = size[t, n] - z_mean[sector[t, n]]
             if x[n] == x[n]:
                 xz += x[n] * z[n]
                 zz += z[n] * z[n]
