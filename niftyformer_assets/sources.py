@@ -16,7 +16,7 @@ from niftyformer_assets.store.errors import NiftyFormerError
 LIVE = "live candles of"
 
 if TYPE_CHECKING:
-    from niftyformer_assets.exchange.market import Market
+    from niftyformer_assets.exchange.market import Candles, Market
 
 
 def forget_candles_of_another_market(settings: Settings, market: Market) -> bool:
@@ -100,6 +100,7 @@ def simulated_market(settings: Settings) -> Market:
 
         return make_market(sessions(settings.made_up_start, settings.made_up_end), settings.made_up)
     from niftyformer_assets.exchange.replay import load_folder
+    from niftyformer_assets.market.given_days import must_be_sessions
     from niftyformer_assets.market.renames import renames
 
     if settings.replay is None:
@@ -107,4 +108,14 @@ def simulated_market(settings: Settings) -> Market:
             f"workspace {settings.workspace.name} replays a folder of candles and none is named: "
             "set NIFTYFORMER_REPLAY (and NIFTYFORMER_INDEX_LIST), or give --replay and --index-list"
         )
-    return load_folder(settings.replay, settings.index_list, renames())
+    market = load_folder(settings.replay, settings.index_list, renames())
+    for symbol, candles in market.candles.items():
+        must_be_sessions(_traded_days(candles), f"{settings.replay}, candles of {symbol}")
+    return market
+
+
+def _traded_days(candles: Candles) -> np.ndarray:
+    """The days of candles that do not just repeat the one before, as some sources do on holidays."""
+    prices = np.stack([candles.open, candles.high, candles.low, candles.close])
+    repeated = (prices[:, 1:] == prices[:, :-1]).all(axis=0)
+    return candles.dates[np.append(True, ~repeated)] if len(candles) else candles.dates

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from niftyformer_assets.exchange.settings import MadeUpSettings
+from niftyformer_assets.market.calendar import sessions
 from niftyformer_assets.settings import Settings, read_settings
 from niftyformer_assets.sources import (
     claim_for_live_candles,
@@ -87,3 +90,30 @@ def test_live_candles_are_not_put_behind_made_up_ones(tmp_path: Path) -> None:
         claim_for_live_candles(live_settings(tmp_path))
     path.unlink()
     claim_for_live_candles(live_settings(tmp_path))
+
+
+def replayed(folder: Path, days: pd.DatetimeIndex, repeated: bool = False) -> Settings:
+    """A replay of one good stock and one that has candles on these days."""
+    candles = folder / "candles"
+    candles.mkdir()
+    good = pd.DatetimeIndex(sessions(date(2024, 1, 1), date(2024, 3, 28)))
+    for name, dates in (("GOOD", good), ("ODD", days)):
+        rising = 100.0 + np.cumsum(np.isin(dates, good)) if repeated else 100.0 + np.arange(len(dates))
+        prices = dict.fromkeys(("Open", "High", "Low", "Close"), rising)
+        frame = pd.DataFrame({"Date": dates.strftime("%Y-%m-%d"), **prices, "Volume": 10})
+        frame.to_csv(candles / f"{name}.csv", index=False)
+    return read_settings(_env_file=None, data=folder / "data", storage=folder / "storage", replay=candles)
+
+
+def test_a_file_whose_dates_are_shifted_is_named(tmp_path: Path) -> None:
+    good = pd.DatetimeIndex(sessions(date(2024, 1, 1), date(2024, 3, 28)))
+    for shift in (-1, 1):
+        folder = tmp_path / str(shift)
+        folder.mkdir()
+        with pytest.raises(NiftyFormerError, match=r"candles of ODD: \d+ of its 62 dates are no sessions"):
+            simulated_market(replayed(folder, good + pd.Timedelta(days=shift)))
+
+
+def test_a_candle_repeated_on_holidays_is_for_the_quality_report(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", "2024-03-28")
+    assert len(simulated_market(replayed(tmp_path, days, repeated=True)).candles["ODD"]) == len(days)

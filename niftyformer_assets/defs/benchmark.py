@@ -14,6 +14,7 @@ from niftyformer_assets.market.benchmark import (
     must_not_shrink,
     read_benchmark_file,
     save_benchmark,
+    shortcomings,
     with_total_return,
 )
 from niftyformer_assets.market.pictures import benchmark_picture
@@ -32,7 +33,8 @@ def make_benchmark(settings: Settings, source: CandleSource, made_by: Sequence[s
         origin = f"Kite's instrument {SYMBOL}" if len(frame) else f"none: Kite does not list {SYMBOL} here"
     if settings.total_return is not None:
         frame = with_total_return(frame, settings.total_return)
-    save_benchmark(workspace.benchmark_index, frame, origin)
+    lacks = shortcomings(frame, settings.total_return)
+    save_benchmark(workspace.benchmark_index, frame, origin, lacks)
     return materialized(
         "benchmark_index",
         workspace.provenance,
@@ -43,6 +45,7 @@ def make_benchmark(settings: Settings, source: CandleSource, made_by: Sequence[s
         metadata={
             "dagster/row_count": len(frame),
             "source": origin,
+            "lacks": " ".join(lacks) or "nothing",
             "sessions_with_total_return": int(frame["total_return"].notna().sum()),
             "level": picture(benchmark_picture(frame), "the NIFTY 50 by session"),
         },

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from niftyformer_assets.exchange.market import BENCHMARK, Candles, Market, instruments_of
+from niftyformer_assets.store.dates import day_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets.store.workspace import Workspace
 
 COLUMNS = ("date", "open", "high", "low", "close", "volume")
-# A day, alone or as the midnight in India that Kite stamps daily candles with.
-DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00:00(?:\.0+)?(?:\+05:?30)?)?")
 
 
 def load_folder(
@@ -155,12 +152,11 @@ def _within(index: Candles, stocks: Iterable[Candles]) -> Candles:
 def _dates(path: Path, lines: Sequence[int], texts: Sequence[str]) -> np.ndarray:
     days = []
     for number, text in zip(lines, texts, strict=True):
-        match = DAY.fullmatch(text)
         try:
-            days.append(date.fromisoformat(match.group(1) if match else "no date"))
+            days.append(day_of(text))
         except ValueError as error:
             advice = "Write the session as YYYY-MM-DD"
-            raise _problem(path, f"column 'Date', line {number}: {text!r} is no date", advice) from error
+            raise _problem(path, f"column 'Date', line {number}: {error}", advice) from error
     return np.array(days, dtype="datetime64[D]")
 
 

@@ -53,6 +53,12 @@ def test_candles_come_back_as_they_are(folder: Path, tmp_path: Path):
     assert (other.open[0], other.high[0], other.low[0], other.close[0], other.volume[0]) == (2, 4, 1, 3, 7)
 
 
+def test_midnights_of_india_written_as_utc(folder: Path):
+    write(folder, "UTC.csv", HEADER + "2023-12-31 18:30:00+00:00,10,11,9.5,10.5,1000\n2024-01-01T18:30:00Z,1,1,1,1,1\n")
+    dates = load_folder(folder).candles["UTC"].dates
+    np.testing.assert_array_equal(dates, np.array(["2024-01-01", "2024-01-02"], dtype="datetime64[D]"))
+
+
 def test_prices_that_make_no_sense_are_served_for_others_to_judge(folder: Path):
     write(folder, "ODD.csv", HEADER + "2024-01-01,-10,1,9,0,0\n")
     assert load_folder(folder).candles["ODD"].open[0] == -10
@@ -75,7 +81,7 @@ def test_a_file_without_rows_is_a_stock_without_candles(folder: Path):
         (HEADER + "2024-13-02,10,11,9.5,10,1000\n", "column 'Date', line 2: '2024-13-02' is no date"),
         (HEADER + "02/01/2024,10,11,9.5,10,1000\n", "column 'Date', line 2: '02/01/2024' is no date"),
         (HEADER + "2024-01,10,11,9.5,10,1000\n", "'2024-01' is no date"),
-        (HEADER + "2024-01-01T18:30:00Z,10,11,9.5,10,1000\n", "'2024-01-01T18:30:00Z' is no date"),
+        (HEADER + "2024-01-01 18:30:00,10,11,9.5,10,1000\n", "'2024-01-01 18:30:00' is no midnight in India"),
         (HEADER + ROW + "\n" + ROW, "has session 2024-01-01 twice (lines 2 and 4)"),
         (HEADER + "2024-01-02,10,11\n", "line 2 has 3 fields, the first line 6"),
     ],

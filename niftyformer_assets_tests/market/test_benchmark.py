@@ -3,22 +3,27 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from niftyformer_assets.exchange.faults import Faults
+from niftyformer_assets.exchange.market import Market
 from niftyformer_assets.market.benchmark import (
     empty_benchmark,
     fetch_benchmark,
     load_benchmark,
     must_not_shrink,
     read_benchmark_file,
+    read_shortcomings,
     save_benchmark,
+    shortcomings,
     with_total_return,
 )
+from niftyformer_assets.market.calendar import sessions
 from niftyformer_assets.market.pictures import benchmark_picture
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets_tests.market.world import at, world
+from niftyformer_assets_tests.market.world import at, made_up, world
 from niftyformer_assets_tests.shared_data import shared
 
 
@@ -71,7 +76,10 @@ def test_from_real_files(tmp_path: Path) -> None:
     [
         ("Date,Open\n2024-01-01,5\n", "no column 'close'"),
         ("Date,Close\n2024-01-01,x\n", "no number"),
-        ("Date,Close\nyesterday,5\n", "a date cannot be read"),
+        ("Date,Close\n2024-01-01,5\nyesterday,5\n", "line 3: a date cannot be read: 'yesterday' is no date"),
+        ("Date,Close\n01-02-2024,5\n", "'01-02-2024' is no date"),
+        ("Date,Close\n1704067200,5\n", "'1704067200' is no date"),
+        ("Date,Close\n2024-01-01 18:30:00,5\n", "no midnight in India"),
         ("Date,Close\n2024-01-01,5\n2024-01-01,5\n", "2024-01-01 is there twice"),
         ("Date,Close\n2024-01-01,-5\n", "not above 0"),
         ("", "could not be read"),
@@ -94,3 +102,93 @@ def test_a_csv_with_dates_and_closes_is_enough(tmp_path: Path) -> None:
     assert benchmark["date"].iloc[0].date() == date(2024, 1, 1)
     with pytest.raises(NiftyFormerError, match="does not exist"):
         read_benchmark_file(tmp_path / "absent.csv")
+
+
+DAYS = sessions(date(2024, 1, 1), date(2024, 12, 31))
+LEVELS = 21700.0 + np.arange(len(DAYS))
+
+
+def index_file(folder: Path, dates: object, name: str = "index.csv", column: str = "Close") -> Path:
+    path = folder / name
+    frame = pd.DataFrame({"Date": dates, column: LEVELS[: len(dates)]})  # type: ignore[arg-type]
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["index.csv", "index.parquet"])
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "UTC", "America/New_York", None])
+def test_each_level_is_on_its_session_whatever_the_zone(tmp_path: Path, name: str, zone: str | None) -> None:
+    stamps = pd.DatetimeIndex(DAYS)
+    if zone is not None:
+        stamps = stamps.tz_localize("Asia/Kolkata").tz_convert(zone)
+    benchmark = read_benchmark_file(index_file(tmp_path, stamps, name))
+    np.testing.assert_array_equal(benchmark["date"].to_numpy().astype("datetime64[D]"), DAYS)
+    np.testing.assert_array_equal(benchmark["close"], LEVELS)
+    with_dividends = with_total_return(benchmark, index_file(tmp_path, stamps, f"tri-{name}", "TRI"))
+    np.testing.assert_array_equal(with_dividends["total_return"], LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("dates", "said"),
+    [
+        (DAYS - np.timedelta64(1, "D"), "are no sessions of NSE, as 2023-12-31"),
+        (DAYS + np.timedelta64(1, "D"), "are no sessions of NSE"),
+        (pd.DatetimeIndex(DAYS) - pd.Timedelta(hours=5.5), "no midnight in India"),
+        (np.r_[DAYS[:60], DAYS[121:]], rf"lacks 61 sessions in a row \({DAYS[60]} to {DAYS[120]}\)"),
+        (np.r_[DAYS[:60], DAYS[66:]], "lacks 6 sessions in a row"),
+        (DAYS[::5], "lacks 196 of the 246 sessions from 2024-01-01 to 2024-12-26"),
+        (np.r_[DAYS, DAYS[:1]], "2024-01-01 is there twice"),
+    ],
+)
+def test_files_with_wrong_days_or_a_hole_are_refused_by_name(tmp_path: Path, dates: np.ndarray, said: str) -> None:
+    whole = read_benchmark_file(index_file(tmp_path, DAYS, "whole.csv"))
+    levels = index_file(tmp_path, dates[: len(LEVELS)] if len(dates) > len(LEVELS) else dates)
+    if "twice" in said:
+        levels.write_text(levels.read_text() + "2024-01-01,5\n")
+    with pytest.raises(NiftyFormerError, match=rf"index\.csv.* {said}"):
+        read_benchmark_file(levels)
+    tri = index_file(tmp_path, DAYS, "tri.csv", "TRI")
+    tri.write_text(levels.read_text().replace("Close", "TRI"))
+    with pytest.raises(NiftyFormerError, match=rf"tri\.csv.* {said}"):
+        with_total_return(whole, tri)
+
+
+def test_a_total_return_file_that_ends_elsewhere_is_said(tmp_path: Path) -> None:
+    whole = read_benchmark_file(index_file(tmp_path, DAYS[60:]))
+    assert shortcomings(whole) == []
+    for dates, said in (
+        (DAYS, None),
+        (DAYS[60:-10], f"tri.csv covers {len(DAYS) - 70} of the {len(DAYS) - 60} sessions"),
+        (DAYS[63:], f"from {DAYS[63]} to {DAYS[-1]}."),
+        (
+            DAYS[:60],
+            f"tri.csv covers 0 of the {len(DAYS) - 60} sessions of the price index ({DAYS[60]} to {DAYS[-1]}).",
+        ),
+    ):
+        tri = index_file(tmp_path, dates, "tri.csv", "TRI")
+        joined = with_total_return(whole, tri)
+        lacks = shortcomings(joined, tri)
+        assert len(lacks) == (said is not None)
+        assert said is None or said in lacks[0]
+        save_benchmark(tmp_path / "benchmark_index.parquet", joined, "index.csv", lacks)
+        assert read_shortcomings(tmp_path / "benchmark_index.parquet") == lacks
+
+
+def test_an_answer_with_a_hole_is_asked_for_again_and_the_hole_noted(tmp_path: Path) -> None:
+    market = made_up()
+    truth = market.candles["NIFTY 50"]
+    gone = (truth.dates >= np.datetime64("2024-03-01")) & (truth.dates < np.datetime64("2024-04-01"))
+    holed = Market(market.instruments, {**market.candles, "NIFTY 50": truth.take(np.flatnonzero(~gone))}, None)
+    with world(tmp_path, at("2024-06-27"), market=holed) as (it, clock):
+        benchmark = fetch_benchmark(it.session(), it.pacer(), it.settings, clock.now)
+        assert it.exchange.traffic.by_symbol["NIFTY 50"] == 2
+        (said,) = shortcomings(benchmark)
+        assert f"lacks {gone.sum()} sessions in a row (2024-03-01 to 2024-03-28)" in said
+        # One that comes only once is mended by asking again.
+        it.exchange.traffic.clear()
+    with world(tmp_path, at("2024-06-27"), market=market) as (it, clock):
+        assert shortcomings(fetch_benchmark(it.session(), it.pacer(), it.settings, clock.now)) == []
+        assert it.exchange.traffic.by_symbol["NIFTY 50"] == 1
