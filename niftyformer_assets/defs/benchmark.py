@@ -33,8 +33,7 @@ def make_benchmark(settings: Settings, source: CandleSource, made_by: Sequence[s
         origin = f"Kite's instrument {SYMBOL}" if len(frame) else f"none: Kite does not list {SYMBOL} here"
     if settings.total_return is not None:
         frame = with_total_return(frame, settings.total_return)
-    lacks = shortcomings(frame, settings.total_return)
-    save_benchmark(workspace.benchmark_index, frame, origin, lacks)
+    save_benchmark(workspace.benchmark_index, frame, origin)
     return materialized(
         "benchmark_index",
         workspace.provenance,
@@ -45,7 +44,7 @@ def make_benchmark(settings: Settings, source: CandleSource, made_by: Sequence[s
         metadata={
             "dagster/row_count": len(frame),
             "source": origin,
-            "lacks": " ".join(lacks) or "nothing",
+            "lacks": " ".join(shortcomings(frame, settings.total_return)) or "nothing",
             "sessions_with_total_return": int(frame["total_return"].notna().sum()),
             "level": picture(benchmark_picture(frame), "the NIFTY 50 by session"),
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -141,20 +140,15 @@ def shortcomings(benchmark: pd.DataFrame, total_return: Path | None = None) -> l
     return said
 
 
-def save_benchmark(path: Path, benchmark: pd.DataFrame, source: str, lacks: Sequence[str] = ()) -> None:
-    """Write benchmark_index.parquet; `source` says where the values are from, `lacks` what is not among them."""
+def save_benchmark(path: Path, benchmark: pd.DataFrame, source: str) -> None:
+    """Write benchmark_index.parquet; `source` says where the values are from."""
     table = pa.Table.from_pandas(benchmark[list(COLUMNS)], schema=_SCHEMA, preserve_index=False)
-    write_arrow(path, table, {"source": source} | ({"lacks": "\n".join(lacks)} if lacks else {}))
+    write_arrow(path, table, {"source": source})
 
 
 def load_benchmark(path: Path) -> tuple[pd.DataFrame, str]:
     """The benchmark and where its values are from."""
     return read_parquet(path, COLUMNS), read_notes(path).get("source", "")
-
-
-def read_shortcomings(path: Path) -> list[str]:
-    """What was noted beside a benchmark that it lacks."""
-    return [line for line in read_notes(path).get("lacks", "").split("\n") if line]
 
 
 def _frame(path: Path) -> pd.DataFrame:

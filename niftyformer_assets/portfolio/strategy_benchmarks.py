@@ -65,11 +65,14 @@ def buy_and_hold(levels: pd.Series, axes: Axes, capital: float, trade_at: str) -
         raise NiftyFormerError(
             f"its values cover {dates[0]} to {dates[-1]}, the backtest is {axes.dates[0]} to {axes.dates[-1]}"
         )
-    # Of each session, how many have passed since the one whose level stands in for it.
-    stale = np.arange(len(axes.dates)) - np.searchsorted(axes.dates, dates[place], side="right") + 1
+    # Of each session, how many have passed since the one whose level stands in for it; before the first one
+    # weekdays count, for want of a calendar.
+    held, first = dates[place], axes.dates[0]
+    stale = np.arange(len(axes.dates)) - np.searchsorted(axes.dates, held, side="right") + 1
+    stale += np.maximum(np.busday_count(np.minimum(held, first), first) - 1, 0)
     if (hole := stale > MAX_STALE).any():
         t = int(hole.argmax())
-        raise NiftyFormerError(f"it has no value between {dates[place[t]]} and {axes.dates[t]}")
+        raise NiftyFormerError(f"it has no value between {held[t]} and {axes.dates[t]}")
     level = known.to_numpy(dtype=float)[place]
     if not (level > 0).all():
         raise NiftyFormerError(f"it is {level.min()} on {axes.dates[int(level.argmin())]}, which is no index level")

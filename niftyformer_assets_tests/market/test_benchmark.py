@@ -15,7 +15,6 @@ from niftyformer_assets.market.benchmark import (
     load_benchmark,
     must_not_shrink,
     read_benchmark_file,
-    read_shortcomings,
     save_benchmark,
     shortcomings,
     with_total_return,
@@ -173,8 +172,6 @@ def test_a_total_return_file_that_ends_elsewhere_is_said(tmp_path: Path) -> None
         lacks = shortcomings(joined, tri)
         assert len(lacks) == (said is not None)
         assert said is None or said in lacks[0]
-        save_benchmark(tmp_path / "benchmark_index.parquet", joined, "index.csv", lacks)
-        assert read_shortcomings(tmp_path / "benchmark_index.parquet") == lacks
 
 
 def test_an_answer_with_a_hole_is_asked_for_again_and_the_hole_noted(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from niftyformer_assets.portfolio.strategy_benchmarks import (
     equal_weight_universe,
     hold_indices,
 )
+from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.portfolio.markets import axes, plain_market
 
@@ -76,6 +77,10 @@ def test_a_hole_is_no_flat_stretch_of_the_index() -> None:
     with pytest.raises(NiftyFormerError, match="no value between 2024-01-11 and 2024-01-17"):
         buy_and_hold(levels.drop(levels.index[10:16]), on, 1.0, "close")
     assert len(buy_and_hold(levels.drop(levels.index[10:15]), on, 1.0, "close")) == 40
+    # One that begins before the first session.
+    part = Axes(on.dates[20:], on.symbols)
+    with pytest.raises(NiftyFormerError, match=f"no value between {levels.index[12].date()} and "):
+        buy_and_hold(levels.drop(levels.index[13:23]), part, 1.0, "close")
 
 
 @pytest.mark.parametrize(
