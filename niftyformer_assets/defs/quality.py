@@ -9,13 +9,14 @@ import numpy as np
 
 from niftyformer_assets.defs.results import materialized, picture, table
 from niftyformer_assets.market.calendar import covered, sessions
-from niftyformer_assets.market.candle_files import load_candles, readjustments
+from niftyformer_assets.market.candle_files import load_breaks, load_candles, readjustments
 from niftyformer_assets.market.cleaning import CleanMarket, clean
 from niftyformer_assets.market.corporate_actions import CorporateActions, read_corporate_actions
 from niftyformer_assets.market.panel import build_panel, save_panel
 from niftyformer_assets.market.pictures import coverage_picture, quality_picture
 from niftyformer_assets.market.quality import assess, save_quality
 from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL
+from niftyformer_assets.market.series import with_breaks
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -86,11 +87,13 @@ def cleaned_candles(settings: Settings, actions: CorporateActions) -> tuple[Clea
     """What of the raw candles may be used, and why a symbol has none."""
     workspace = settings.workspace
     universe = load_universe(workspace.universe)
-    candles, reasons = load_candles({symbol: workspace.candles(symbol) for symbol in universe["symbol"].unique()})
+    paths = {symbol: workspace.candles(symbol) for symbol in universe["symbol"].unique()}
+    candles, reasons = load_candles(paths)
     if not candles:
         raise NiftyFormerError(f"no symbol has a candle in {workspace.raw}: materialize raw_ohlcv first.")
     first = min(frame["date"].min() for frame in candles.values()).date()
     last = max(frame["date"].max() for frame in candles.values()).date()
     start, end = covered()
     calendar = sessions(max(first, start), min(last, end))
-    return clean(candles, calendar, universe=universe, actions=actions), reasons
+    market = clean(candles, calendar, universe=universe, actions=actions)
+    return with_breaks(market, load_breaks(paths)), reasons

@@ -42,6 +42,9 @@ class CandleFile:
     unlisted: Kite no longer lists the symbol.
     changes: re-adjustments of history, oldest first.
     settled: how many doubtful things in these candles (`refresh.doubts`) Kite has confirmed later.
+    series: NSE's series that they come from: "" for EQ, "BE" or "BZ" for stocks under surveillance.
+    joined: the first session of that series, where those before it come from another one.
+    breaks: sessions from which on nothing shows that candles are adjusted as those before them.
     """
 
     candles: pd.DataFrame
@@ -52,6 +55,9 @@ class CandleFile:
     unlisted: bool = False
     changes: tuple[str, ...] = ()
     settled: int = 0
+    series: str = ""
+    joined: date | None = None
+    breaks: tuple[date, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -128,6 +134,9 @@ def read_candle_file(path: Path) -> CandleFile:
             unlisted="unlisted" in notes,
             changes=tuple(notes["changes"].split("\n")) if notes.get("changes") else (),
             settled=int(notes.get("settled", 0)),
+            series=notes.get("series", ""),
+            joined=date.fromisoformat(notes["joined"]) if "joined" in notes else None,
+            breaks=_breaks(notes),
         )
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise damaged(path, error) from error
@@ -156,6 +165,12 @@ def write_candle_file(path: Path, file: CandleFile) -> None:
         notes["changes"] = "\n".join(file.changes)
     if file.settled:
         notes["settled"] = str(file.settled)
+    if file.series:
+        notes["series"] = file.series
+    if file.joined:
+        notes["joined"] = file.joined.isoformat()
+    if file.breaks:
+        notes["breaks"] = " ".join(day.isoformat() for day in file.breaks)
     write_arrow(path, pa.Table.from_pandas(file.candles, schema=SCHEMA, preserve_index=False), notes)
 
 
@@ -199,3 +214,20 @@ def readjustments(paths: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
         if noted:
             changes[symbol] = tuple(noted.split("\n"))
     return changes
+
+
+def load_breaks(paths: Mapping[str, Path]) -> dict[str, tuple[date, ...]]:
+    """The breaks noted beside the candles of the symbols that have any; a damaged file has none."""
+    found: dict[str, tuple[date, ...]] = {}
+    for symbol, path in paths.items():
+        try:
+            breaks = _breaks(read_notes(path)) if path.is_file() else ()
+        except (NiftyFormerError, ValueError):
+            continue
+        if breaks:
+            found[symbol] = breaks
+    return found
+
+
+def _breaks(notes: Mapping[str, str]) -> tuple[date, ...]:
+    return tuple(date.fromisoformat(day) for day in notes.get("breaks", "").split())

@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 # A list of instruments that lacks more of the symbols that have candles was cut short.
 MAX_UNLISTED_SHARE = 0.05
+# Of stocks that must be delivered after each trade, and of those that do not comply with the listing rules.
+SURVEILLANCE_SERIES = ("BE", "BZ")
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ class Fetched:
     """A symbol whose file is as it should be.
 
     kind: `fetched` from Kite, `cached` (nothing new, nothing asked), `readjusted` (Kite changed its
-        history, all of it was fetched again), `unavailable` (Kite has no candles, or no longer
+        history, or it goes on in another series; `reason` says what), `unavailable` (Kite has no candles, or no longer
         lists the symbol; `reason` says which, and candles at hand are kept).
     rows, first, last: what is on disk now.
     new_rows: sessions that were not there before.
@@ -212,8 +214,8 @@ class _Ingest:
         if file is not None and is_up_to_date(file, self._wanted):
             return _fetched(symbol, "cached" if file.rows and not file.unlisted else "unavailable", file, 0)
         kite, listed = self._open()
-        name = next((name for name in self._names(symbol) if name in listed), None)
-        if name is None:
+        name, series = next((found for found in self._names(symbol) if found[0] in listed), ("", ""))
+        if not name:
             if note:
                 raise NiftyFormerError(f"{path} is damaged and Kite does not list {symbol}: restore it, or delete it.")
             return self._unlisted(symbol, path, file)
@@ -221,7 +223,7 @@ class _Ingest:
         def ask(first: date, last: date) -> pd.DataFrame:
             return self._retried(lambda: kite.daily_candles(listed[name], first, last), paced=True)
 
-        fresh = refreshed(file, self._wanted, ask, self._settings.overlap_sessions)
+        fresh = refreshed(file, self._wanted, ask, self._settings.overlap_sessions, series)
         if note and not fresh.rows:
             raise NiftyFormerError(f"{path} is damaged and Kite has no candles of {symbol}: restore it, or delete it.")
         changed = file is not None and fresh.changes != file.changes
@@ -246,12 +248,12 @@ class _Ingest:
         write_candle_file(path, kept)
         return _fetched(symbol, "unavailable", kept, 0)
 
-    def _names(self, symbol: str) -> Iterator[str]:
-        """Under which trading symbols Kite may list a stock, the likeliest first."""
+    def _names(self, symbol: str) -> Iterator[tuple[str, str]]:
+        """Under which trading symbols Kite may list a stock, the likeliest first, each with its series."""
         names = (symbol, *self._aliases.get(symbol, ()))
-        yield from names
-        # The series of stocks under surveillance, where a delivery must follow each trade.
-        yield from (f"{name}-BE" for name in names)
+        yield from ((name, "") for name in names)
+        for series in SURVEILLANCE_SERIES:
+            yield from ((f"{name}-{series}", series) for name in names)
 
     def _open(self) -> tuple[KiteSession, dict[str, int]]:
         """The session and the list of instruments, made once for all symbols."""
@@ -275,7 +277,7 @@ class _Ingest:
                 continue
             with_candles += 1
             symbol = Workspace.symbol_of(path)
-            if not any(name in listed for name in self._names(symbol)):
+            if not any(name in listed for name, _ in self._names(symbol)):
                 gone.append(symbol)
         # A single stock may always go, or a small universe could never lose one.
         if len(gone) > max(1, MAX_UNLISTED_SHARE * with_candles):

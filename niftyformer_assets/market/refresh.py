@@ -20,6 +20,9 @@ from niftyformer_assets.market.settings import QualitySettings
 
 # An answer in which a larger share of the candles at hand is missing or broken replaces nothing.
 _MAX_WORSE_SHARE = 0.05
+# Closes of one session in two series are the same price up to rounding; the smallest adjustments are larger.
+_ALIKE = 0.005
+_SESSIONS_COMPARED = 5
 # How often a doubtful answer is asked for before the best one is taken.
 _MAX_ASKS = 3
 
@@ -53,18 +56,21 @@ def is_up_to_date(file: CandleFile, wanted: Wanted) -> bool:
     )
 
 
-def refreshed(file: CandleFile | None, wanted: Wanted, ask: Ask, overlap: int) -> CandleFile:
+def refreshed(file: CandleFile | None, wanted: Wanted, ask: Ask, overlap: int, series: str = "") -> CandleFile:
     """The candles as they should be on disk now.
 
     Args:
         file: what is on disk, None for nothing.
         ask: candles between two dates at most `MAX_DAYS` apart, both included.
         overlap: how many final sessions at hand to ask for again, where not more are compared.
+        series: that of the candles asked for (`CandleFile.series`).
 
     Raises:
         BrokenAnswer: the answer is much worse than what is at hand.
     """
-    fresh = CandleFile(pd.DataFrame(), wanted.first, wanted.through, wanted.final_through)
+    fresh = CandleFile(pd.DataFrame(), wanted.first, wanted.through, wanted.final_through, series=series)
+    if file is not None and file.rows and (file.series != series or file.joined is not None):
+        return _across_series(file, fresh, wanted, _ask_soundly(ask, wanted.first, wanted, _own_part(file)))
     if file is None or not file.rows or file.asked_from > wanted.first:
         return _whole(file, fresh, wanted, ask)
     held = file.candles
@@ -115,7 +121,12 @@ def doubts(candles: pd.DataFrame, sessions: np.ndarray, held: np.ndarray | None 
 
 def _whole(file: CandleFile | None, fresh: CandleFile, wanted: Wanted, ask: Ask) -> CandleFile:
     held = file.candles if file is not None else None
-    candles = _ask_soundly(ask, wanted.first, wanted, held)
+    return _replaced(file, fresh, wanted, _ask_soundly(ask, wanted.first, wanted, held))
+
+
+def _replaced(file: CandleFile | None, fresh: CandleFile, wanted: Wanted, candles: pd.DataFrame) -> CandleFile:
+    """The answer in place of what is at hand, unless it is much worse."""
+    held = file.candles if file is not None else None
     if file is None or held is None or not len(held):
         reason = "" if len(candles) else f"Kite has no candles from {wanted.first} to {wanted.through}"
         return replace(fresh, candles=candles, reason=reason, changes=file.changes if file else ())
@@ -135,6 +146,55 @@ def _whole(file: CandleFile | None, fresh: CandleFile, wanted: Wanted, ask: Ask)
             f"{wanted.through}: {changed} of {len(held)} candles at hand were changed by Kite{settled}"
         )
     return fresh
+
+
+def _across_series(file: CandleFile, fresh: CandleFile, wanted: Wanted, answer: pd.DataFrame) -> CandleFile:
+    """Candles at hand with those of the series that the stock has moved to, which may begin only at the move.
+
+    What the answer lacks stays at hand; its own sessions go on from there. Where no session in both
+    shows that they are adjusted alike, a new segment begins.
+    """
+    held, moved = file.candles, file.series != fresh.series
+    lacking = held.loc[~held["date"].isin(answer["date"]), "date"]
+    if lacking.empty:
+        return _replaced(file, fresh, wanted, answer)
+    later = answer[answer["date"] > lacking.max()].sort_values("date")
+    own = _own_part(file)
+    lost = int(own["date"].isin(lacking).sum())
+    if not moved and (later.empty or lost > max(_MAX_WORSE_SHARE * len(own), 1)):
+        raise BrokenAnswer(
+            f"Kite's answer lacks {lost} of the {len(own)} candles at hand of series {file.series}: those are kept; "
+            "fetch it again later."
+        )
+    if later.empty:  # nothing was traded in the new series yet
+        return replace(file, through=wanted.through, final_through=wanted.final_through)
+    joined = _day(later["date"].to_numpy()[0])
+    candles = pd.concat([held[held["date"] < later["date"].iloc[0]], later], ignore_index=True)
+    fresh = replace(fresh, candles=candles, joined=joined, changes=file.changes, breaks=file.breaks)
+    alike = _adjusted_alike(held[held["date"] <= np.datetime64(file.final_through)], answer)
+    if alike or (alike is None and joined == file.joined):
+        return fresh
+    series = fresh.series or "EQ"
+    if joined in file.breaks:
+        return fresh.with_change(f"{wanted.through}: the candles of series {series} at hand were changed by Kite")
+    return replace(fresh, breaks=(*file.breaks, joined)).with_change(
+        f"{wanted.through}: the candles from {joined} on are of series {series}, and nothing shows that those before "
+        "them are adjusted alike: a new segment begins"
+    )
+
+
+def _own_part(file: CandleFile) -> pd.DataFrame:
+    """The candles at hand that come from the series asked for last."""
+    return file.candles if file.joined is None else file.candles[file.candles["date"] >= np.datetime64(file.joined)]
+
+
+def _adjusted_alike(held: pd.DataFrame, answer: pd.DataFrame) -> bool | None:
+    """Do the earliest sessions in both show the same prices? None without such sessions.
+
+    Later ones may have been adjusted since, and say nothing of those before.
+    """
+    both = held.merge(answer, on="date", suffixes=("_held", "_now")).sort_values("date").head(_SESSIONS_COMPARED)
+    return bool(abs((both["close_now"] / both["close_held"]).median() - 1) < _ALIKE) if len(both) else None
 
 
 def _ask_soundly(ask: Ask, first: date, wanted: Wanted, held: pd.DataFrame | None) -> pd.DataFrame:
