@@ -30,7 +30,7 @@ from niftyformer_assets.market.candle_files import (
     write_candle_file,
 )
 from niftyformer_assets.market.index_lists import aliases_of_lists
-from niftyformer_assets.market.kite import BrokenAnswer, KiteError, KiteSession, TokenRefused
+from niftyformer_assets.market.kite import BrokenAnswer, KiteError, KiteSession, NotPermitted, TokenRefused
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Wanted, is_up_to_date, refreshed
 from niftyformer_assets.store.checks import require
@@ -142,8 +142,8 @@ def ingest(
 ) -> Iterator[Outcome]:
     """Bring the candles of `symbols` up to date; yield each symbol's outcome as soon as it is known.
 
-    Closing the iterator stops asking. Once the access token is refused, nothing more is asked: the
-    symbols left fail with that reason, and those that need no request are cached as ever.
+    Closing the iterator stops asking. Once the access token or the app is refused, nothing more is
+    asked: the symbols left fail with that reason, and those that need no request are cached as ever.
 
     Args:
         session: makes the session, when the first request is due; it may raise NiftyFormerError.
@@ -189,7 +189,7 @@ class _Ingest:
         self._aliases = {**aliases_of_lists((), wanted.through), **aliases}
         self._opening = threading.Lock()
         self._opened: tuple[KiteSession, dict[str, int]] | None = None
-        # Why nothing more is asked: the token was refused, or the list of instruments was not to be had.
+        # Why nothing more is asked: it was refused whatever the symbol, or the list of instruments was not to be had.
         self._over: NiftyFormerError | None = None
 
     def outcome_of(self, symbol: str) -> Outcome:
@@ -198,7 +198,7 @@ class _Ingest:
             with FileLock(_locks(self._workspace) / f"{path.stem}.lock"):
                 remove_leftovers(path)
                 return self._outcome(symbol, path)
-        except TokenRefused as error:
+        except (TokenRefused, NotPermitted) as error:
             self._over = self._over or error
             return Failed(symbol, str(error))
         except NiftyFormerError as error:

@@ -24,6 +24,8 @@ KITE_ROOT = "https://api.kite.trade"
 # What one daily request may span, both ends included.
 MAX_DAYS = 2000
 _MAX_QUOTED = 160
+_ADDRESS = re.compile(r"\bIPs?\b")
+_PERMISSION = re.compile(r"permission|permitted|subscri|not enabled", re.IGNORECASE)
 
 T = TypeVar("T")
 
@@ -35,7 +37,11 @@ class KiteError(NiftyFormerError):
 
 
 class TokenRefused(KiteError):  # noqa: N818 - named for what happened
-    """The access token is missing, expired or not allowed; nothing else will be answered."""
+    """The access token is missing, expired or not of this app; nothing else will be answered."""
+
+
+class NotPermitted(KiteError):  # noqa: N818
+    """The app, its plan or this machine's address may not ask for that; logging in again changes nothing."""
 
 
 class RequestRefused(KiteError):  # noqa: N818
@@ -175,13 +181,31 @@ class KiteSession:
         if code == 429:
             return RateLimited(f"Kite limits the rate for {what}: {said}")
         if isinstance(error, (kite.TokenException, kite.PermissionException)) or code in (401, 403):
-            todo = "log in once more" if login else "run `niftyformer login`, then this again"
-            return TokenRefused(f"Kite refused the access token ({said}): {todo}.")
+            return self._refusal(what, said, isinstance(error, kite.TokenException) or code == 401, login)
         if isinstance(error, kite.DataException):
             return BrokenAnswer(f"Kite's answer for {what} cannot be read: ask again later.")
         if code >= 500:
             return ServerTrouble(f"Kite is in trouble (status {code}) with {what}: {said}")
         return RequestRefused(f"Kite refused the request for {what} (status {code}): {said}")
+
+    def _refusal(self, what: str, said: str, of_token: bool, login: bool) -> KiteError:
+        """Kite answers 403 to much besides an expired token; then its words tell what it is."""
+        if _ADDRESS.search(said):
+            return NotPermitted(
+                f"Kite refused this machine's IP address ({said}): allow it in the app's settings at "
+                "developers.kite.trade, or run this from an address that is allowed there."
+            )
+        if login and "checksum" in said:
+            return NotPermitted(
+                f"Kite refused the login ({said}): make KITE_API_SECRET that of KITE_API_KEY, then log in once more."
+            )
+        if _PERMISSION.search(said) or not of_token:
+            return NotPermitted(
+                f"Kite does not permit this app to ask for {what} ({said}): see at developers.kite.trade that the app "
+                "is yours and of a plan with historical data; logging in again changes nothing."
+            )
+        todo = "log in once more" if login else "run `niftyformer login`, then this again"
+        return TokenRefused(f"Kite refused the access token ({said}): {todo}.")
 
     def _quote(self, message: str) -> str:
         text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", message)).strip()

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -9,8 +12,11 @@ import pytest
 
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.market import kite
+from niftyformer_assets.market.ingest import Failed, ingest
 from niftyformer_assets.market.kite import KiteSession
-from niftyformer_assets_tests.market.world import at, world
+from niftyformer_assets.market.rate_limit import Pacer
+from niftyformer_assets.store.workspace import Workspace
+from niftyformer_assets_tests.market.world import QUICK, at, world
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 31)
 
@@ -79,6 +85,91 @@ def test_nobody_listens() -> None:
 def test_a_range_too_long_for_kite_is_a_defect() -> None:
     with pytest.raises(ValueError, match="2000 days"):
         KiteSession("key", "token", root="http://127.0.0.1:9").daily_candles(1, date(2015, 1, 1), date(2024, 1, 1))
+
+
+class Refuses(BaseHTTPRequestHandler):
+    """Lists one instrument, and answers everything else with the error that the test sets."""
+
+    status, error_type, message = 403, "", ""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/instruments/NSE"):
+            header = "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size"
+            body, kind = f"{header},instrument_type,segment,exchange\n257,1,AAA,A,0,,0,0.05,1,EQ,NSE,NSE\n", "text/csv"
+            status = 200
+        else:
+            error = {"status": "error", "message": self.message, "error_type": self.error_type}
+            body, kind, status = json.dumps(error), "application/json", self.status
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def refusing() -> Iterator[KiteSession]:
+    server = HTTPServer(("127.0.0.1", 0), Refuses)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield KiteSession("an-app", "a-token", root=f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "error_type", "message", "error", "said"),
+    [
+        (403, "TokenException", "Token is invalid or has expired.", kite.TokenRefused, "run `niftyformer login`"),
+        (403, "TokenException", "Incorrect `api_key` or `access_token`.", kite.TokenRefused, "run `niftyformer login`"),
+        (401, "GeneralException", "Unauthorised", kite.TokenRefused, "run `niftyformer login`"),
+        (403, "PermissionException", "Insufficient permission for that call.", kite.NotPermitted, "historical data"),
+        (403, "TokenException", "Insufficient permission for that call.", kite.NotPermitted, "historical data"),
+        (
+            403,
+            "InputException",
+            "The user is not enabled for the app.",
+            kite.NotPermitted,
+            "see at developers.kite.trade that the app is yours",
+        ),
+        (403, "GeneralException", "Subscription expired", kite.NotPermitted, "historical data"),
+        (403, "GeneralException", "Access denied for this IP", kite.NotPermitted, "IP address"),
+        (403, "PermissionException", "No IPs configured for this app.", kite.NotPermitted, "IP address"),
+        (403, "TokenException", "IP (1.2.3.4) is not allowed for this app.", kite.NotPermitted, "IP address"),
+    ],
+)
+def test_a_403_is_told_by_what_it_refuses(
+    refusing: KiteSession, status: int, error_type: str, message: str, error: type[Exception], said: str
+) -> None:
+    Refuses.status, Refuses.error_type, Refuses.message = status, error_type, message
+    with pytest.raises(error, match=said) as caught:
+        refusing.daily_candles(257, FIRST, LAST)
+    assert message.rstrip(".") in str(caught.value)
+    assert ("niftyformer login" in str(caught.value)) == (error is kite.TokenRefused)
+    assert not getattr(caught.value, "retryable", True)
+    assert "a-token" not in str(caught.value)
+
+
+def test_a_wrong_secret_is_told_at_the_login(refusing: KiteSession) -> None:
+    Refuses.status, Refuses.error_type, Refuses.message = 403, "TokenException", "Invalid `checksum`."
+    with pytest.raises(kite.NotPermitted, match="KITE_API_SECRET"):
+        refusing.exchange("a-request-token", "a-secret")
+
+
+def test_without_the_permission_the_other_symbols_are_not_asked_for(tmp_path: Path, refusing: KiteSession) -> None:
+    Refuses.status, Refuses.error_type, Refuses.message = 403, "PermissionException", "Insufficient permission"
+    settings = replace(QUICK, workers=1)
+    pacer = Pacer(tmp_path / "pace", 500)
+    outcomes = list(
+        ingest(["AAA", "BBB"], Workspace(tmp_path, "w"), lambda: refusing, pacer, settings, at("2024-05-31"))
+    )
+    assert all(isinstance(outcome, Failed) for outcome in outcomes)
+    assert all("does not permit this app to ask for candles" in outcome.reason for outcome in outcomes)
+    assert outcomes[1].reason.startswith("not asked for")
 
 
 class CutAnywhere(BaseHTTPRequestHandler):
