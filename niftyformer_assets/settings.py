@@ -24,6 +24,7 @@ from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
+from niftyformer_assets.yaml_numbers import is_odd_number, read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZERODHA = "https://api.kite.trade"
@@ -222,22 +223,35 @@ def load_experiments(
         wrong: gets what is wrong with a file, by its stem, and the file is left out.
 
     Raises:
-        NiftyFormerError: without `wrong`, a file has an unknown key, a wrong type, or windows that
-            overlap; the message names the file, the key and the reason.
+        NiftyFormerError: without `wrong`, a file has an unknown key, a wrong type, windows that
+            overlap, or the name of another one's window; the message names the file, the key and
+            the reason.
     """
-    experiments: dict[str, Experiment] = {}
+    found: dict[str, list[Experiment]] = {}
+    refused: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            found = read_experiment_file(path, overrides or {})
+            found[path.stem] = read_experiment_file(path, overrides or {})
         except NiftyFormerError as error:
-            if wrong is None:
-                raise
-            wrong[path.stem] = str(error)
-            continue
-        for experiment in found:
-            if market is None or experiment.market == market:
-                experiments[experiment.name] = experiment
-    return experiments
+            refused[path.stem] = str(error)
+    # A file and another one's window of one name: which of them the name means is for nobody to guess.
+    for stem, experiments in found.items():
+        for name in {experiment.name for experiment in experiments} - {stem}:
+            if name in found or name in refused:
+                said = f"{folder / name}.yaml has the name of a window of {folder / stem}.yaml: rename one of the two"
+                refused.setdefault(name, said)
+                refused.setdefault(stem, said)
+    if wrong is not None:
+        wrong |= refused
+    elif refused:
+        raise NiftyFormerError(next(iter(refused.values())))
+    return {
+        experiment.name: experiment
+        for stem, experiments in found.items()
+        if stem not in refused
+        for experiment in experiments
+        if market is None or experiment.market == market
+    }
 
 
 def experiments_of(settings: Settings, wrong: dict[str, str] | None = None) -> dict[str, Experiment]:
@@ -280,7 +294,7 @@ def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Exper
     if not EXPERIMENT_NAME.fullmatch(path.stem):
         raise NiftyFormerError(f"{path}: an experiment's name is made of lower-case letters, digits, '-', '_' and '.'")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
         raise NiftyFormerError(f"{path} is not readable as YAML: {_in_one_line(error)}") from None
     if not isinstance(content, dict):
@@ -314,7 +328,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise NiftyFormerError(f"--set {text!r} is not understood: write it as section.key=value")
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), read_yaml(value)
     except (yaml.YAMLError, ValueError) as error:
         raise NiftyFormerError(f"--set {text!r}: the value is not readable as YAML: {_in_one_line(error)}") from None
 
@@ -364,10 +378,12 @@ def _later(day: date, months: int) -> date:
 def _reasons(error: ValidationError) -> str:
     """What pydantic found, in one line: each key with its reason, without the value."""
     found = []
-    for problem in error.errors(include_url=False, include_input=False):
+    for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"] if part not in ("dates", "ratio"))
         reason = problem["msg"].removeprefix("Value error, ")
         if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             reason = "unknown key"
+        if problem["type"] in ("int_type", "float_type") and is_odd_number(problem["input"]):
+            reason += f", and {problem['input']} may be read as more than one: write it in decimal, without a leading 0"
         found.append(f"{key}: {reason}" if key else reason)
     return "; ".join(found)

@@ -12,6 +12,7 @@ import yaml
 from niftyformer_assets.market.split import SplitByDate
 from niftyformer_assets.settings import (
     PROJECT,
+    find_experiment,
     load_experiments,
     parse_override,
     read_experiment_file,
@@ -80,6 +81,76 @@ def test_a_file_that_is_no_mapping_or_no_yaml_is_refused(tmp_path: Path) -> None
         path.write_text(content)
         with pytest.raises(NiftyFormerError, match=reason):
             read_experiment_file(path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-4", 1e-4), ("1E-4", 1e-4), ("1.e-4", 1e-4), (".5e-3", 5e-4), ("+1e-4", 1e-4), ("1.0e-4", 1e-4), ("2", 2.0)],
+)
+def test_a_number_is_read_as_people_write_it(tmp_path: Path, text: str, value: float) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text() + f"training: {{learning_rate: {text}}}\nstrategy: {{capital: 10_00_000}}\n")
+    (experiment,) = read_experiment_file(path, {})
+    assert (experiment.training.learning_rate, experiment.strategy.capital) == (value, 1_000_000)
+    assert parse_override(f"training.learning_rate={text}") == ("training.learning_rate", value)
+
+
+@pytest.mark.parametrize("text", ["010", "08", "0x1F", "0o17", "0b11", "1:30", "1_0:30", "-010", "00"])
+def test_a_number_that_yaml_and_people_read_differently_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path)
+    before = path.read_text()
+    for key in ("seed: {}", "training: {{max_epochs: {}}}", "training: {{learning_rate: {}}}"):
+        path.write_text(before + key.format(text) + "\n")
+        name = {"s": "seed", "t": r"training\.\w+"}[key[0]]
+        with pytest.raises(NiftyFormerError, match=rf"x\.yaml: {name}: .*{text} may be read as more than one"):
+            read_experiment_file(path, {})
+    with pytest.raises(NiftyFormerError, match=rf"seed: .*{text} may be read"):
+        read_experiment_file(written(tmp_path), dict([parse_override(f"seed={text}")]))
+
+
+def test_what_is_no_odd_number_is_refused_in_plain_words(tmp_path: Path) -> None:
+    for text in ('"3"', "three", ".nan", ".inf", "5.0"):
+        path = written(tmp_path)
+        path.write_text(path.read_text() + f"training: {{max_epochs: {text}}}\n")
+        with pytest.raises(NiftyFormerError, match=r"training\.max_epochs: Input should be a valid integer$"):
+            read_experiment_file(path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("seed: 1\nseed: 2\n", "seed"),
+        ("seed: 1\n'seed': 1\n", "seed"),
+        ("training: {patience: 1, max_epochs: 2, patience: 3}\n", "patience"),
+        ("training: {patience: 1}\nstrategy: {top_k: 3}\ntraining: {max_epochs: 2}\n", "training"),
+    ],
+)
+def test_a_key_given_twice_is_refused_by_name(tmp_path: Path, text: str, key: str) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text() + text)
+    with pytest.raises(NiftyFormerError, match=rf"x\.yaml .*{key} is given twice .*line \d+") as caught:
+        read_experiment_file(path, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_named_as_a_window_is_refused_and_so_is_the_walk_forward(tmp_path: Path) -> None:
+    written(tmp_path, walk_forward={"windows": 2, "step_months": 2})
+    (tmp_path / "other").mkdir()
+    plain = written(tmp_path / "other")
+    (tmp_path / "x-02.yaml").write_text(plain.read_text())
+    (tmp_path / "x-03.yaml").write_text(plain.read_text())
+    with pytest.raises(NiftyFormerError, match=r"x-02\.yaml has the name of a window of .*x\.yaml: rename one"):
+        load_experiments(tmp_path)
+    wrong: dict[str, str] = {}
+    assert list(load_experiments(tmp_path, wrong=wrong)) == ["x-03"]
+    assert wrong.keys() == {"x", "x-02"}
+    settings = read_settings(_env_file=None, workspace_name="demo", experiments=tmp_path)
+    for name in ("x-01", "x-02"):
+        with pytest.raises(NiftyFormerError, match="has the name of a window"):
+            find_experiment(settings, name)
+    # Also where the file of that name is wrong itself.
+    (tmp_path / "x-02.yaml").write_text("market: [\n")
+    assert list(load_experiments(tmp_path, wrong={})) == ["x-03"]
 
 
 def test_overrides_are_checked_like_the_file_and_recorded(tmp_path: Path) -> None:
