@@ -7,14 +7,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.settings import ZERODHA, parse_override, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
+
+class _Commands(TyperGroup):
+    """The commands, whatever the encoding of the terminal."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        allow_any_encoding()
+        return super().main(*args, **kwargs)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="From Zerodha's daily candles to a Multitask-Stockformer and an honest backtest.",
     no_args_is_help=True,
     add_completion=False,
