@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from niftyformer_assets.cli import app
 from niftyformer_assets.defs.run import _ranges
+from niftyformer_assets.store.holding import held
 
 HEADER = "Date,Open,High,Low,Close,Volume\n"
 LIST = "Company Name,Industry,Symbol,Series,ISIN Code\nA Ltd.,Power,AAA,EQ,INE000A01010\n"
@@ -105,6 +107,26 @@ def test_a_wrong_override_is_refused_before_anything_runs(folder: Path) -> None:
     assert "training.max_epoch: unknown key" in said
     assert "not readable as YAML" in refused("run", "--experiment", "demo", "--set", "seed=[1")
     assert not (folder / "data").exists()
+
+
+def test_a_second_run_of_an_experiment_says_who_has_it_and_ends(folder: Path) -> None:
+    command = [sys.executable, "-c", "from niftyformer_assets.cli import app; app()", "run", "--experiment", "demo"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    holder, deadline = folder / "storage" / "demo" / "locks" / "demo.holder", time.monotonic() + 60
+    try:
+        while not holder.is_file():
+            assert first.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        said = refused("run", "--experiment", "demo")
+        assert f"experiment demo of workspace demo is in the hands of process {first.pid} since 20" in said
+    finally:
+        first.kill()
+        first.communicate()
+    # What a killed process held is free, though its word is still there.
+    assert holder.is_file()
+    with held(holder.with_suffix(".lock"), "experiment demo"):
+        assert f"process {os.getpid()}" in holder.read_text()
+    assert not holder.exists()
 
 
 def test_a_data_folder_that_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -27,6 +27,7 @@ from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.settings import PROJECT, Settings, find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.holding import held
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -35,15 +36,18 @@ def run_experiment(settings: Settings, name: str) -> None:
     """Materialize everything for one experiment and say where the results are.
 
     Raises:
-        NiftyFormerError: the experiment is unknown, or an asset failed with something to mend.
+        NiftyFormerError: the experiment is unknown, another process runs it, or an asset failed with
+            something to mend.
     """
     experiment = find_experiment(settings, name)
     CandleSource(settings).check()
     require_list(settings)
     console = Console()
-    console.print(f"[bold]{experiment.summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}")
     started = time.monotonic()
-    with dagster_home(settings) as instance:
+    with dagster_home(settings) as instance, _alone(settings, name):
+        console.print(
+            f"[bold]{experiment.summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}"
+        )
         _run(console, instance, settings, "reference", REFERENCE)
         # The universe just made may have brought new symbols: the definitions are built anew.
         _run(console, instance, settings, "candles", CANDLES)
@@ -93,6 +97,12 @@ def make_home(settings: Settings) -> Path:
             f"{home} cannot be written ({error.strerror}): set NIFTYFORMER_STORAGE to a folder that can"
         ) from None
     return home
+
+
+def _alone(settings: Settings, experiment: str) -> AbstractContextManager[None]:
+    """Nobody else runs this experiment in this workspace: its assets would be made from each other's halves."""
+    what = f"experiment {experiment} of workspace {settings.workspace.name}"
+    return held(make_home(settings) / "locks" / f"{experiment}.lock", what)
 
 
 @contextmanager
