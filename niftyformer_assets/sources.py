@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,10 +109,27 @@ def simulated_market(settings: Settings) -> Market:
             f"workspace {settings.workspace.name} replays a folder of candles and none is named: "
             "set NIFTYFORMER_REPLAY (and NIFTYFORMER_INDEX_LIST), or give --replay and --index-list"
         )
-    market = load_folder(settings.replay, settings.index_list, renames())
+    taken_over = _taken_over(settings.index_list) if settings.index_list is not None else {}
+    market = load_folder(settings.replay, settings.index_list, renames(), taken_over=taken_over)
     for symbol, candles in market.candles.items():
         must_be_sessions(_traded_days(candles), f"{settings.replay}, candles of {symbol}")
     return market
+
+
+def _taken_over(index_list: Path) -> dict[str, date]:
+    """Symbols given up in a rename that are another company's in this list, and since when.
+
+    A list without a date in its name cannot tell.
+    """
+    from niftyformer_assets.market.index_lists import date_of, identities, read_list
+    from niftyformer_assets.market.renames import rename_table
+
+    try:
+        as_of = date_of(index_list)
+    except NiftyFormerError:
+        return {}
+    latest = set(identities([read_list(index_list, as_of)]).values())
+    return {rename.old: rename.first_session for rename in rename_table() if rename.old in latest}
 
 
 def _traded_days(candles: Candles) -> np.ndarray:

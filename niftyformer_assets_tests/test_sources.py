@@ -117,3 +117,28 @@ def test_a_file_whose_dates_are_shifted_is_named(tmp_path: Path) -> None:
 def test_a_candle_repeated_on_holidays_is_for_the_quality_report(tmp_path: Path) -> None:
     days = pd.date_range("2024-01-01", "2024-03-28")
     assert len(simulated_market(replayed(tmp_path, days, repeated=True)).candles["ODD"]) == len(days)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        # Zomato became ETERNAL on 2025-04-09; a file under the old name is its own, whenever its candles are.
+        ({"ETERNAL": "INE758T01015"}, {"ETERNAL": 9}),
+        # Another company got the old symbol: what is in the file from then on is that one's.
+        ({"ETERNAL": "INE758T01015", "ZOMATO": "INE0CG601016"}, {"ETERNAL": 6, "ZOMATO": 3}),
+    ],
+)
+def test_candles_of_a_symbol_that_was_taken_over(
+    tmp_path: Path, members: dict[str, str], expected: dict[str, int]
+) -> None:
+    candles = tmp_path / "candles"
+    candles.mkdir()
+    days = np.r_[sessions(date(2025, 3, 3), date(2025, 3, 10)), sessions(date(2025, 9, 1), date(2025, 9, 3))]
+    rows = "".join(f"{day},10,11,9,10,5\n" for day in days)
+    (candles / "ZOMATO.csv").write_text("Date,Open,High,Low,Close,Volume\n" + rows)
+    lines = "".join(f"{symbol} Ltd.,Services,{symbol},EQ,{isin}\n" for symbol, isin in members.items())
+    index_list = tmp_path / "ind_nifty200list_2025-10-02.csv"
+    index_list.write_text("Company Name,Industry,Symbol,Series,ISIN Code\n" + lines)
+    settings = read_settings(_env_file=None, data=tmp_path / "data", replay=candles, index_list=index_list)
+    market = simulated_market(settings)
+    assert {symbol: len(found) for symbol, found in market.candles.items()} == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ def load_folder(
     index_list: Path | None = None,
     renames: Mapping[str, str] | None = None,
     benchmark: Path | None = None,
+    taken_over: Mapping[str, date] | None = None,
 ) -> Market:
     """Read a folder of `SYMBOL.csv` files (columns Date, Open, High, Low, Close, Volume in any case).
 
@@ -36,6 +38,8 @@ def load_folder(
             name only, with all its history: a file under an old name is served under the new one,
             in front of the new name's own file if there is one. A symbol of the index list that no
             file stands for is simply not listed.
+        taken_over: old symbols that are another company's from a date on: a file's candles from then on
+            stay under its own name.
         benchmark: candles of NIFTY 50, CSV or Parquet; without it `NIFTY 50.csv` of the folder, if it
             is there. Of an index only Date and Close are needed, and only the time of the stocks' own
             candles is served.
@@ -48,7 +52,7 @@ def load_folder(
     candles: dict[str, Candles] = {}
     for symbol in sorted(set(files) - {BENCHMARK}):
         candles[symbol] = read_candles(files[symbol])
-    candles = _under_newest_names(candles, renames or {})
+    candles = _under_newest_names(candles, renames or {}, taken_over or {})
     benchmark = benchmark or files.get(BENCHMARK)
     if benchmark is not None:
         candles[BENCHMARK] = _within(read_index_candles(benchmark), candles.values())
@@ -178,7 +182,16 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _under_newest_names(candles: Mapping[str, Candles], renames: Mapping[str, str]) -> dict[str, Candles]:
+def _under_newest_names(
+    candles: Mapping[str, Candles], renames: Mapping[str, str], taken_over: Mapping[str, date]
+) -> dict[str, Candles]:
+    candles, others = dict(candles), {}
+    for symbol in taken_over.keys() & candles.keys():
+        theirs = candles[symbol].dates >= np.datetime64(taken_over[symbol])
+        others[symbol] = candles[symbol].take(theirs)
+        candles[symbol] = candles[symbol].take(~theirs)
+        if not len(candles[symbol]):
+            del candles[symbol]
     chains: dict[str, list[str]] = {}
     for symbol in candles:
         chains.setdefault(_newest(symbol, renames)[0], []).append(symbol)
@@ -189,7 +202,7 @@ def _under_newest_names(candles: Mapping[str, Candles], renames: Mapping[str, st
         merged[newest] = candles[symbols[0]]
         for symbol in symbols[1:]:
             merged[newest] = _joined(candles[symbol], merged[newest])
-    return merged
+    return merged | others
 
 
 def _newest(symbol: str, renames: Mapping[str, str]) -> tuple[str, int]:
