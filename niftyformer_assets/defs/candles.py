@@ -6,7 +6,7 @@ import dagster as dg
 
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.results import file_path, table
-from niftyformer_assets.market.index_lists import aliases_of_lists
+from niftyformer_assets.market.index_lists import aliases_of_lists, isins_of_lists
 from niftyformer_assets.market.ingest import Failed, Fetched, ingest
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import sha256
@@ -33,6 +33,7 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
             connection.ingest,
             connection.now,
             aliases_of_lists(settings.index_list_folders, connection.now.date()),
+            isins_of_lists(settings.index_list_folders),
         )
         for outcome in outcomes:
             if isinstance(outcome, Failed):

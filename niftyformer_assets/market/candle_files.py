@@ -45,6 +45,7 @@ class CandleFile:
     series: NSE's series that they come from: "" for EQ, "BE" or "BZ" for stocks under surveillance.
     joined: the first session of that series, where those before it come from another one.
     breaks: sessions from which on nothing shows that candles are adjusted as those before them.
+    isin: of the stock, as the index lists had it when these were fetched; "" where no list told.
     """
 
     candles: pd.DataFrame
@@ -58,6 +59,7 @@ class CandleFile:
     series: str = ""
     joined: date | None = None
     breaks: tuple[date, ...] = ()
+    isin: str = ""
 
     @property
     def rows(self) -> int:
@@ -137,6 +139,7 @@ def read_candle_file(path: Path) -> CandleFile:
             series=notes.get("series", ""),
             joined=date.fromisoformat(notes["joined"]) if "joined" in notes else None,
             breaks=_breaks(notes),
+            isin=notes.get("isin", ""),
         )
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise damaged(path, error) from error
@@ -169,6 +172,8 @@ def write_candle_file(path: Path, file: CandleFile) -> None:
         notes["series"] = file.series
     if file.joined:
         notes["joined"] = file.joined.isoformat()
+    if file.isin:
+        notes["isin"] = file.isin
     if file.breaks:
         notes["breaks"] = " ".join(day.isoformat() for day in file.breaks)
     write_arrow(path, pa.Table.from_pandas(file.candles, schema=SCHEMA, preserve_index=False), notes)

@@ -157,6 +157,11 @@ def aliases_of_lists(folders: Iterable[Path], on: date | None = None) -> dict[st
     return dict(sorted(aliases.items()))
 
 
+def isins_of_lists(folders: Iterable[Path]) -> dict[str, str]:
+    """The latest ISIN of each stock of the lists, by the symbol that it goes by."""
+    return {latest: stock.isin for latest, stock in _stocks(read_lists(folders), rename_table()).items()}
+
+
 def company_of(isin: str) -> str:
     """The issuer and the kind of paper: a split of the face value changes only what follows in an ISIN."""
     return isin[:9]

@@ -29,7 +29,7 @@ from niftyformer_assets.market.candle_files import (
     remove_leftovers,
     write_candle_file,
 )
-from niftyformer_assets.market.index_lists import aliases_of_lists
+from niftyformer_assets.market.index_lists import aliases_of_lists, company_of
 from niftyformer_assets.market.kite import BrokenAnswer, KiteError, KiteSession, NotPermitted, TokenRefused
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Wanted, is_up_to_date, refreshed
@@ -139,6 +139,7 @@ def ingest(
     settings: IngestSettings,
     now: datetime,
     aliases: Mapping[str, Sequence[str]] | None = None,
+    isins: Mapping[str, str] | None = None,
 ) -> Iterator[Outcome]:
     """Bring the candles of `symbols` up to date; yield each symbol's outcome as soon as it is known.
 
@@ -149,6 +150,8 @@ def ingest(
         session: makes the session, when the first request is due; it may raise NiftyFormerError.
         aliases: other symbols of a stock (`aliases_of_lists`), tried in order where Kite does not list
             its own. For a symbol that is not among them the table of renames is used.
+        isins: of each stock by its symbol (`isins_of_lists`). Candles at hand that were fetched for
+            another company's ISIN are put aside as those of SYMBOL.ISIN.
 
     Raises:
         NiftyFormerError: the folder of candles cannot be written, or `now` is past the calendar.
@@ -160,7 +163,7 @@ def ingest(
         raise NiftyFormerError(
             f"{workspace.raw} could not be made ({error.strerror}): choose a data folder that is writable."
         ) from error
-    work = _Ingest(workspace, session, pacer, settings, wanted_at(now, settings), aliases or {})
+    work = _Ingest(workspace, session, pacer, settings, wanted_at(now, settings), aliases or {}, isins or {})
     pool = ThreadPoolExecutor(max_workers=settings.workers, thread_name_prefix="ingest")
     try:
         futures = {pool.submit(work.outcome_of, symbol): symbol for symbol in dict.fromkeys(symbols)}
@@ -182,10 +185,12 @@ class _Ingest:
         settings: IngestSettings,
         wanted: Wanted,
         aliases: Mapping[str, Sequence[str]],
+        isins: Mapping[str, str],
     ) -> None:
         self.stop = threading.Event()
         self._workspace, self._pacer, self._settings, self._wanted = workspace, pacer, settings, wanted
         self._make_session = session
+        self._isins = isins
         self._aliases = {**aliases_of_lists((), wanted.through), **aliases}
         self._opening = threading.Lock()
         self._opened: tuple[KiteSession, dict[str, int]] | None = None
@@ -211,6 +216,12 @@ class _Ingest:
 
     def _outcome(self, symbol: str, path: Path) -> Fetched:
         file, note = _read(path)
+        isin = self._isins.get(symbol, file.isin if file is not None else "")
+        if file is not None and file.isin and company_of(file.isin) != company_of(isin):
+            aside = self._workspace.candles(f"{symbol}.{file.isin}")
+            log.warning("%s is another company's symbol now: the candles at hand are kept as %s", symbol, aside.name)
+            path.replace(aside)
+            file = None
         if file is not None and is_up_to_date(file, self._wanted):
             return _fetched(symbol, "cached" if file.rows and not file.unlisted else "unavailable", file, 0)
         kite, listed = self._open()
@@ -224,6 +235,7 @@ class _Ingest:
             return self._retried(lambda: kite.daily_candles(listed[name], first, last), paced=True)
 
         fresh = refreshed(file, self._wanted, ask, self._settings.overlap_sessions, series)
+        fresh = replace(fresh, isin=isin)
         if note and not fresh.rows:
             raise NiftyFormerError(f"{path} is damaged and Kite has no candles of {symbol}: restore it, or delete it.")
         changed = file is not None and fresh.changes != file.changes

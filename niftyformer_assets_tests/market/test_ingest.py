@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from niftyformer_assets.exchange.faults import Faults, Rename, Split
+from niftyformer_assets.exchange.market import Market, instruments_of
 from niftyformer_assets.market.candle_files import read_candle_file
-from niftyformer_assets.market.ingest import Failed, Fetched, IngestSettings, ingest
+from niftyformer_assets.market.ingest import Failed, Fetched, IngestSettings, Outcome, ingest
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
-from niftyformer_assets_tests.market.world import START, at, failures, kinds, made_up, world
+from niftyformer_assets_tests.market.world import START, World, at, failures, kinds, made_up, world
 
 
 def test_a_first_fetch_then_nothing_then_one_request_each(tmp_path: Path) -> None:
@@ -155,6 +157,47 @@ def test_a_renamed_stock_keeps_its_history_under_its_latest_symbol(tmp_path: Pat
         aliases = {"NEW": ("DEMO006",)}
         (found,) = ingest(["NEW"], it.workspace, it.session, it.pacer(), settings, clock.now, aliases)
         assert getattr(found, "rows", 0) > 90
+
+
+def test_a_symbol_that_is_another_companys_gets_candles_of_its_own(tmp_path: Path) -> None:
+    """DEMO001 goes on as NEWNAME, and a company that was listed in April gets its symbol."""
+    market = made_up()
+    old, new = market.candles["DEMO001"], market.candles["DEMO005"]
+    listed = new.take(new.dates >= np.datetime64("2024-04-01"))
+    candles = {**market.candles, "NEWNAME": old, "DEMO001": listed}
+    after = Market(instruments_of({name: name for name in candles}), candles, None)
+    first, second = "INE180A01020", "INE0CG601016"
+
+    def fetched(it: World, now: datetime, isins: dict[str, str]) -> dict[str, Outcome]:
+        outcomes = ingest(list(isins), it.workspace, it.session, it.pacer(), it.settings, now, {}, isins)
+        return {outcome.symbol: outcome for outcome in outcomes}
+
+    with world(tmp_path, at("2024-05-30")) as (it, clock):
+        fetched(it, clock.now, {"DEMO001": first})
+        before = it.candles("DEMO001")
+    with world(tmp_path, at("2024-05-31"), market=after) as (it, clock):
+        # A split of the face value changes nothing; without a word from the lists nothing is overwritten.
+        assert failures(fetched(it, clock.now, {"DEMO001": "INE180A01038"}))
+        assert it.candles("DEMO001").equals(before)
+        assert not failures(fetched(it, clock.now, {"DEMO001": second, "NEWNAME": first}))
+        assert it.candles("DEMO001")["close"].tolist()[:-1] == listed.close[: len(it.candles("DEMO001")) - 1].tolist()
+        assert len(it.candles("NEWNAME")) == len(before) + 1
+        # Whoever asks for the company under the name that the lists give it, if they know no later one, finds it.
+        kept = fetched(it, clock.now, {f"DEMO001.{first}": first})[f"DEMO001.{first}"]
+        assert (getattr(kept, "kind", ""), getattr(kept, "rows", 0)) == ("unavailable", len(before))
+        assert read_candle_file(it.workspace.candles("DEMO001")).isin == second
+
+
+def test_an_earlier_symbol_that_another_company_bears_is_not_asked_for(tmp_path: Path) -> None:
+    with world(tmp_path, at("2024-05-31")) as (it, clock):
+        # LTI became LTIM in 2022. The stock is gone, and what Kite lists as LTI is another one.
+        it.exchange.faults = Faults(renames=(Rename("DEMO005", "LTI"),))
+        outcome = it.ingest(clock.now, ["LTM"])["LTM"]
+        assert (getattr(outcome, "kind", ""), getattr(outcome, "rows", -1)) == ("unavailable", 0)
+        # Nor does the other one go by the new symbol, if the lists know it as a stock of its own.
+        it.exchange.faults = Faults(renames=(Rename("DEMO005", "LTIM"),))
+        (alone,) = ingest(["LTI"], it.workspace, it.session, it.pacer(), it.settings, clock.now, {"LTI": ()})
+        assert getattr(alone, "kind", "") == "unavailable"
 
 
 def test_a_shortened_list_of_instruments_is_no_answer(tmp_path: Path) -> None:
