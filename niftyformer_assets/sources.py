@@ -133,7 +133,5 @@ def _taken_over(index_list: Path) -> dict[str, date]:
 
 
 def _traded_days(candles: Candles) -> np.ndarray:
-    """The days of candles that do not just repeat the one before, as some sources do on holidays."""
-    prices = np.stack([candles.open, candles.high, candles.low, candles.close])
-    repeated = (prices[:, 1:] == prices[:, :-1]).all(axis=0)
-    return candles.dates[np.append(True, ~repeated)] if len(candles) else candles.dates
+    """The days on which the close moved: some sources repeat the last candle, or its close, on holidays."""
+    return candles.dates[np.append(True, candles.close[1:] != candles.close[:-1])] if len(candles) else candles.dates
