@@ -24,7 +24,7 @@ def forget_candles_of_another_market(settings: Settings, market: Market) -> bool
     """Remove the candles of a workspace if they are of another simulated market than the one served now.
 
     A replay of another folder would otherwise find candles up to date that are not its own. What
-    was removed is fetched again.
+    was removed is fetched again. A benchmark from a file that a person names is of no market, and stays.
 
     Returns:
         Whether there was something to remove.
@@ -42,7 +42,7 @@ def forget_candles_of_another_market(settings: Settings, market: Market) -> bool
             f"{'replay' if settings.source == 'replay' else 'made-up market'} would replace: set KITE_API_KEY again, "
             "or choose another workspace (NIFTYFORMER_WORKSPACE)."
         )
-    for path in (*stale, workspace.benchmark_index):
+    for path in (*stale, *([workspace.benchmark_index] if settings.benchmark is None else [])):
         if path.is_file():
             path.unlink()
     write_text(_record(settings), identity + "\n")

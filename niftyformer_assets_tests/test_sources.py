@@ -54,6 +54,20 @@ def test_a_replay_of_other_candles_forgets_the_first_ones(tmp_path: Path) -> Non
     assert not path.exists()
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_a_benchmark_stays_if_a_person_named_its_file(tmp_path: Path, given: bool) -> None:
+    """The benchmark comes first, and the market is looked at when the first candle is asked for."""
+    named = tmp_path / "nifty50.csv" if given else None
+    settings = tiny_settings(tmp_path, benchmark=named)
+    made = settings.workspace.benchmark_index
+    made.parent.mkdir(parents=True)
+    for seed in (3, 4):
+        made.write_bytes(b"levels")
+        settings = settings.model_copy(update={"made_up": MadeUpSettings(stocks=14, seed=seed)})
+        forget_candles_of_another_market(settings, simulated_market(settings))
+        assert made.exists() == given
+
+
 def live_settings(folder: Path) -> Settings:
     return read_settings(
         _env_file=None,
