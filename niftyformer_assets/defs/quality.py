@@ -96,4 +96,4 @@ def cleaned_candles(settings: Settings, actions: CorporateActions) -> tuple[Clea
     start, end = covered()
     calendar = sessions(max(first, start), min(last, end))
     market = clean(candles, calendar, universe=universe, actions=actions)
-    return with_breaks(market, load_breaks(paths)), reasons
+    return with_breaks(market, load_breaks(paths), actions), reasons

@@ -34,13 +34,11 @@ _VOLATILITY_SESSIONS, _MIN_RETURNS = 60, 10
 # After a pause of n sessions a move of this many √n standard deviations may be real.
 _PAUSE_DEVIATIONS = 3.0
 # A list acquits a gap if it names no action of the stock this many days around it: ex-dates were moved at short notice.
-_DAYS_AROUND = 5
+_AROUND = timedelta(days=5)
 # A listed action is only to be seen in a gap if its effect is at least this many standard deviations of a day's return;
 _VISIBLE_DEVIATIONS = 2.0
 # one whose effect is not told, if the gap is at least this wide; one adjusted for twice, if it is wider than this.
 _MIN_UNTOLD_GAP, _MIN_TWICE_GAP = 0.1, 0.2
-# A dividend below this share of the price leaves no break.
-_MIN_DIVIDEND_SHARE = 0.05
 
 COLUMNS = ("symbol", "session", "last_session", "move", "confirmed")
 
@@ -127,7 +125,9 @@ def find_breaks(
             f"opens {moves.open[row, column] - 1:+.1%} from {_since(records, moves, row, column)} where the market's "
             f"{'gap' if overnight else 'move since'} is {moves.market[row, column] - 1:+.1%}"
         )
-        innocent = not told and _acquitted(records, row, last, column, values["close"][last, column], actions)
+        since, day = _day(records.grid[last]) + timedelta(days=1), _day(records.grid[row])
+        last_close = values["close"][last, column]
+        innocent = not told and actions.rule_out(records.symbols[column], since, day, last_close, _AROUND)
         what = "overnight gap" if overnight else "gap after a pause"
         if told or (wide[row, column] and not innocent):
             broken[row, column] = True
@@ -231,7 +231,7 @@ def _told(
         return ""
     gap, deviation = np.log(moves.open[row, column] / moves.market[row, column]), volatility[row, column]
     last_close = close[moves.last[row, column], column]
-    ratios = [_ratio(action, last_close) for action in actions]
+    ratios = [action.effect(last_close) for action in actions]
     effect = np.log(np.prod([1.0 if ratio is None else ratio for ratio in ratios]))
     visible = abs(effect) > _VISIBLE_DEVIATIONS * deviation
     # Not adjusted for, or adjusted for twice: the gap is nearer to that than to nothing.
@@ -241,26 +241,6 @@ def _told(
     if not seen:
         return ""
     return "NSE's list: " + ", ".join(f"{action.purpose}, ex-date {action.ex_date}" for action in actions)
-
-
-def _ratio(action: CorporateAction, last_close: float) -> float | None:
-    """Price after an action over price before it; None where that is untold."""
-    if action.ratio is None:
-        return None
-    share = action.cash / last_close
-    return action.ratio * (1 - share if _MIN_DIVIDEND_SHARE <= share < 1 else 1.0)
-
-
-def _acquitted(
-    records: Records, row: int, last: int, column: int, last_close: float, actions: CorporateActions
-) -> bool:
-    """Do NSE's lists reach over the gap and name no action near it that moves the stock's price?"""
-    symbol = records.symbols[column]
-    first, until = _day(records.grid[last]) + timedelta(days=1), _day(records.grid[row])
-    if not actions.covers(symbol, first, until):
-        return False
-    around = timedelta(days=_DAYS_AROUND)
-    return all(_ratio(action, last_close) == 1 for action in actions.of(symbol, first - around, until + around))
 
 
 def _since(records: Records, moves: _Moves, row: int, column: int) -> str:

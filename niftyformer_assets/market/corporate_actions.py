@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from niftyformer_assets.market import reference
-from niftyformer_assets.market.index_lists import renames
+from niftyformer_assets.market.renames import Rename, rename_table, renamed
 from niftyformer_assets.store.errors import NiftyFormerError
 
 _COLUMNS = ("symbol", "purpose", "ex-date")
@@ -24,6 +24,8 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 # With fewer companies it is the list of some of them, and says nothing about others.
 _MIN_COMPANIES = 10
+# A dividend below this share of the price leaves no break.
+_MIN_DIVIDEND_SHARE = 0.05
 
 _RUPEES = r"(?:rs|re|inr|₹)?\.?\s*(\d+(?:\.\d+)?)"
 _BONUS = re.compile(r"bonus\D*?(\d+)\s*:\s*(\d+)")
@@ -42,7 +44,7 @@ _UNTOLD = re.compile(
 class CorporateAction:
     """One action of one stock.
 
-    symbol: the latest one of a renamed stock.
+    symbol: the latest one of the stock that bore it on the ex-date.
     ratio: price after it over price before it, where splits, consolidations and bonus issues tell
         it; None where its effect is untold (demerger, rights).
     cash: dividend a share, rupees.
@@ -54,9 +56,16 @@ class CorporateAction:
     ratio: float | None
     cash: float
 
+    def effect(self, last_close: float) -> float | None:
+        """Price after it over a price before it; None where that is untold."""
+        if self.ratio is None:
+            return None
+        share = self.cash / last_close
+        return self.ratio * (1 - share if _MIN_DIVIDEND_SHARE <= share < 1 else 1.0)
+
 
 @dataclass(frozen=True)
-class _Span:
+class Span:
     """What one list speaks about: these dates, and these companies or all."""
 
     first: date
@@ -77,7 +86,7 @@ class CorporateActions:
     """
 
     by_symbol: dict[str, tuple[CorporateAction, ...]]
-    spans: tuple[_Span, ...] = ()
+    spans: tuple[Span, ...] = ()
     files: tuple[Path, ...] = ()
 
     def of(self, symbol: str, first: date, last: date) -> list[CorporateAction]:
@@ -87,6 +96,13 @@ class CorporateActions:
     def covers(self, symbol: str, first: date, last: date) -> bool:
         """Would a list at hand name the stock's actions between two dates, if there were any?"""
         return any(span.covers(symbol, first, last) for span in self.spans)
+
+    def rule_out(
+        self, symbol: str, first: date, last: date, last_close: float, around: timedelta = timedelta(0)
+    ) -> bool:
+        """Do the lists reach over two dates and name no action, between them or so near, that moves such a price?"""
+        named = self.of(symbol, first - around, last + around)
+        return self.covers(symbol, first, last) and all(action.effect(last_close) == 1 for action in named)
 
 
 NONE = CorporateActions({})
@@ -98,17 +114,17 @@ def read_corporate_actions(folder: Path | None = None) -> CorporateActions:
     Raises:
         NiftyFormerError: a list cannot be read, or has an ex-date that is none.
     """
-    renamed = renames()
+    table = rename_table()
     rows: dict[Path, list[CorporateAction]] = {}
     for path in sorted((folder or reference.REFERENCE).glob("*.csv")):
-        if (read := _read(path, renamed)) is not None:
+        if (read := _read(path, table)) is not None:
             rows[path] = read
     by_symbol: dict[str, list[CorporateAction]] = {}
     for action in sorted(set(_all(rows.values())), key=lambda action: (action.ex_date, action.purpose)):
         if action.ratio != 1 or action.cash:
             by_symbol.setdefault(action.symbol, []).append(action)
     spans = tuple(
-        _Span(min(dates), max(dates), frozenset(action.symbol for action in read))
+        Span(min(dates), max(dates), frozenset(action.symbol for action in read))
         for read in rows.values()
         if (dates := [action.ex_date for action in read])
     )
@@ -119,7 +135,7 @@ def _all(parts: Iterable[list[CorporateAction]]) -> list[CorporateAction]:
     return [action for part in parts for action in part]
 
 
-def _read(path: Path, renamed: dict[str, str]) -> list[CorporateAction] | None:
+def _read(path: Path, table: Sequence[Rename]) -> list[CorporateAction] | None:
     """The rows of a list, None if the file is something else."""
     try:
         content = path.read_bytes()
@@ -144,7 +160,7 @@ def _read(path: Path, renamed: dict[str, str]) -> list[CorporateAction] | None:
         symbol, purpose, ex_date = (line[place].strip() for place in places)
         if symbol and ex_date not in ("", "-"):
             day = _as_date(ex_date, f"{path}, line {number}")
-            actions.append(CorporateAction(renamed.get(symbol, symbol), day, purpose, *effect_of(purpose)))
+            actions.append(CorporateAction(renamed(symbol, day, table), day, purpose, *effect_of(purpose)))
     return actions
 
 
@@ -155,7 +171,8 @@ def effect_of(purpose: str) -> tuple[float | None, float]:
         The ratio of the price after it to the price before it (None: untold), and the dividend a
         share in rupees.
     """
-    text = " ".join(purpose.lower().split())
+    # Without the commas of thousands.
+    text = re.sub(r"(?<=\d),(?=\d)", "", " ".join(purpose.lower().split()))
     cash = sum(float(amount) for amount in _DIVIDEND.findall(text))
     ratio, told = 1.0, 0
     if not _OTHER_THAN_SHARES.search(text):

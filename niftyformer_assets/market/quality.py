@@ -160,7 +160,7 @@ def report_markdown(quality: Quality) -> str:
     lines += _unconfirmed(market.breaks)
     lines += _findings("Quarantined", market.quarantine[~market.quarantine["what"].isin((NO_SESSION, NOT_FINAL))])
     lines += _findings("Suspected, and kept", market.suspects)
-    lines += _findings("Kept, because NSE's list of corporate actions explains nothing of it", market.acquitted)
+    lines += _findings("Kept, because NSE's list of corporate actions names none", market.acquitted)
     lines += _readjusted(quality.readjusted)
     lines += ["## Every symbol with candles", "", *_symbols(table[table["verdict"] != "unavailable"])]
     return "\n".join(lines) + "\n"

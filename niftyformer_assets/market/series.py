@@ -10,16 +10,21 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.cleaning import CleanMarket
+from niftyformer_assets.market.corporate_actions import NONE, CorporateActions
 
 
-def with_breaks(market: CleanMarket, breaks: Mapping[str, Sequence[date]]) -> CleanMarket:
+def with_breaks(
+    market: CleanMarket, breaks: Mapping[str, Sequence[date]], actions: CorporateActions = NONE
+) -> CleanMarket:
     """The market with a new segment from each break's session on, and a line of its quarantine and breaks for it.
 
     Args:
         breaks: sessions by symbol, from which on candles are of another series of the stock than
-            before, and nothing shows that both are adjusted alike.
+            before, and nothing in both shows that they are adjusted alike.
+        actions: NSE's lists of corporate actions. If they would name one that came since, and do not, the
+            candles before and after are adjusted alike, and no segment begins.
     """
-    segment, found, cut = market.segment.copy(), [], []
+    segment, found, kept, cut = market.segment.copy(), [], [], []
     for symbol, days in breaks.items():
         if symbol not in market.axes.symbols:
             continue
@@ -31,15 +36,20 @@ def with_breaks(market: CleanMarket, breaks: Mapping[str, Sequence[date]]) -> Cl
             if not 0 < place < len(rows) or segment[rows[place - 1], column] != segment[rows[place], column]:
                 continue
             last, row = rows[place - 1], rows[place]
+            session, close = market.axes.dates[row], market.close[last, column]
+            if actions.rule_out(symbol, day, market.axes.dates[rows[-1]].item(), close):
+                reason = "from here on of another series, adjusted alike: NSE's list names no corporate action since"
+                kept.append((symbol, session, "other series", reason, "kept"))
+                continue
             segment[row:, column] += 1
             reason = "from here on of another series, and nothing shows that both are adjusted alike"
-            found.append((symbol, market.axes.dates[row], "other series", reason, "return dropped, new segment"))
-            move = market.open[row, column] / market.close[last, column] - 1
-            cut.append((symbol, market.axes.dates[row], market.axes.dates[last], move, ""))
+            found.append((symbol, session, "other series", reason, "return dropped, new segment"))
+            cut.append((symbol, session, market.axes.dates[last], market.open[row, column] / close - 1, ""))
     return replace(
         market,
         segment=segment,
         quarantine=_with_rows(market.quarantine, found, ["symbol", "session", "what"]),
+        acquitted=_with_rows(market.acquitted, kept, ["symbol", "session", "what"]),
         breaks=_with_rows(market.breaks, cut, ["symbol", "session"]),
     )
 

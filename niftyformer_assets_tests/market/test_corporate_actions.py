@@ -29,6 +29,7 @@ HEADER = (
         ("Bonus 1:3 And Dividend - Rs 5 Per Share", 0.75, 5),
         ("Interim Dividend - Rs 8 Per Share/ Special Dividend - Rs 67 Per Share", 1, 75),
         ("Interim Dividend Rs - 5.50 Per Share", 1, 5.5),
+        ("Special Dividend - Rs 1,250 Per Share", 1, 1250),
         ("Annual General Meeting", 1, 0),
         ("Buy Back", 1, 0),
         ("Interest Payment", 1, 0),
@@ -71,6 +72,17 @@ def test_an_action_in_two_lists_counts_once(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.csv").write_text(f"{HEADER}\n{row}\n")
     assert len(read_corporate_actions(tmp_path).by_symbol["ABC"]) == 1
+
+
+def test_an_action_is_that_of_the_company_that_bore_the_symbol(tmp_path: Path) -> None:
+    """ZOMATO is ETERNAL from 2025-04-09 on; whoever is called ZOMATO a year later is not."""
+    rows = [f'"ZOMATO","A Limited","EQ","Bonus 1:1","10","{day}","-","-","-"' for day in ("03-Mar-2025", "01-Jun-2026")]
+    (tmp_path / "list.csv").write_text("\n".join([HEADER, *rows]))
+    found = read_corporate_actions(tmp_path).by_symbol
+    assert {symbol: [action.ex_date.year for action in actions] for symbol, actions in found.items()} == {
+        "ETERNAL": [2025],
+        "ZOMATO": [2026],
+    }
 
 
 def test_the_committed_reference_tables_are_no_lists() -> None:

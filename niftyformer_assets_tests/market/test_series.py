@@ -18,6 +18,7 @@ from niftyformer_assets.market.candle_files import (
     write_candle_file,
 )
 from niftyformer_assets.market.cleaning import clean
+from niftyformer_assets.market.corporate_actions import CorporateAction, CorporateActions, Span
 from niftyformer_assets.market.ingest import Fetched
 from niftyformer_assets.market.kite import BrokenAnswer
 from niftyformer_assets.market.refresh import refreshed
@@ -130,6 +131,27 @@ def test_a_break_starts_a_new_segment_and_is_reported() -> None:
     twice = with_breaks(market, {"MOVED": (date(2024, 1, 5), date(2024, 1, 1))})
     np.testing.assert_array_equal(twice.segment, market.segment)
     assert len(twice.quarantine) == len(twice.breaks) == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "until", "cut"),
+    [
+        ((), 10, False),  # the list would know of an action since, and knows of none
+        ((("MOVED", 7, 0.5),), 10, True),  # it knows of one
+        ((("MOVED", 4, 0.5), ("PLAIN", 7, 0.5)), 10, False),  # of one before, adjusted for in both
+        ((), 8, True),  # it ends before the candles do
+    ],
+)
+def test_a_list_of_corporate_actions_tells_whether_series_are_adjusted_alike(
+    named: tuple[tuple[str, int, float], ...], until: int, cut: bool
+) -> None:
+    days = np.array([np.datetime64("2024-01-01") + n for n in range(10)])
+    candles = {name: from_rows([(day.item(), 10, 12, 9, 11, 5) for day in days]) for name in ("MOVED", "PLAIN")}
+    by_symbol = {name: (CorporateAction(name, date(2024, 1, day), "Bonus", ratio, 0),) for name, day, ratio in named}
+    span = Span(date(2024, 1, 1), date(2024, 1, until), frozenset(f"S{n}" for n in range(20)))
+    breaks = {"MOVED": (date(2024, 1, 5),)}
+    market = with_breaks(clean(candles, days), breaks, CorporateActions(by_symbol, (span,)))
+    assert (market.segment[-1, 0], len(market.quarantine), len(market.acquitted)) == ((1, 1, 0) if cut else (0, 0, 1))
 
 
 @pytest.mark.parametrize("series", ["BE", "BZ"])
