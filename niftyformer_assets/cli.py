@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from niftyformer_assets.plain_output import allow_any_encoding
-from niftyformer_assets.settings import ZERODHA, parse_override, read_settings
+from niftyformer_assets.settings import ZERODHA, parse_overrides, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
@@ -52,7 +52,7 @@ def run(
             "index_list": index_list,
             "benchmark": benchmark,
             "workspace_name": workspace,
-            "overrides": dict(parse_override(text) for text in override or []),
+            "overrides": parse_overrides(override or []),
         }
         settings = read_settings(**{key: value for key, value in given.items() if value})
         from niftyformer_assets.defs.run import run_experiment

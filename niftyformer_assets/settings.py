@@ -322,6 +322,16 @@ def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Exper
         raise NiftyFormerError(f"{path}: {_reasons(error)}") from None
 
 
+def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
+    """The values of several `--set`, by key; one given twice is refused, as in a file."""
+    overrides: dict[str, Any] = {}
+    for key, value in map(parse_override, texts):
+        if key in overrides:
+            raise NiftyFormerError(f"--set {key} is given twice: give it once")
+        overrides[key] = value
+    return overrides
+
+
 def parse_override(text: str) -> tuple[str, Any]:
     """`training.max_epochs=2` -> ("training.max_epochs", 2), the value read as YAML."""
     key, equals, value = text.partition("=")

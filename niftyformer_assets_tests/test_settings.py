@@ -15,6 +15,7 @@ from niftyformer_assets.settings import (
     find_experiment,
     load_experiments,
     parse_override,
+    parse_overrides,
     read_experiment_file,
     read_settings,
 )
@@ -163,6 +164,9 @@ def test_overrides_are_checked_like_the_file_and_recorded(tmp_path: Path) -> Non
         read_experiment_file(path, {"training.epochs": 2})
     with pytest.raises(NiftyFormerError, match=r"write it as section\.key=value"):
         parse_override("training.max_epochs")
+    assert parse_overrides(["seed=1", "training.max_epochs=2"]) == {"seed": 1, "training.max_epochs": 2}
+    with pytest.raises(NiftyFormerError, match="--set seed is given twice"):
+        parse_overrides(["seed=1", "seed=2"])
 
 
 def test_a_walk_forward_is_one_file_and_a_key_a_window(tmp_path: Path) -> None:
