@@ -24,7 +24,7 @@ KITE_ROOT = "https://api.kite.trade"
 # What one daily request may span, both ends included.
 MAX_DAYS = 2000
 _MAX_QUOTED = 160
-_ADDRESS = re.compile(r"\bIPs?\b")
+_ADDRESS = re.compile(r"\bips?\b", re.IGNORECASE)
 _PERMISSION = re.compile(r"permission|permitted|subscri|not enabled", re.IGNORECASE)
 
 T = TypeVar("T")

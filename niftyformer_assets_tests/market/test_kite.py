@@ -140,6 +140,7 @@ def refusing() -> Iterator[KiteSession]:
         (403, "GeneralException", "Access denied for this IP", kite.NotPermitted, "IP address"),
         (403, "PermissionException", "No IPs configured for this app.", kite.NotPermitted, "IP address"),
         (403, "TokenException", "IP (1.2.3.4) is not allowed for this app.", kite.NotPermitted, "IP address"),
+        (403, "TokenException", "Requests from this ip address are refused.", kite.NotPermitted, "IP address"),
     ],
 )
 def test_a_403_is_told_by_what_it_refuses(
