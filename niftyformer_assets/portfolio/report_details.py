@@ -55,9 +55,11 @@ def holdings(evidence: Evidence) -> Section:
         else f"{held.sum(axis=1).mean():.1f} stocks were held on average, of {len(symbols)}; no position was closed."
     )
     by_lot, picks = evidence.picks_by_lot
+    same = "the same score as others that could have been bought as well"
     drawn = (
-        f"Of {count(picks)} names bought anew, {count(by_lot)} had the same score as others that could have been "
-        "bought as well: lots decided among them."
+        f"Of {count(picks)} names bought anew, {count(by_lot)} had {same}: lots decided among them."
+        if by_lot
+        else f"None of {count(picks)} names bought anew had {same}: no lot decided."
     )
     earned = trips.groupby("symbol")[["profit", "cost"]].sum().sort_values("profit", ascending=False)
     shown = pd.concat([earned.head(5), earned.tail(5)]) if len(earned) > 10 else earned

@@ -15,6 +15,7 @@ import pytest
 from niftyformer_assets.portfolio import metrics
 from niftyformer_assets.portfolio.backtest import BacktestResult
 from niftyformer_assets.portfolio.report import report_page, write_report
+from niftyformer_assets.portfolio.report_details import holdings
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL, Evidence, gather_evidence
 from niftyformer_assets.portfolio.report_page import Page, Picture, Section, Table, render
 from niftyformer_assets.portfolio.report_tearsheet import write_tearsheet
@@ -267,6 +268,8 @@ def test_scores_that_tell_no_stocks_apart(market: Example, tmp_path: Path) -> No
     assert page.verdict[0].startswith("Not judged: the scores are the same for all stocks of a session")
     assert page.mood == "none"
     assert evidence.picks_by_lot[0] == evidence.picks_by_lot[1] > 0
+    assert "lots decided among them" in " ".join(holdings(evidence).text)
+    assert "no lot decided" in " ".join(holdings(market.evidence(portfolios=2)).text)
 
 
 def test_an_experiment_that_can_buy_nothing_is_not_judged(market: Example) -> None:
