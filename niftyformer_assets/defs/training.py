@@ -25,7 +25,8 @@ from niftyformer_assets.model.checkpoint import (
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import predict, write_last_step
-from niftyformer_assets.model.training import train
+from niftyformer_assets.model.step import Steps
+from niftyformer_assets.model.training import Trained, networks, train
 from niftyformer_assets.model.watch import EachEpoch, summary, tensorboard
 from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -45,18 +46,15 @@ def train_model(
     dataset = load_dataset(folder.root)
     device = gpu.device(dataset.settings.training.precision)
     context.log.info(f"training on {device}")
-    # A training interrupted on the same data and settings goes on; on others it begins anew, and says why.
-    files = ModelFolder(folder.model)
-    found = why_not_go_on(files, model_card(dataset, device))
-    if found:
-        context.log.info(f"training begins anew: {'; '.join(found)}")
-    trained = train(
-        dataset,
-        folder.model,
-        device,
-        observers=[EachEpoch(lambda metrics: context.log.info(summary(metrics))), tensorboard(files.tensorboard)],
-        restart=bool(found),
-    )
+    steps, trained = Steps(), []
+    for network, place in networks(dataset, folder.model):
+        # A training interrupted on the same data and settings goes on; on others it begins anew, and says why.
+        files, seed = ModelFolder(place), network.settings.seed
+        if found := why_not_go_on(files, model_card(network, device)):
+            context.log.info(f"training of seed {seed} begins anew: {'; '.join(found)}")
+        told = EachEpoch(lambda metrics, seed=seed: context.log.info(f"seed {seed}, {summary(metrics)}"))  # type: ignore[misc]
+        trained.append(train(network, place, device, [told, tensorboard(files.tensorboard)], bool(found), steps))
+    best = pd.DataFrame([{"seed": dataset.settings.seed + number, **_best(one)} for number, one in enumerate(trained)])
     return materialized(
         "trained_model",
         folder.provenance,
@@ -65,17 +63,18 @@ def train_model(
         inputs=_dataset_files(folder),
         outputs=[folder.model],
         metadata={
-            "dagster/row_count": len(trained.history),
+            "dagster/row_count": sum(len(one.history) for one in trained),
             "device": device.name,
             "memory_mib": device.memory_mib,
             "memory_free_before_mib": device.free_mib if device.free_mib is not None else "not a GPU",
             "memory_peak_mib": device.peak_mib(),
             "compute_capability": device.compute_capability or "not a GPU",
             "precision": device.precision,
-            "stopped": trained.stopped,
-            **{f"best_{name}": float(trained.best[name]) for name in BEST if name in trained.best},
-            "notes": "\n\n".join(trained.notes) or "none",
-            "curves": picture(training_curves(trained.history), "loss, error and accuracy by epoch"),
+            "stopped": "\n\n".join(one.stopped for one in trained),
+            **{f"best_{name}": value for name, value in _best(trained[0]).items()},
+            "notes": "\n\n".join(dict.fromkeys(note for one in trained for note in one.notes)) or "none",
+            "curves": picture(training_curves(trained[0].history), "loss, error and accuracy by epoch"),
+            **({"networks": table(best)} if len(trained) > 1 else {}),
         },
     )
 
@@ -102,7 +101,7 @@ def predict_with_model(
         folder.provenance,
         made_by=made_by,
         settings=deciding_settings(experiment, "predictions"),
-        inputs=[folder.model / "best.pt", *_dataset_files(folder)],
+        inputs=[*(place / "best.pt" for _, place in networks(dataset, folder.model)), *_dataset_files(folder)],
         outputs=[folder.predictions],
         metadata={**_described(frame), "by_part": table(_by_part(frame))},
     )
@@ -134,6 +133,10 @@ def predict_baselines(
         outputs=[folder.baseline_predictions],
         metadata={**_described(frame), "baselines": table(by_name)},
     )
+
+
+def _best(trained: Trained) -> dict[str, float]:
+    return {name: float(trained.best[name]) for name in BEST if name in trained.best}
 
 
 def _experiment(context: dg.AssetExecutionContext, settings: Settings) -> tuple[Experiment, ExperimentFolder]:

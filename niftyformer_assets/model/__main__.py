@@ -18,7 +18,8 @@ from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import choose_device
 from niftyformer_assets.model.predict import predict, write_last_step
-from niftyformer_assets.model.training import train
+from niftyformer_assets.model.step import Steps
+from niftyformer_assets.model.training import networks, train
 from niftyformer_assets.model.watch import summary, tensorboard, terminal
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
@@ -65,15 +66,19 @@ def _run(chosen: argparse.Namespace) -> None:
     experiment = ExperimentFolder(chosen.dataset)
     out = chosen.out or experiment.model
     table = out / experiment.predictions.name if chosen.out else experiment.predictions
-    files = ModelFolder(out)
     device = choose_device(chosen.device, training.precision)
     if not chosen.predict_only:
         print(f"training on {device}, label {dataset.settings.windows.label}", file=sys.stderr)
-        trained = train(dataset, out, device, (terminal(), tensorboard(files.tensorboard)), chosen.restart)
-        for line in (*trained.notes, trained.stopped, f"best: {summary(trained.best)}"):
-            print(line, file=sys.stderr)
+        steps = Steps()
+        for network, place in networks(dataset, out):
+            if training.seeds > 1:
+                print(f"seed {network.settings.seed}", file=sys.stderr)
+            observers = (terminal(), tensorboard(ModelFolder(place).tensorboard))
+            trained = train(network, place, device, observers, chosen.restart, steps)
+            for line in (*trained.notes, trained.stopped, f"best: {summary(trained.best)}"):
+                print(line, file=sys.stderr)
     predictions = predict(dataset, out, device)
-    write_last_step(files, dataset, predictions)
+    write_last_step(ModelFolder(out), dataset, predictions)
     write_parquet(table, predictions)
     print(table)
 

@@ -5,6 +5,8 @@ Materialising every window would take T1 times the memory and a copy to the devi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,50 +15,121 @@ from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.loss import Targets
 from niftyformer_assets.model.stockformer import Inputs
 
+# Sessions are rounded up to a multiple of this, so that windows of about the same length share their place.
+SESSIONS = 128
+# Beside its factors a stock has its return and trend.
+OTHER_CHANNELS = 2
+
+
+class Sizes(NamedTuple):
+    """How many sessions, stocks and factors data have, or the place for them."""
+
+    sessions: int
+    stocks: int
+    factors: int
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Sizes:
+        return cls(len(dataset.axes.dates), len(dataset.axes.symbols), len(dataset.factor_names))
+
+    def padded(self, multiple: int) -> Sizes:
+        """With stocks and input channels rounded up to a multiple."""
+        channels = _up(self.factors + OTHER_CHANNELS, multiple)
+        return Sizes(_up(self.sessions, SESSIONS), _up(self.stocks, multiple), channels - OTHER_CHANNELS)
+
+
+def _up(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
+
 
 class DeviceData:
-    """A dataset's arrays on a device.
+    """The place of a dataset on a device. Another dataset of these sizes can take it.
+
+    A GPU multiplies fastest where stocks and channels are multiples of 8: what is added is absent
+    everywhere, and so reaches nothing.
 
     Shapes: T sessions, N stocks, F factors, B batch, T1 and T2 sessions in and out of a window.
+
+    Args:
+        multiple: what stocks and channels are rounded up to.
     """
 
-    def __init__(self, dataset: Dataset, device: torch.device) -> None:
-        def put(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(array)).to(device)
-
+    def __init__(self, dataset: Dataset, device: torch.device, multiple: int = 1) -> None:
+        self.multiple = multiple
+        self.sizes = sizes = Sizes.of(dataset).padded(multiple)
         windows = dataset.settings.windows
         self.decompose_factors = dataset.settings.wavelet.factors
-        self.valid, self.enough = put(dataset.valid), put(dataset.enough)
-        self.returns = put(np.where(dataset.valid, dataset.returns, 0))
-        self.factors, self.calendar = put(dataset.factors), put(dataset.calendar)
-        self.labels = put(np.nan_to_num(dataset.labels))
-        self.known = put(np.isfinite(dataset.labels))
-        self.low_matrix, self.low_matrix_output = put(dataset.low_matrix), put(dataset.low_matrix_output)
+
+        def place(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device)
+
+        cells = (sizes.sessions, sizes.stocks)
+        self.valid, self.enough, self.known = (place(*cells, dtype=torch.bool) for _ in range(3))
+        self.returns, self.labels = place(*cells), place(*cells)
+        self.factors = place(*cells, sizes.factors)
+        self.calendar = place(sizes.sessions + windows.output_sessions, 2, dtype=torch.int64)
+        self.low_matrix = place(windows.input_sessions, windows.input_sessions)
+        self.low_matrix_output = place(windows.output_sessions, windows.output_sessions)
         self.past = torch.arange(1 - windows.input_sessions, 1, device=device)
         self.future = torch.arange(1, windows.output_sessions + 1, device=device)
+        self.place(dataset)
 
-    def inputs(self, made_on: Tensor) -> Inputs:
-        """What samples made on the sessions `made_on` (int64 [B]) see."""
+    def fits(self, dataset: Dataset) -> bool:
+        """Whether a dataset can take this place: its windows are the same and its padded sizes too."""
+        settings = dataset.settings
+        return (
+            Sizes.of(dataset).padded(self.multiple) == self.sizes
+            and settings.windows.input_sessions == len(self.past)
+            and settings.windows.output_sessions == len(self.future)
+            and settings.wavelet.factors == self.decompose_factors
+        )
+
+    def place(self, dataset: Dataset) -> None:
+        """Copy a dataset into place."""
+        self.here = Sizes.of(dataset)
+        for target, array in (
+            (self.valid, dataset.valid),
+            (self.enough, dataset.enough),
+            (self.known, np.isfinite(dataset.labels)),
+            (self.returns, np.where(dataset.valid, dataset.returns, 0)),
+            (self.labels, np.nan_to_num(dataset.labels)),
+            (self.factors, dataset.factors),
+            (self.calendar, dataset.calendar),
+            (self.low_matrix, dataset.low_matrix),
+            (self.low_matrix_output, dataset.low_matrix_output),
+        ):
+            target.zero_()
+            target[tuple(slice(length) for length in array.shape)] = torch.from_numpy(array).to(target)
+
+    def inputs(self, made_on: Tensor, dtype: torch.dtype = torch.float32) -> Inputs:
+        """What samples made on the sessions `made_on` (int64 [B]) see, numbers in `dtype`."""
         sessions = made_on[:, None] + self.past
         returns = self.returns[sessions]
         low = self._band(self.low_matrix, returns)
         factors = self.factors[sessions]
         factors_low = self._band(self.low_matrix, factors) if self.decompose_factors else factors
+        factors_high = factors - factors_low if self.decompose_factors else factors
         return Inputs(
-            low=low,
-            high=returns - low,
-            trend=(returns > 0).to(returns.dtype),
-            factors_low=factors_low,
-            factors_high=factors - factors_low if self.decompose_factors else factors,
+            low=low.to(dtype),
+            high=(returns - low).to(dtype),
+            trend=(returns > 0).to(dtype),
+            factors_low=factors_low.to(dtype),
+            factors_high=factors_high.to(dtype),
             present=self.valid[sessions] & self.enough[made_on][:, None],
             calendar=self.calendar[torch.cat([sessions, made_on[:, None] + self.future], dim=1)],
         )
 
-    def targets(self, made_on: Tensor) -> Targets:
-        """The labels of samples made on the sessions `made_on` (int64 [B]); all must lie within T."""
+    def targets(self, made_on: Tensor, counted: Tensor | None = None) -> Targets:
+        """The labels of samples made on the sessions `made_on` (int64 [B]); all must lie within T.
+
+        Args:
+            counted: bool [B], which samples have labels; None is all.
+        """
         sessions = made_on[:, None] + self.future
         value = self.labels[sessions]
         known = self.known[sessions] & self.enough[made_on][:, None]
+        if counted is not None:
+            known = known & counted[:, None, None]
         return Targets(
             value=value,
             value_low=self._band(self.low_matrix_output, value),

@@ -5,19 +5,21 @@ Shapes: B batch, T1 input sessions, T2 output sessions, N stocks, F factors, D w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from niftyformer_assets.model.attention import (
+    Masks,
+    Projections,
     SpatialAttention,
     TemporalAttention,
     merge_heads,
-    mlp,
-    residual_norm,
-    scores,
     split_heads,
 )
 from niftyformer_assets.model.calendar_features import SESSIONS_OF_MONTH, WEEKDAYS
+from niftyformer_assets.model.layers import Linear, causal_convolution, mlp, over_time, residual_norm
 
 
 class BandEmbedding(nn.Module):
@@ -66,23 +68,16 @@ class CausalConvolution(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.taps = nn.Linear(2 * width, width)
-        self.dropped_share = dropout
+        self.taps = Linear(2 * width, width)
+        self.share = dropout
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T1, N, D] -> [B, T1, N, D]; before the first session lies zero."""
-        before = nn.functional.pad(x[:, :-1], (0, 0, 0, 0, 1, 0))
-        return dropout(torch.relu(self.taps(torch.cat([before, x], dim=-1))), self.dropped_share, self.training)
+    def forward(self, x: Tensor, dropped: Tensor | None) -> Tensor:
+        """[B, T1, N, D] -> [B, T1, N, D]; before the first session lies zero.
 
-
-def dropout(x: Tensor, share: float, training: bool) -> Tensor:
-    """Set a share of the values to 0 and scale the others up, in training only."""
-    if x.device.type != "cpu" or not training:
-        return nn.functional.dropout(x, share, training)
-    # The generator of the CPU draws one number at a time: one draw of 64 bits is enough for four values.
-    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    kept = draws[: x.numel()].view(x.shape) >= round(share * 2**16) - 2**15
-    return x * kept.to(x.dtype).mul_(1 / (1 - share))
+        Args:
+            dropped: bool [B, T1, N, D], what dropout sets to 0; None is nothing.
+        """
+        return causal_convolution(x, self.taps.weight, self.taps.bias, dropped, self.share)
 
 
 class DualEncoder(nn.Module):
@@ -96,26 +91,35 @@ class DualEncoder(nn.Module):
         self.spatial_low = SpatialAttention(width, heads)
         self.spatial_high = SpatialAttention(width, heads)
 
+    @property
+    def attentions(self) -> tuple[TemporalAttention, SpatialAttention, SpatialAttention]:
+        return self.temporal, self.spatial_low, self.spatial_high
+
     def forward(
-        self, low: Tensor, high: Tensor, calendar: Tensor, graph: Tensor, masks: tuple[Tensor, Tensor, Tensor]
+        self,
+        low: Tensor,
+        high: Tensor,
+        calendar: Tensor,
+        graph: Tensor,
+        maps: Sequence[Projections],
+        mask: Masks,
+        dropped: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """
         Args:
             low, high: [B, T1, N, D].
             calendar: [B, T1, 1, D].
             graph: [N, D].
-            masks: of `stockformer.masks`.
+            maps: of `attentions`.
+            dropped: bool [B, T1, N, D], what dropout sets to 0; None is nothing.
 
         Returns:
             low, high: [B, T1, N, D]
         """
-        present, over_sessions, over_stocks = masks
-        # Sessions next to the width: the attention over sessions is then a plain batched product.
-        by_stock = (low + calendar).transpose(1, 2).contiguous()
-        low = self.temporal(by_stock, over_sessions).transpose(1, 2).contiguous()
-        high = self.convolution(high * present)
-        low = low + self.spatial_low(low, graph, over_stocks)
-        high = high + self.spatial_high(high, graph, over_stocks)
+        low = self.temporal(low + calendar, maps[0], mask)
+        high = self.convolution(high * mask.there, dropped)
+        low = low + self.spatial_low(low, graph, maps[1], mask)
+        high = high + self.spatial_high(high, graph, maps[2], mask)
         return low, high
 
 
@@ -128,8 +132,7 @@ class PredictionOverTime(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T1, N, D] -> [B, T2, N, D]"""
-        weight, bias = self.over_sessions.weight, self.over_sessions.bias
-        return torch.matmul(weight, x.flatten(2)).unflatten(-1, x.shape[2:]) + bias[:, None, None]
+        return over_time(x, self.over_sessions.weight) + self.over_sessions.bias[:, None, None]
 
 
 class AdaptiveFusion(nn.Module):
@@ -141,22 +144,23 @@ class AdaptiveFusion(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width, relu=True)
+        self.value = Linear(width, width, relu=True)
+        self.out = Linear(width, width)
         self.mlp = mlp(width, width, width)
 
     def forward(self, low: Tensor, high: Tensor, mask: Tensor) -> Tensor:
         """
         Args:
             low, high: [B, N, T2, D].
-            mask: [1, T2, T2], causal, of `isolating_mask`.
+            mask: [T2, T2], `causal`.
 
         Returns:
             [B, N, T2, D]
         """
-        k, v = (split_heads(torch.relu(part(high)), self.heads) for part in (self.key, self.value))
-        weights = scores(split_heads(self.query(low), self.heads), k, mask).softmax(-1)
-        z = residual_norm(low, self.out(merge_heads(torch.matmul(weights, v))))
+        query = split_heads(self.query(low), self.heads)
+        key, value = (split_heads(part(high), self.heads) for part in (self.key, self.value))
+        score = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2)) + mask
+        z = residual_norm(low, self.out(merge_heads(torch.matmul(score.softmax(-1), value))))
         return residual_norm(z, self.mlp(z))

@@ -107,13 +107,14 @@ def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two model cards in a way that a training cannot go on from, in words.
 
-    `training.max_epochs` may differ: training longer is going on. On other sessions all data differ;
-    then only the sessions are named.
+    `training.max_epochs` and `training.seeds` may differ: training longer, or other networks beside this
+    one, is going on. On other sessions all data differ; then only the sessions are named.
     """
     kept = ("format", "device", "precision", "sessions")
     cards = [{**flat_settings(card["settings"]), **{key: card.get(key) for key in kept}} for card in (before, now)]
     for card in cards:
-        card.pop("training.max_epochs", None)
+        for name in ("training.max_epochs", "training.seeds"):
+            card.pop(name, None)
     found = changed_settings(*cards)
     if before.get("code") != now.get("code"):
         found.append("the code of `model` or `dataset` changed")

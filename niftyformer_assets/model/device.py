@@ -26,7 +26,7 @@ class Device:
 
     memory_mib: all of its memory; free_mib: what was free when it was chosen (None on a CPU).
     compute_capability: as NVIDIA numbers it, None on a CPU.
-    precision: of the products in training.
+    precision: of the products.
     """
 
     kind: Literal["cuda", "cpu"]
@@ -40,9 +40,15 @@ class Device:
     def torch_device(self) -> torch.device:
         return torch.device(self.kind)
 
-    def autocast(self) -> torch.autocast:
-        """The context in which products are computed in this device's precision."""
-        return torch.autocast(self.kind, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+    @property
+    def dtype(self) -> torch.dtype:
+        """What products are computed in."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+    @property
+    def multiple(self) -> int:
+        """What stocks and channels are rounded up to: a GPU multiplies other sizes several times slower."""
+        return 8 if self.kind == "cuda" else 1
 
     def peak_mib(self) -> int:
         """The most memory that tensors took on a GPU since the start, or the process on a CPU; 0 if unknown."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from niftyformer_assets.model.batches import DeviceData
-from niftyformer_assets.model.checkpoint import ModelFolder, read_card, read_checkpoint
+from niftyformer_assets.model.checkpoint import BEST_STATE, ModelFolder, read_card, read_checkpoint
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
+from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.metrics import matrix
-from niftyformer_assets.model.stockformer import Stockformer
-from niftyformer_assets.model.training import predict_samples
+from niftyformer_assets.model.stockformer import network_of
+from niftyformer_assets.model.training import networks
+from niftyformer_assets.model.weights import FlatWeights
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
 
@@ -25,12 +27,12 @@ OUT_OF_SAMPLE = ("validation", "test", "later")
 
 
 def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.DataFrame:
-    """What the best weights in a model's folder say at the close of each session.
+    """What the best weights in a model's folder say at the close of each session; of several networks, their mean.
 
     A prediction belongs to the part of the session it predicts. The last sessions at hand predict
     sessions that are still to come. The score to trade at the close of date_made is that of the
     largest horizon. A stock with fewer than half of a window's returns has no row. Products are
-    computed in float32 whatever the training did.
+    computed in the device's precision.
 
     Args:
         folder: the model's folder; nothing else of the training is needed.
@@ -44,17 +46,22 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
     Raises:
         NiftyFormerError: the folder has no model, or one for other symbols, factors or settings.
     """
-    files = ModelFolder(folder)
-    network = load_model(files, dataset).to(device.torch_device)
+    states = [load_state(ModelFolder(place), dataset) for _, place in networks(dataset, folder)]
     made_for, axes = dataset.all_samples, dataset.axes
     split = made_for.parts(dataset.split)  # [S, T2]
     asked = np.isin(split, list(parts))
     chosen = np.flatnonzero(asked.any(axis=1))
-    data = DeviceData(dataset, device.torch_device)
-    batch_size, exact = dataset.settings.training.batch_size, replace(device, precision="float32")
+    batch_size = dataset.settings.training.batch_size
     with out_of_memory_in_words(batch_size, device):
+        data = DeviceData(dataset, device.torch_device, device.multiple)
+        weights = FlatWeights(network_of(dataset.settings, *data.sizes[1:]), device.torch_device)
+        inference = Inference(weights, data, device, batch_size)
         made_on = torch.from_numpy(made_for.made_on[chosen])
-        value, p_up = predict_samples(network, data, made_on, exact, batch_size)
+        said = []
+        for state in states:
+            weights.load(state)
+            said.append(inference(made_on))
+    value, p_up = (np.mean(parts, axis=0) for parts in zip(*said, strict=True))
     made_on_dates = made_for.made_on_dates(axes.dates)[chosen]
     predicted_dates = made_for.predicted_dates(axes.dates, dataset.to_come)[chosen]
     with_enough = dataset.enough[made_for.made_on[chosen]]
@@ -85,8 +92,8 @@ def value_column(dataset: Dataset) -> str:
     return "return" if dataset.settings.windows.label == "return" else "score"
 
 
-def load_model(files: ModelFolder, dataset: Dataset) -> Stockformer:
-    """The network with its best weights, on the CPU, refused if the dataset does not fit it."""
+def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
+    """The best weights, on the CPU, refused if the dataset does not fit them."""
     card = read_card(files.card)
     try:
         settings = RunSettings.read(card["settings"])
@@ -106,18 +113,11 @@ def load_model(files: ModelFolder, dataset: Dataset) -> Stockformer:
                 f"the model in {files.root} was trained with other {name} than the dataset has: "
                 f"{_difference(of_model, of_data)}. Train again, or use the dataset it was trained on."
             )
-    network = Stockformer(
-        settings.model,
-        len(known["factors"]),
-        settings.windows.input_sessions,
-        settings.windows.output_sessions,
-        torch.zeros(len(known["symbols"]), settings.model.width),
-    )
-    try:
-        network.load_state_dict(read_checkpoint(files.best)["model"])
-    except (RuntimeError, KeyError) as error:
-        raise damaged(files.best, error) from error
-    return network
+    state: dict[str, Tensor] = read_checkpoint(files.best, BEST_STATE)["model"]
+    expected = network_of(now, len(dataset.axes.symbols), len(dataset.factor_names)).state_dict()
+    if {name: tensor.shape for name, tensor in state.items()} != {name: t.shape for name, t in expected.items()}:
+        raise damaged(files.best, ValueError("its weights are not those of the settings in model.json"))
+    return state
 
 
 def _difference(of_model: object, of_data: object) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from niftyformer_assets.model.attention import isolating_mask, mlp
+from niftyformer_assets.model.attention import Attention, causal, masks, projections
 from niftyformer_assets.model.blocks import (
     AdaptiveFusion,
     BandEmbedding,
@@ -21,6 +21,8 @@ from niftyformer_assets.model.blocks import (
     DualEncoder,
     PredictionOverTime,
 )
+from niftyformer_assets.model.data import Dataset, RunSettings
+from niftyformer_assets.model.layers import mlp
 from niftyformer_assets.model.settings import ModelSettings
 
 
@@ -85,39 +87,52 @@ class Stockformer(nn.Module):
         self.classify = mlp(width, width, 2)
         self.regress = mlp(width, width, 1)
 
-    def forward(self, inputs: Inputs) -> Outputs:
-        """See `Inputs` and `Outputs` for shapes. A stock that is nowhere present gets outputs without meaning."""
+    def attentions(self) -> list[Attention]:
+        """Of each layer: over sessions, over stocks in the low band, over stocks in the high band."""
+        return [block for layer in self.encoder if isinstance(layer, DualEncoder) for block in layer.attentions]
+
+    def wide_weights(self) -> frozenset[str]:
+        """Names of the weights that are not narrowed for the products: those of the heads, since
+        bfloat16 would give many stocks the same value, and those that are multiplied with each other first."""
+        maps = {id(getattr(block, name)) for block in self.attentions() for name in ("query", "key", "value", "out")}
+        wide = {id(layer) for head in (self.classify, self.regress) for layer in head.children()} | maps
+        modules = {name: module for name, module in self.named_modules() if id(module) in wide}
+        return frozenset(f"{name}.{part}" for name, module in modules.items() for part, _ in module.named_parameters())
+
+    def forward(self, inputs: Inputs, dropped: Tensor | None = None) -> Outputs:
+        """See `Inputs` and `Outputs` for shapes. A stock that is nowhere present gets outputs without meaning.
+
+        Args:
+            inputs: as wide as the products are wished, which is as wide as the weights but `wide_weights`.
+            dropped: bool [layers, B, T1, N, D], what dropout sets to 0; None is nothing, as in inference.
+        """
+        width = inputs.low.dtype
         calendar = self.embed_calendar(inputs.calendar)  # [B, T1 + T2, 1, D]
         past, future = calendar[:, : self.input_sessions], calendar[:, self.input_sessions :]
         low = self.embed_low(inputs.low, inputs.trend, inputs.factors_low)
         high = self.embed_high(inputs.high, inputs.trend, inputs.factors_high)
-        # Under autocast the states are narrower than the weights; one wide summand would widen them all.
-        graph, mask = self.graph.to(low.dtype), masks(inputs.present, low.dtype)
-        for layer in self.encoder:
-            low, high = layer(low, high, past, graph, mask)
-        low = (self.predict_low(low * mask[0]) + future).transpose(1, 2)  # [B, N, T2, D]
-        high = (self.predict_high(high * mask[0]) + future).transpose(1, 2)
-        every = torch.ones(low.shape[2], dtype=torch.bool, device=low.device)
-        fused = self.fusion(low, high, isolating_mask(every, causal=True, dtype=low.dtype))
+        graph, mask = self.graph.to(width), masks(inputs.present, width)
+        maps = projections(self.attentions(), width)
+        for number, layer in enumerate(self.encoder):
+            mine = None if dropped is None else dropped[number]
+            low, high = layer(low, high, past, graph, maps[3 * number : 3 * number + 3], mask, mine)
+        low = (self.predict_low(low * mask.there) + future).transpose(1, 2)  # [B, N, T2, D]
+        high = (self.predict_high(high * mask.there) + future).transpose(1, 2)
+        fused = self.fusion(low, high, causal(low.shape[2], width, low.device))
         both = torch.stack([fused, low]).transpose(2, 3)  # [2, B, T2, N, D]: the heads are shared
-        # Not narrower than the weights: bfloat16 would give many stocks the same value.
-        with torch.autocast(both.device.type, enabled=False):
-            both = both.to(self.graph.dtype)
-            value, logits = self.regress(both).squeeze(-1), self.classify(both)
+        both = both.to(next(self.classify.parameters()).dtype)
+        value, logits = self.regress(both).squeeze(-1), self.classify(both)
         return Outputs(value[0], value[1], logits[0], logits[1])
 
 
-def masks(present: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Everything the layers need to know about what is missing.
+def network_of(settings: RunSettings, stocks: int, factors: int) -> Stockformer:
+    """The network of an experiment's settings for so many stocks and factors, without a graph embedding."""
+    windows, graph = settings.windows, torch.zeros(stocks, settings.model.width)
+    return Stockformer(settings.model, factors, windows.input_sessions, windows.output_sessions, graph)
 
-    Args:
-        present: bool [B, T1, N].
 
-    Returns:
-        present as numbers [B, T1, N, 1];
-        the mask of the attention over sessions [B, N, 1, T1, T1];
-        the mask of the attention over stocks [B, T1, 1, N, N].
-    """
-    over_sessions = isolating_mask(present.transpose(1, 2), causal=True, dtype=dtype)
-    over_stocks = isolating_mask(present, causal=False, dtype=dtype)
-    return present.unsqueeze(-1).to(dtype), over_sessions, over_stocks
+def build_model(dataset: Dataset) -> Stockformer:
+    """The network of a dataset, with weights drawn from torch's generator, on the CPU."""
+    network = network_of(dataset.settings, len(dataset.axes.symbols), len(dataset.factor_names))
+    network.graph.copy_(torch.from_numpy(dataset.graph))
+    return network

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from niftyformer_assets.dataset.windows import Samples
-from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.checkpoint import (
     STATE,
     ModelFolder,
@@ -29,10 +30,12 @@ from niftyformer_assets.model.checkpoint import (
 )
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
-from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
+from niftyformer_assets.model.loss import LOSS_PARTS
 from niftyformer_assets.model.metrics import measure
+from niftyformer_assets.model.saving import Saver
 from niftyformer_assets.model.settings import TrainingSettings
-from niftyformer_assets.model.stockformer import Stockformer
+from niftyformer_assets.model.step import Steps
+from niftyformer_assets.model.stockformer import build_model
 from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -56,12 +59,26 @@ class Trained:
     notes: tuple[str, ...]
 
 
+def networks(dataset: Dataset, folder: Path) -> list[tuple[Dataset, Path]]:
+    """The networks that an experiment's settings ask for, each by its dataset, with its own seed, and its folder.
+
+    The first has the experiment's seed and lies in `folder` itself, the others beside it.
+    """
+    first, count = dataset.settings.seed, dataset.settings.training.seeds
+    others = [
+        (replace(dataset, settings=replace(dataset.settings, seed=seed)), folder / f"seed-{seed}")
+        for seed in range(first + 1, first + count)
+    ]
+    return [(dataset, folder), *others]
+
+
 def train(
     dataset: Dataset,
     folder: Path,
     device: Device,
     observers: Sequence[Observer] = (),
     restart: bool = False,
+    steps: Steps | None = None,
 ) -> Trained:
     """Train on a dataset, or go on where a training in this folder was interrupted.
 
@@ -71,6 +88,7 @@ def train(
     Args:
         folder: the model's folder; made if absent.
         restart: forget what is in the folder and begin anew.
+        steps: shared by trainings that follow one another: what one made ready serves the next.
 
     Raises:
         NiftyFormerError: the folder holds a training with other settings or data; another process
@@ -94,17 +112,16 @@ def train(
         stack.enter_context(out_of_memory_in_words(dataset.settings.training.batch_size, device))
         for observer in observers:
             stack.callback(observer.finished)
-        return _train(dataset, files, device, observers, restart)
+        return _train(dataset, files, device, observers, restart, steps or Steps())
 
 
 def _train(
-    dataset: Dataset, files: ModelFolder, device: Device, observers: Sequence[Observer], restart: bool
+    dataset: Dataset, files: ModelFolder, device: Device, observers: Sequence[Observer], restart: bool, steps: Steps
 ) -> Trained:
     settings = dataset.settings.training
     card = model_card(dataset, device)
     resumed = None if restart else _last_state(files, card)
     samples = dataset.samples()
-    data = DeviceData(dataset, device.torch_device)
     made_on = {part: torch.from_numpy(samples[part].made_on) for part in ("train", "validation")}
     labels = _labels(dataset, samples["validation"])
     for part, known in (("training", _labels(dataset, samples["train"])["known"]), ("validation", labels["known"])):
@@ -120,19 +137,19 @@ def _train(
     write_card(files.card, card)
     if device.kind == "cuda":
         torch.cuda.reset_peak_memory_stats()
+    step = steps.of(dataset, device)
     torch.manual_seed(dataset.settings.seed)
-    model = build_model(dataset).to(device.torch_device)
-    optimizer = build_optimizer(model, settings)
+    step.begin(dataset, build_model(dataset).state_dict())
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer,
+        step.optimizer,
         factor=settings.scheduler_factor,
         patience=settings.scheduler_patience,
         min_lr=settings.min_learning_rate,
     )
     history: list[dict[str, float]] = []
     if resumed is not None:
-        model.load_state_dict(resumed["model"])
-        optimizer.load_state_dict(resumed["optimizer"])
+        step.weights.load(resumed["model"])
+        step.load_optimizer_state(resumed["optimizer"])
         scheduler.load_state_dict(resumed["scheduler"])
         _set_random_states(resumed["random"])
         history = resumed["history"]
@@ -141,122 +158,65 @@ def _train(
         for observer in observers:
             observer.caught_up(history[-1])
 
-    network = _compiled(model, device) if settings.compile else model
-    steps = -(-len(made_on["train"]) // settings.batch_size)
+    count = -(-len(made_on["train"]) // settings.batch_size)
     if (reason := _why_stop(history, settings)) is None:
         for observer in observers:
-            observer.started(len(history) + 1, settings.max_epochs, steps)
-    while reason is None:
-        epoch, began = len(history) + 1, time.perf_counter()
-        # Read once an epoch: a look at a number on a GPU waits for all that was asked of it.
-        record = torch.zeros(steps, len(LOSS_PARTS) + 1, device=device.torch_device)
-        order = made_on["train"][torch.randperm(len(made_on["train"]))]
-        batches = order.to(device.torch_device).split(settings.batch_size)
-        network.train()
-        for step, batch in enumerate(batches):
-            record[step] = training_step(network, optimizer, data, batch, device, settings.gradient_clip)
-            for observer in observers:
-                observer.step(epoch, step + 1)
-        _must_be_finite(record.cpu(), batches, dataset, epoch, files)
-        trained_for = time.perf_counter() - began
-        value, p_up = predict_samples(network, data, made_on["validation"], device, settings.batch_size)
-        _must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
-        validation = measure(value, p_up, labels["value"], labels["known"])
-        learning_rate = optimizer.param_groups[0]["lr"]
-        scheduler.step(validation["mae"])
-        means = record.mean(0).tolist()
-        metrics = {
-            "epoch": float(epoch),
-            "loss": sum(means[:-1]),
-            **{f"loss_{name}": mean for name, mean in zip(LOSS_PARTS, means, strict=False)},
-            **{f"val_{name}": figure for name, figure in validation.items()},
-            "learning_rate": learning_rate,
-            "gradient_norm": means[-1],
-            "sessions_per_second": len(made_on["train"]) / trained_for,
-            "seconds": time.perf_counter() - began,
-            "memory_mib": float(device.peak_mib()),
-        }
-        history.append(metrics)
-        # The best state goes first: killed between the two, the epoch is repeated and writes the same again.
-        if _best(history)["epoch"] == epoch:
-            write_checkpoint(files.best, {"model": model.state_dict(), "epoch": epoch, "val_mae": metrics["val_mae"]})
-        state = {
-            "card": card,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "scheduler": scheduler.state_dict(),
-            "random": _random_states(device),
-            "history": history,
-        }
-        write_checkpoint(files.last, state)
-        _write_history(files.metrics, history)
-        for observer in observers:
-            observer.epoch(metrics)
-        reason = _why_stop(history, settings)
-    notes = (*_notes(settings), *_notes_on_resuming(resumed, card))
+            observer.started(len(history) + 1, settings.max_epochs, count)
+    with Saver(observers) as saver:
+        while reason is None:
+            epoch, began = len(history) + 1, time.perf_counter()
+            order = made_on["train"][torch.randperm(len(made_on["train"]))]
+            for done in step.epoch(order):
+                for observer in observers:
+                    observer.step(epoch, done)
+                saver.look()
+            # Read once an epoch: a look at a number on a GPU waits for all that was asked of it.
+            record = step.recorded()
+            saver.wait()
+            _must_be_finite(record, order.split(settings.batch_size), dataset, epoch, files)
+            trained_for = time.perf_counter() - began
+            value, p_up = step.inference(made_on["validation"])
+            _must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
+            validation = measure(value, p_up, labels["value"], labels["known"])
+            learning_rate = float(f"{step.learning_rate.item():.6g}")  # on the device it is a float32
+            scheduler.step(validation["mae"])
+            means = record.mean(0).tolist()
+            metrics = {
+                "epoch": float(epoch),
+                "loss": sum(means[:-1]),
+                **{f"loss_{name}": mean for name, mean in zip(LOSS_PARTS, means, strict=False)},
+                **{f"val_{name}": figure for name, figure in validation.items()},
+                "learning_rate": learning_rate,
+                "gradient_norm": means[-1],
+                "sessions_per_second": len(made_on["train"]) / trained_for,
+                "seconds": time.perf_counter() - began,
+                "memory_mib": float(device.peak_mib()),
+            }
+            history.append(metrics)
+            state = {
+                "card": card,
+                "model": step.state(),
+                "optimizer": step.optimizer_state(),
+                "scheduler": copy.deepcopy(scheduler.state_dict()),
+                "random": _random_states(device),
+                "history": list(history),
+            }
+            saver.save(partial(_write_epoch, files, state), metrics)
+            reason = _why_stop(history, settings)
+        saver.wait()
+    notes = (*_notes(settings), *step.notes, *_notes_on_resuming(resumed, card))
     return Trained(files.root, device, _best(history), pd.DataFrame(history), reason, notes)
 
 
-def training_step(
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    data: DeviceData,
-    made_on: Tensor,
-    device: Device,
-    gradient_clip: float,
-) -> Tensor:
-    """One step on the samples made on the sessions `made_on` (int64 [B] on the device).
-
-    Returns:
-        The loss parts and the gradient norm before clipping, [5], on the device.
-    """
-    optimizer.zero_grad(set_to_none=True)
-    inputs, targets = data.inputs(made_on), data.targets(made_on)
-    with device.autocast():
-        outputs = network(inputs)
-    parts = loss_parts(outputs, targets)
-    parts.sum().backward()
-    norm = torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], gradient_clip, foreach=True)
-    optimizer.step()
-    return torch.cat([parts.detach(), norm.view(1)])
-
-
-def build_optimizer(network: torch.nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Adam, all weights in one kernel."""
-    return torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
-
-
-def build_model(dataset: Dataset) -> Stockformer:
-    """The network of a dataset's settings, with weights drawn from torch's generator, on the CPU."""
-    settings = dataset.settings
-    return Stockformer(
-        settings.model,
-        len(dataset.factor_names),
-        settings.windows.input_sessions,
-        settings.windows.output_sessions,
-        torch.from_numpy(dataset.graph),
-    )
-
-
-@torch.no_grad()
-def predict_samples(
-    network: torch.nn.Module, data: DeviceData, made_on: Tensor, device: Device, batch_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The fused path's value and probability of a rise, both float32 [S, T2, N], for S samples."""
-    network.eval()
-    values, ups = [], []
-    # Whole batches only, filled up with the last sample: what a sample gets depends, in the last bits, on the size of
-    # its batch, and so would on how many sessions follow.
-    filled = torch.cat([made_on, made_on[-1:].expand(-len(made_on) % batch_size)])
-    for batch in filled.to(device.torch_device).split(batch_size):
-        inputs = data.inputs(batch)
-        with device.autocast():
-            outputs = network(inputs)
-        # A copy: the next step of a compiled network writes where this one's outputs lie.
-        values.append(outputs.value.clone())
-        ups.append(outputs.logits.softmax(-1)[..., 1])
-    found = (torch.cat(parts)[: len(made_on)].cpu().numpy() for parts in (values, ups))
-    return next(found), next(found)
+def _write_epoch(files: ModelFolder, state: dict[str, Any]) -> None:
+    """Write an epoch's files; `state` is what last.pt holds."""
+    history = state["history"]
+    # The best state goes first: killed between the two, the epoch is repeated and writes the same again.
+    if _best(history) is history[-1]:
+        best = {"model": state["model"], "epoch": int(history[-1]["epoch"]), "val_mae": history[-1]["val_mae"]}
+        write_checkpoint(files.best, best)
+    write_checkpoint(files.last, state)
+    _write_history(files.metrics, history)
 
 
 def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
@@ -365,12 +325,6 @@ def _set_random_states(states: dict[str, Tensor]) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])
-
-
-def _compiled(model: Stockformer, device: Device) -> torch.nn.Module:
-    # reduce-overhead records CUDA graphs: a step of small kernels then costs one launch.
-    mode = "reduce-overhead" if device.kind == "cuda" else "default"
-    return torch.compile(model, mode=mode, dynamic=False)  # type: ignore[return-value]
 
 
 @contextmanager

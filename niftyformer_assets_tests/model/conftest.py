@@ -43,3 +43,8 @@ NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def device(request: pytest.FixtureRequest) -> Device:
     """Each kind of device that is at hand, in the precision a training has there."""
     return choose_device(request.param, "float32" if request.param == "cpu" else "auto")
+
+
+@pytest.fixture(scope="session")
+def gpu() -> Device:
+    return choose_device("cuda")

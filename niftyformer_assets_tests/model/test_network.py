@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
-from niftyformer_assets.model.attention import SpatialAttention, TemporalAttention, isolating_mask, take_rows
-from niftyformer_assets.model.blocks import dropout
+from niftyformer_assets.model import attention
+from niftyformer_assets.model.attention import (
+    SpatialAttention,
+    TemporalAttention,
+    attend_most,
+    give_rows,
+    masks,
+    projections,
+    take_rows,
+)
+from niftyformer_assets.model.blocks import CausalConvolution
+from niftyformer_assets.model.dropout import draw
+from niftyformer_assets.model.layers import causal_convolution, linear, over_time, residual_norm
 from niftyformer_assets.model.loss import Targets, loss_parts
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.model.stockformer import Inputs, Outputs, Stockformer
+from niftyformer_assets.model.weights import FlatWeights
 
 
 def make_inputs(batch: int, sessions: int, horizons: int, stocks: int, factors: int, seed: int = 0) -> Inputs:
@@ -79,25 +94,85 @@ def test_each_head_attends_by_itself(kind: str, heads: int) -> None:
     length, width = 6, 8
     x = torch.randn(1, 1, length, width).double()
     block = (SpatialAttention if kind == "stocks" else TemporalAttention)(width, heads).double()
+    maps, mask = projections([block], torch.float64)[0], masks(torch.ones(1, 1, length, dtype=torch.bool), x.dtype)
+    if kind == "sessions":
+        x = x.transpose(1, 2)
+        mask = masks(torch.ones(1, length, 1, dtype=torch.bool), x.dtype)
     seen: list[Tensor] = []
-    block.out.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].detach()))
-    mask = isolating_mask(torch.ones(1, 1, length, dtype=torch.bool), kind == "sessions", torch.float64)
-    block(x, torch.zeros(length, width).double(), mask) if kind == "stocks" else block(x, mask)
-    expected = by_hand(x[0, 0].numpy(), block, heads, causal=kind == "sessions", copy=kind == "stocks")
-    np.testing.assert_allclose(seen[0][0, 0].numpy(), expected, atol=1e-12)
+    block.mlp.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].detach()))
+    block(x, torch.zeros(length, width).double(), maps, mask) if kind == "stocks" else block(x, maps, mask)
+    x = x.flatten(0, 2)
+    attended = by_hand(x.numpy(), block, heads, causal=kind == "sessions", copy=kind == "stocks")
+    expected = torch.nn.functional.layer_norm(x + block.out(torch.from_numpy(attended)), (width,))
+    np.testing.assert_allclose(seen[0].flatten(0, 2).detach().numpy(), expected.detach().numpy(), atol=1e-12)
 
 
-def test_taking_rows_is_the_published_gather_and_so_is_its_gradient() -> None:
+def test_taking_rows_is_the_published_gather_and_giving_them_its_gradient() -> None:
     torch.manual_seed(0)
-    x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
-    rows = torch.randint(0, 5, (2, 3, 5))
-    taken = take_rows(x, rows)
+    x = torch.randn(6, 5, 4, dtype=torch.float64, requires_grad=True)
+    rows = torch.randint(0, 5, (6, 5))
     expected = torch.gather(x, -2, rows.unsqueeze(-1).expand_as(x))
-    assert torch.equal(taken, expected)
-    weights = torch.randn_like(taken)
-    torch.testing.assert_close(
-        torch.autograd.grad((taken * weights).sum(), x)[0], torch.autograd.grad((expected * weights).sum(), x)[0]
-    )
+    assert torch.equal(take_rows(x, rows), expected)
+    gradient = torch.randn_like(expected)
+    torch.testing.assert_close(give_rows(gradient, rows), torch.autograd.grad(expected, x, gradient)[0])
+
+
+def plainly(query: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """Attention and the copy as they are published, for torch to differentiate."""
+    score = query @ x.transpose(-1, -2).unsqueeze(-3) + mask.unsqueeze(-3)
+    attended = score.softmax(-1) @ x.unsqueeze(-3)
+    most = (score.detach().log_softmax(-1) + mask.transpose(-1, -2).unsqueeze(-3)).argmax(-2)
+    return torch.gather(attended, -2, most.unsqueeze(-1).expand_as(attended))
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("at_hand", [1, 100, 10_000])
+def test_attention_a_few_sessions_at_a_time_is_all_at_once(
+    heads: int, at_hand: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "SCORES_AT_HAND", at_hand)
+    torch.manual_seed(0)
+    query = torch.randn(2, 3, heads, 7, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, 3, 7, 4, dtype=torch.float64, requires_grad=True)
+    present = torch.rand(2, 3, 7) > 0.3
+    mask = masks(present, torch.float64).over_stocks
+    gradient = torch.randn(2, 3, heads, 7, 4, dtype=torch.float64) * present[:, :, None, :, None]
+    found, expected = attend_most(query, x, mask), plainly(query, x, mask)
+    torch.testing.assert_close(found * present[:, :, None, :, None], expected * present[:, :, None, :, None])
+    for ours, theirs in zip(
+        torch.autograd.grad(found, (query, x), gradient),
+        torch.autograd.grad(expected, (query, x), gradient),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_layers_gradients_are_those_of_the_layers_written_plainly(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(2, 2, 4, 3, 6, dtype=dtype)
+    weight, bias = torch.randn(6, 6, dtype=dtype), torch.randn(6, dtype=dtype)
+    taps, dropped = torch.randn(6, 12, dtype=dtype), torch.rand(2, 4, 3, 6) < 0.3
+
+    def convolution(x: Tensor, taps: Tensor, bias: Tensor) -> Tensor:
+        both = torch.cat([torch.nn.functional.pad(x[:, :-1], (0, 0, 0, 0, 1, 0)), x], -1)
+        return torch.relu(both @ taps.t() + bias) * ~dropped / 0.7
+
+    for ours, theirs, given in (
+        (linear, lambda x, w, b: x @ w.t() + b, (x, weight, bias)),
+        (partial(linear, relu=True), lambda x, w, b: torch.relu(x @ w.t() + b), (x, weight, bias)),
+        (residual_norm, lambda x, y: torch.nn.functional.layer_norm(x + y, (6,)), (x, y)),
+        (partial(causal_convolution, dropped=dropped, share=0.3), convolution, (x, taps, bias)),
+        (over_time, lambda x, w: torch.einsum("btnd,st->bsnd", x, w), (x, weight[:3, :4])),
+    ):
+        inputs = [array.clone().requires_grad_() for array in given]
+        found, expected = ours(*inputs), theirs(*inputs)
+        torch.testing.assert_close(found, expected)
+        gradient = torch.randn_like(found)
+        for mine, plain in zip(
+            torch.autograd.grad(found, inputs, gradient), torch.autograd.grad(expected, inputs, gradient), strict=True
+        ):
+            torch.testing.assert_close(mine, plain)
 
 
 def test_what_is_missing_reaches_nothing() -> None:
@@ -134,12 +209,13 @@ def test_a_later_session_does_not_reach_the_attention_over_earlier_ones() -> Non
     torch.manual_seed(0)
     block = TemporalAttention(8, 2).double()
     x = torch.randn(2, 3, 6, 8).double()
-    mask = isolating_mask(torch.ones(2, 3, 6, dtype=torch.bool), True, torch.float64)
+    x = x.transpose(1, 2)
+    maps, mask = projections([block], x.dtype)[0], masks(torch.ones(2, 6, 3, dtype=torch.bool), x.dtype)
     changed = x.clone()
-    changed[:, :, 4] += 1
-    before, after = block(x, mask), block(changed, mask)
-    assert torch.equal(before[:, :, :4], after[:, :, :4])
-    assert not torch.allclose(before[:, :, 4:], after[:, :, 4:])
+    changed[:, 4] += 1
+    before, after = block(x, maps, mask), block(changed, maps, mask)
+    assert torch.equal(before[:, :4], after[:, :4])
+    assert not torch.allclose(before[:, 4:], after[:, 4:])
 
 
 def test_unknown_labels_reach_neither_loss_nor_gradient() -> None:
@@ -183,19 +259,35 @@ def test_no_known_label_is_no_loss() -> None:
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
-    ones = torch.ones(101, 1001)
-    dropped = dropout(ones, 0.3, training=True)
-    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
-    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.006)
-    assert torch.equal(dropout(ones, 0.3, training=False), ones)
-    assert torch.equal(dropout(ones, 0.0, training=True), ones)
+    dropped = torch.zeros(2, 3, 5, 101, 101, dtype=torch.bool)
+    draw(dropped, 0.3, 101)
+    assert dropped.float().mean() == pytest.approx(0.3, abs=0.006)
+    convolution = CausalConvolution(101, 0.3)
+    x = torch.randn(3, 5, 101, 101)
+    torch.testing.assert_close(convolution(x, dropped[0]), convolution(x, None) * ~dropped[0] / 0.7)
+    draw(dropped, 0.0, 101)
+    assert not dropped.any()
 
 
-def test_heads_and_predictions_stay_wide_under_autocast() -> None:
+def test_stocks_that_are_not_there_change_no_draw() -> None:
+    drawn = []
+    for stocks in (5, 8):
+        torch.manual_seed(0)
+        dropped = torch.zeros(2, 3, 4, stocks, 6, dtype=torch.bool)
+        draw(dropped, 0.5, 5)
+        drawn.append((dropped[..., :5, :], torch.rand(1)))
+    assert torch.equal(drawn[0][0], drawn[1][0]) and torch.equal(drawn[0][1], drawn[1][1])
+
+
+def test_heads_and_predictions_stay_wide_where_products_are_narrow() -> None:
     model = make_model(ModelSettings(8, 1, 1), 6, 2, 5, 3).float()
     inputs = make_inputs(2, 6, 2, 5, 3)
-    narrow = Inputs(*(array.float() if array.is_floating_point() else array for array in inputs))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        outputs = model(narrow)
+    wide, narrow = (
+        Inputs(*(array.to(dtype) if array.is_floating_point() else array for array in inputs))
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    weights = FlatWeights(model, torch.device("cpu")).views(torch.bfloat16)
+    assert {weight.dtype for weight in weights.values()} == {torch.float32, torch.bfloat16}
+    outputs = functional_call(model, weights, (narrow,))
     assert all(output.dtype == torch.float32 for output in outputs)
-    torch.testing.assert_close(outputs.logits, model(narrow).logits, rtol=0.1, atol=0.05)
+    torch.testing.assert_close(outputs.logits, model(wide).logits, rtol=0.1, atol=0.05)

@@ -46,5 +46,7 @@ def test_outputs_loss_and_gradients_are_the_published_ones(size: str) -> None:
     trained = dict(model.named_parameters())
     assert set(trained) == set(expected)
     for name, parameter in trained.items():
-        assert parameter.grad is not None
-        torch.testing.assert_close(parameter.grad, expected[name], rtol=0, atol=1e-10, msg=name)
+        # A key's bias moves all scores of a query alike, so softmax takes no notice of it: ours has no gradient at all.
+        assert (parameter.grad is None) == (name.endswith("key.bias") and "fusion" not in name)
+        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10, msg=name)

@@ -17,7 +17,8 @@ from niftyformer_assets.model.checkpoint import ModelFolder, read_checkpoint
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.predict import expected_index, label_frame, predict, write_last_step
-from niftyformer_assets.model.training import build_model, train
+from niftyformer_assets.model.stockformer import build_model
+from niftyformer_assets.model.training import networks, train
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.model.made_up import PARTS, SESSIONS, SYMBOLS, write_experiment
 
@@ -105,6 +106,23 @@ def test_a_model_of_other_things_is_refused(model: Path, dataset: Dataset, cpu: 
         predict(other, model, cpu)
     with pytest.raises(NiftyFormerError, match=r"model\.json does not exist"):
         predict(dataset, tmp_path, cpu)
+
+
+def test_several_networks_predict_their_mean(dataset: Dataset, cpu: Device, tmp_path: Path) -> None:
+    training = replace(dataset.settings.training, seeds=2, max_epochs=1)
+    several = replace(dataset, settings=replace(dataset.settings, training=training))
+    single = []
+    for network, folder in networks(several, tmp_path):
+        train(network, folder, cpu)
+        alone = replace(network, settings=replace(network.settings, training=replace(training, seeds=1)))
+        single.append(predict(alone, folder, cpu))
+    mean = predict(several, tmp_path, cpu)
+    for column in ("return", "p_up"):
+        np.testing.assert_allclose(mean[column], (single[0][column] + single[1][column]) / 2, rtol=1e-6)
+    assert not np.allclose(single[0]["return"], single[1]["return"])
+    (tmp_path / "seed-43" / "best.pt").unlink()
+    with pytest.raises(NiftyFormerError, match=r"seed-43.best\.pt"):
+        predict(several, tmp_path, cpu)
 
 
 def test_predictions_of_a_rank_are_scores(tmp_path: Path, cpu: Device) -> None:

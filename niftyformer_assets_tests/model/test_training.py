@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 import torch
 
-from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card, read_checkpoint, write_checkpoint
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device, choose_device, out_of_memory_in_words
 from niftyformer_assets.model.pictures import training_curves
-from niftyformer_assets.model.training import Trained, build_model, predict_samples, train
+from niftyformer_assets.model.step import TrainingStep
+from niftyformer_assets.model.stockformer import build_model
+from niftyformer_assets.model.training import Trained, train
 from niftyformer_assets.model.watch import EachEpoch, Observer, summary, tensorboard
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.model.made_up import SESSIONS, write_experiment
@@ -137,7 +138,9 @@ def test_last_holds_everything_and_loads_without_running_code(tmp_path: Path, da
     assert set(state) == {"card", "model", "optimizer", "scheduler", "random", "history"}
     assert state["card"]["data"] == dataset.fingerprint()
     assert state["card"]["settings"]["training"]["learning_rate"] == 1e-3
-    assert len(state["optimizer"]["state"]) == len(state["optimizer"]["param_groups"][0]["params"])
+    assert set(state["optimizer"]) == {"learning_rate", "step", "exp_avg", "exp_avg_sq"}
+    trained = sum(weight.numel() for name, weight in state["model"].items() if name != "graph")
+    assert len(state["optimizer"]["exp_avg"]) == trained and state["optimizer"]["step"] == 7
 
 
 def test_early_stopping_and_the_scheduler_follow_validation(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
@@ -325,11 +328,12 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path, dataset: Dataset
 
 def test_a_prediction_does_not_depend_on_how_many_follow(dataset: Dataset, device: Device) -> None:
     torch.manual_seed(0)
-    model, data = build_model(dataset).to(device.torch_device), DeviceData(dataset, device.torch_device)
+    step = TrainingStep(dataset, device, "plain")
+    step.begin(dataset, build_model(dataset).state_dict())
     made_on = torch.arange(20, 45)
-    whole = predict_samples(model, data, made_on, device, 12)
+    whole = step.inference(made_on)
     for count in (1, 12, 13, 24):
-        for found, expected in zip(predict_samples(model, data, made_on[:count], device, 12), whole, strict=True):
+        for found, expected in zip(step.inference(made_on[:count]), whole, strict=True):
             np.testing.assert_array_equal(found, expected[:count])
 
 

@@ -1,0 +1,203 @@
+"""One training step on tensors that stay in place: run plainly, captured, or compiled and captured.
+
+Shapes: B batch, T1 and T2 sessions in and out of a window, N stocks, D width, P weights, L layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from niftyformer_assets.model.batches import OTHER_CHANNELS, DeviceData
+from niftyformer_assets.model.capture import capture, compiled
+from niftyformer_assets.model.data import Dataset
+from niftyformer_assets.model.device import Device
+from niftyformer_assets.model.dropout import draw
+from niftyformer_assets.model.inference import Inference
+from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
+from niftyformer_assets.model.stockformer import network_of
+from niftyformer_assets.model.weights import FlatWeights
+
+Way = Literal["plain", "captured", "compiled"]
+# Where one does not work, the next is tried.
+WAYS: tuple[Way, ...] = ("compiled", "captured", "plain")
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+class TrainingStep:
+    """A network, its optimiser and its data on a device, and what trains them by one step.
+
+    Every step reads and writes the same tensors, has the same shapes and never waits for the
+    device: the last batch of an epoch is filled up with samples that do not count, losses are
+    recorded on the device. So a step can be captured once and used for every epoch, for other
+    seeds, and for other datasets whose padded sizes and settings are the same (`fits`).
+
+    Args:
+        dataset: that comes first.
+        way: `captured` and `compiled` replay a CUDA graph on a GPU; `compiled` compiles the network
+            and its gradient with torch.compile before. On a CPU there is nothing to capture.
+        multiple: what stocks and channels are rounded up to; None is what the device likes.
+
+    Attributes:
+        way: how it runs in fact.
+        notes: why it does not run as asked, in words.
+    """
+
+    def __init__(self, dataset: Dataset, device: Device, way: Way, multiple: int | None = None) -> None:
+        settings = dataset.settings
+        self.device, self.asked, self.settings = device, way, settings
+        self.data = DeviceData(dataset, device.torch_device, multiple or device.multiple)
+        self.weights = FlatWeights(network_of(settings, *self.data.sizes[1:]), device.torch_device)
+        self.inference = Inference(self.weights, self.data, device, settings.training.batch_size)
+
+        def place(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device.torch_device)
+
+        batch, windows, network = settings.training.batch_size, settings.windows, settings.model
+        steps = -(-self.data.sizes.sessions // batch)
+        self.steps = 0
+        self.order, self.counted = place(steps, batch, dtype=torch.int64), place(steps, batch, dtype=torch.bool)
+        self.position = place(1, dtype=torch.int64)
+        self.record = place(steps, len(LOSS_PARTS) + 1)
+        shape = (network.layers, batch, windows.input_sessions, self.data.sizes.stocks, network.width)
+        self.dropped = place(*shape, dtype=torch.bool) if network.dropout else None
+        self.learning_rate = place() + settings.training.learning_rate
+        flat = self.weights.flat
+        # One tensor keeps a GPU's fused kernel from using all of it: Adam's few plain kernels take half of the time.
+        on_cpu = device.kind == "cpu"
+        self.optimizer = torch.optim.Adam(
+            [flat], lr=self.learning_rate, fused=on_cpu, foreach=False, capturable=not on_cpu
+        )
+        self.optimizer.state[flat] = {
+            "step": place(),
+            "exp_avg": torch.zeros_like(flat),
+            "exp_avg_sq": torch.zeros_like(flat),
+        }
+        self.way, self._run, self.notes = self._prepared(way)
+
+    def fits(self, dataset: Dataset, device: Device, way: Way) -> bool:
+        """Whether this step can train on a dataset."""
+        mine, other = self.settings, dataset.settings
+        return (
+            (device.kind, device.precision, way) == (self.device.kind, self.device.precision, self.asked)
+            and self.data.fits(dataset)
+            and mine.model == other.model
+            and mine.training.batch_size == other.training.batch_size
+            and mine.training.gradient_clip == other.training.gradient_clip
+        )
+
+    def begin(self, dataset: Dataset, state: Mapping[str, Tensor]) -> None:
+        """Put a dataset and weights into place, and an optimiser that has seen nothing."""
+        self.data.place(dataset)
+        self.weights.load(state)
+        self.learning_rate.fill_(dataset.settings.training.learning_rate)
+        for moment in self._moments().values():
+            moment.zero_()
+
+    def state(self) -> dict[str, Tensor]:
+        """A copy of the network's state, of the real stocks and factors, on the CPU."""
+        return self.weights.state(self.data.here.stocks, self.data.here.factors + OTHER_CHANNELS)
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        """A copy of the optimiser's state and learning rate, on the CPU."""
+        return {
+            "learning_rate": self.learning_rate.cpu().clone(),
+            **{name: moment.detach().cpu().clone() for name, moment in self._moments().items()},
+        }
+
+    def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
+        """Copy what `optimizer_state` gave into place."""
+        self.learning_rate.copy_(state["learning_rate"])
+        for name, moment in self._moments().items():
+            moment.copy_(state[name])
+
+    def epoch(self, made_on: Tensor) -> Iterator[int]:
+        """Train on samples made on the sessions `made_on` (int64 [S], on the CPU), in this order.
+
+        Yields:
+            how many steps were asked of the device so far.
+        """
+        batch = self.order.shape[1]
+        self.steps = -(-len(made_on) // batch)
+        filled = torch.cat([made_on, made_on[-1:].expand(self.steps * batch - len(made_on))])
+        self.order[: self.steps] = filled.view(-1, batch).to(self.order.device)
+        self.counted[: self.steps] = (torch.arange(len(filled)) < len(made_on)).view(-1, batch).to(self.order.device)
+        self.position.zero_()
+        for step in range(self.steps):
+            self._run()
+            yield step + 1
+
+    def recorded(self) -> Tensor:
+        """The loss parts and the gradient norm before clipping of each step of the epoch, [steps, 5], on the CPU."""
+        return self.record[: self.steps].detach().to("cpu", copy=True)
+
+    def _moments(self) -> dict[str, Tensor]:
+        state: dict[str, Any] = self.optimizer.state[self.weights.flat]
+        return {name: state[name] for name in MOMENTS}
+
+    def _prepared(self, asked: Way) -> tuple[Way, Callable[[], None], list[str]]:
+        """The way that works of those from the one asked for on, how a step is run then, and why not the others."""
+        notes: list[str] = []
+        for way in WAYS[WAYS.index(asked) :]:
+            try:
+                return way, self._made_ready(way), notes
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                reason = next(iter(str(error).splitlines()), type(error).__name__)
+                notes.append(f"The step could not be {way}, so it ran otherwise: {reason}")
+        raise AssertionError("a plain step needs no preparation")
+
+    def _made_ready(self, way: Way) -> Callable[[], None]:
+        self._run_loss = compiled(self._loss) if way == "compiled" else self._loss
+        if way == "plain":
+            return self._step
+        if self.device.kind == "cpu":
+            if way == "captured":
+                raise RuntimeError("only on a GPU is there something to capture")
+            return self._step
+        run = capture(self._step)
+        self.inference.capture()
+        return run
+
+    def _step(self) -> None:
+        row = self.order[self.position].squeeze(0), self.counted[self.position].squeeze(0)
+        if self.dropped is not None:
+            draw(self.dropped, self.settings.model.dropout, self.data.here.stocks)
+        flat = self.weights.flat
+        parts = self._run_loss(*row, self.dropped)
+        (flat.grad,) = torch.autograd.grad(parts.sum(), flat)
+        norm = nn.utils.clip_grad_norm_(flat, self.settings.training.gradient_clip)
+        self.optimizer.step()
+        self.record.index_copy_(0, self.position, torch.cat([parts.detach(), norm.view(1)]).unsqueeze(0))
+        self.position.add_(1).remainder_(len(self.record))
+
+    def _loss(self, made_on: Tensor, counted: Tensor, dropped: Tensor | None) -> Tensor:
+        """The loss parts [4] of samples made on the sessions `made_on`, of which those `counted` count."""
+        narrow = self.device.dtype
+        outputs = functional_call(
+            self.weights.network, self.weights.views(narrow), (self.data.inputs(made_on, narrow), dropped)
+        )
+        return loss_parts(outputs, self.data.targets(made_on, counted))
+
+
+class Steps:
+    """The last step that was made ready, which the next training uses again where it fits."""
+
+    multiple: int | None = None
+
+    def __init__(self) -> None:
+        self._last: TrainingStep | None = None
+
+    def of(self, dataset: Dataset, device: Device) -> TrainingStep:
+        """A step for a dataset, run as its settings say."""
+        asked = dataset.settings.training.step
+        way: Way = asked if asked != "auto" else "captured" if device.kind == "cuda" else "plain"
+        if self._last is None or not self._last.fits(dataset, device, way):
+            self._last = None  # its memory is free before the next one takes some
+            self._last = TrainingStep(dataset, device, way, self.multiple)
+        return self._last

@@ -1,0 +1,66 @@
+"""All weights of a network in one tensor, so that a step narrows, clips and updates them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from niftyformer_assets.model.stockformer import Stockformer
+
+# Weights of odd sizes come last, so that the others begin where a GPU reads whole words.
+EVEN = 64
+
+
+class FlatWeights:
+    """The weights of `network` on a device; P of them.
+
+    The network's own tensors become views of `flat`, so what is loaded into one is in the other.
+
+    Attributes:
+        flat: float32 [P], the one tensor that is trained.
+    """
+
+    def __init__(self, network: Stockformer, device: torch.device) -> None:
+        self.network = network.to(device)
+        wide = network.wide_weights()
+        parameters = dict(network.named_parameters())
+        self.names = sorted(parameters, key=lambda name: (name not in wide, parameters[name].numel() % EVEN != 0))
+        self.shapes = [parameters[name].shape for name in self.names]
+        self.wide = len(wide)
+        self.flat = nn.Parameter(torch.cat([parameters[name].detach().flatten() for name in self.names]))
+        for name, part in self.views(torch.float32).items():
+            parameters[name].data = part.detach()
+
+    def views(self, narrow: torch.dtype) -> dict[str, Tensor]:
+        """The weights by name, those that may be narrowed in `narrow`."""
+        sizes = [shape.numel() for shape in self.shapes]
+        first, second = self.flat.split([sum(sizes[: self.wide]), sum(sizes[self.wide :])])
+        parts = [*first.split(sizes[: self.wide]), *second.to(narrow).split(sizes[self.wide :])]
+        return {name: part.view(shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Copy a state of a network of this size, or of fewer stocks or factors, into place; the rest becomes 0.
+
+        Raises:
+            RuntimeError: the state is of another network.
+        """
+        own = self.network.state_dict()
+        if own.keys() != state.keys():
+            raise RuntimeError(f"the weights are of another network: {sorted(own.keys() ^ state.keys())[0]}")
+        for name, target in own.items():
+            given = state[name]
+            if given.dim() != target.dim() or any(a > b for a, b in zip(given.shape, target.shape, strict=True)):
+                raise RuntimeError(f"{name} is {tuple(given.shape)}, the network's {tuple(target.shape)}")
+            target.zero_()
+            target[tuple(slice(length) for length in given.shape)] = given.to(target.device)
+
+    def state(self, stocks: int, channels: int) -> dict[str, Tensor]:
+        """A copy of the network's state for so many stocks and input channels, on the CPU."""
+        own = {name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()}
+        own["graph"] = own["graph"][:stocks]
+        for name in ("embed_low.mlp.0.weight", "embed_high.mlp.0.weight"):
+            own[name] = own[name][:, :channels]
+        return {name: tensor.clone() for name, tensor in own.items()}
