@@ -11,6 +11,7 @@ import pytest
 
 SAYS = "from niftyformer_assets.plain_output import allow_any_encoding as a; a(); print('✓ ₹5 −3 × é … 価')"
 COMMAND = "from niftyformer_assets.cli import app; app()"
+TRAINING = "from niftyformer_assets.model.__main__ import main; main()"
 
 
 def said(encoding: str, *words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -55,3 +56,5 @@ def test_help_can_be_shown() -> None:
     for command in ([], ["exchange"]):
         result = said("ascii", COMMAND, *command, "--help")
         assert result.returncode == 0, result.stderr
+    result = said("ascii", TRAINING, "--help")
+    assert result.returncode == 0, result.stderr

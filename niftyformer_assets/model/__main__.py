@@ -21,6 +21,7 @@ from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.step import Steps
 from niftyformer_assets.model.training import networks, train
 from niftyformer_assets.model.watch import summary, tensorboard, terminal
+from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -28,6 +29,7 @@ from niftyformer_assets.store.workspace import ExperimentFolder
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    allow_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m niftyformer_assets.model", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--dataset", type=Path, required=True, help="folder of an experiment (experiment.json, flow.npz, …)"
