@@ -38,7 +38,7 @@ class TrainingSettings:
     values are kept as published, and the log says so.
 
     precision: of the products in training: `auto` is bfloat16 where the device computes in it, else
-        float32. Weights, optimiser, heads and predictions are float32 in any case.
+        float32. Weights, optimiser and heads are float32 in any case.
     seeds: how many networks are trained, from the experiment's seed on; predictions are their mean.
     step: how a step is run: `plain`, `captured` in a CUDA graph, or `compiled` with torch.compile and
         captured, which costs half a minute where it was not compiled before and gains nothing on a

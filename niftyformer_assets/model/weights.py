@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +30,8 @@ class FlatWeights:
         self.shapes = [parameters[name].shape for name in self.names]
         self.wide = len(wide)
         self.flat = nn.Parameter(torch.cat([parameters[name].detach().flatten() for name in self.names]))
-        for name, part in self.views(torch.float32).items():
-            parameters[name].data = part.detach()
+        for name, place, shape in self._places():
+            parameters[name].data = self.flat.detach()[place].view(shape)
 
     def views(self, narrow: torch.dtype) -> dict[str, Tensor]:
         """The weights by name, those that may be narrowed in `narrow`."""
@@ -59,8 +59,17 @@ class FlatWeights:
 
     def state(self, stocks: int, channels: int) -> dict[str, Tensor]:
         """A copy of the network's state for so many stocks and input channels, on the CPU."""
-        own = {name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()}
-        own["graph"] = own["graph"][:stocks]
+        # One copy from the device: each by itself would wait for it.
+        flat = self.flat.detach().to("cpu", copy=True)
+        own = {name: flat[place].view(shape) for name, place, shape in self._places()}
+        own["graph"] = self.network.graph.to("cpu", copy=True)[:stocks]
         for name in ("embed_low.mlp.0.weight", "embed_high.mlp.0.weight"):
             own[name] = own[name][:, :channels]
-        return {name: tensor.clone() for name, tensor in own.items()}
+        return {name: own[name].clone() for name in self.network.state_dict()}
+
+    def _places(self) -> Iterator[tuple[str, slice, torch.Size]]:
+        """Each weight's name, where it lies in `flat`, and its shape."""
+        start = 0
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            yield name, slice(start, start + shape.numel()), shape
+            start += shape.numel()
