@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -54,6 +56,7 @@ def train_model(
             context.log.info(f"training of seed {seed} begins anew: {'; '.join(found)}")
         told = EachEpoch(lambda metrics, seed=seed: context.log.info(f"seed {seed}, {summary(metrics)}"))  # type: ignore[misc]
         trained.append(train(network, place, device, [told, tensorboard(files.tensorboard)], bool(found), steps))
+    _remove_others(folder.model, [place for _, place in networks(dataset, folder.model)])
     best = pd.DataFrame([{"seed": dataset.settings.seed + number, **_best(one)} for number, one in enumerate(trained)])
     return materialized(
         "trained_model",
@@ -133,6 +136,12 @@ def predict_baselines(
         outputs=[folder.baseline_predictions],
         metadata={**_described(frame), "baselines": table(by_name)},
     )
+
+
+def _remove_others(folder: Path, places: Sequence[Path]) -> None:
+    """Remove networks of seeds that the experiment no longer asks for: nothing would predict with them."""
+    for left in set(folder.glob("seed-*")) - set(places):
+        shutil.rmtree(left)
 
 
 def _best(trained: Trained) -> dict[str, float]:

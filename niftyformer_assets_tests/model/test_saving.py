@@ -1,0 +1,50 @@
+"""The files of an epoch are written beside the next one, and nobody is told before they are there."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from niftyformer_assets.model.saving import Saver
+from niftyformer_assets.model.watch import EachEpoch
+from niftyformer_assets.store.errors import NiftyFormerError
+
+
+def test_an_epoch_is_told_once_it_is_written() -> None:
+    told: list[float] = []
+    may_end, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        may_end.wait()
+        written.set()
+
+    with Saver([EachEpoch(lambda metrics: told.append(metrics["epoch"]))]) as saver:
+        saver.save(write, {"epoch": 1.0})
+        saver.look()
+        assert told == [] and not written.is_set()
+        may_end.set()
+        saver.wait()
+        assert told == [1.0] and written.is_set()
+        saver.wait()
+        saver.look()
+        assert told == [1.0]
+
+
+def test_what_was_begun_is_written_however_the_training_ends() -> None:
+    written: list[int] = []
+    with pytest.raises(KeyboardInterrupt), Saver([]) as saver:
+        saver.save(lambda: written.append(1), {"epoch": 1.0})
+        raise KeyboardInterrupt
+    assert written == [1]
+
+
+def test_what_cannot_be_written_ends_the_training() -> None:
+    def fails() -> None:
+        raise NiftyFormerError("the disk is full")
+
+    told: list[object] = []
+    with pytest.raises(NiftyFormerError, match="the disk is full"), Saver([EachEpoch(told.append)]) as saver:
+        saver.save(fails, {"epoch": 1.0})
+        saver.wait()
+    assert told == []
