@@ -243,9 +243,9 @@ class _AttendMost(torch.autograd.Function):
             of_attended = give_rows(gradients[0][part], rows[part])
             of_score = torch.bmm(of_attended, x[part].transpose(1, 2))
             of_score = of_score.sub_((of_score * weights).sum(-1, keepdim=True)).mul_(weights)
-            of_query[part] = torch.bmm(of_score, x[part])
+            torch.bmm(of_score, x[part], out=of_query[part])
             torch.bmm(of_score.transpose(1, 2), query[part], out=of_x[part])
-            of_x[part] += torch.bmm(weights.transpose(1, 2), of_attended)
+            of_x[part].baddbmm_(weights.transpose(1, 2), of_attended)
         return of_query, of_x, None
 
 
