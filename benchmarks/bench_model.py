@@ -195,9 +195,9 @@ def full_training(way: str, windows: int, limit: float, arguments: argparse.Name
         with tempfile.TemporaryDirectory() as folder:
             try:
                 trained = train(dataset, Path(folder), device, [until], steps=steps)
-                notes, mib = trained.notes[1:], trained.history["memory_mib"].max()
+                notes, mib = trained.notes, trained.history["memory_mib"].max()
             except TimeIsUp:
-                notes, mib = (), float(device.peak_mib())
+                notes, mib = tuple(steps.of(dataset, device).notes), float(device.peak_mib())
         line = {
             "epochs": until.epochs,
             "from_start": time.time() - since,
@@ -315,8 +315,8 @@ def trainings(given: list[str]) -> None:
                 print(f"{name:22}{line['from_start']:8.1f} s{how}, {line['mib']:.0f} MiB at most", *line["notes"])
             else:
                 print(f"{'  the next window':22}{line['from_start']:8.1f} s{how}, with the same step")
-                hours = WINDOWS * SEEDS * line["from_start"] / share / 60
-                print(f"{'':22}so {WINDOWS} windows of {SEEDS} seeds take {hours:.1f} minutes")
+                minutes = WINDOWS * SEEDS * line["from_start"] / share / 60
+                print(f"{'':22}so {WINDOWS} windows of {SEEDS} seeds take {minutes:.1f} minutes")
             sys.stdout.flush()
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -28,7 +26,7 @@ from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.step import Steps
-from niftyformer_assets.model.training import Trained, networks, train
+from niftyformer_assets.model.training import Trained, networks, remove_others, train
 from niftyformer_assets.model.watch import EachEpoch, summary, tensorboard
 from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -48,6 +46,7 @@ def train_model(
     dataset = load_dataset(folder.root)
     device = gpu.device(dataset.settings.training.precision)
     context.log.info(f"training on {device}")
+    remove_others(dataset, folder.model)
     steps, trained = Steps(), []
     for network, place in networks(dataset, folder.model):
         # A training interrupted on the same data and settings goes on; on others it begins anew, and says why.
@@ -56,7 +55,6 @@ def train_model(
             context.log.info(f"training of seed {seed} begins anew: {'; '.join(found)}")
         told = EachEpoch(lambda metrics, seed=seed: context.log.info(f"seed {seed}, {summary(metrics)}"))  # type: ignore[misc]
         trained.append(train(network, place, device, [told, tensorboard(files.tensorboard)], bool(found), steps))
-    _remove_others(folder.model, [place for _, place in networks(dataset, folder.model)])
     best = pd.DataFrame([{"seed": dataset.settings.seed + number, **_best(one)} for number, one in enumerate(trained)])
     return materialized(
         "trained_model",
@@ -70,7 +68,7 @@ def train_model(
             "device": device.name,
             "memory_mib": device.memory_mib,
             "memory_free_before_mib": device.free_mib if device.free_mib is not None else "not a GPU",
-            "memory_peak_mib": device.peak_mib(),
+            "memory_peak_mib": max(int(one.history["memory_mib"].max()) for one in trained),
             "compute_capability": device.compute_capability or "not a GPU",
             "precision": device.precision,
             "stopped": "\n\n".join(one.stopped for one in trained),
@@ -136,12 +134,6 @@ def predict_baselines(
         outputs=[folder.baseline_predictions],
         metadata={**_described(frame), "baselines": table(by_name)},
     )
-
-
-def _remove_others(folder: Path, places: Sequence[Path]) -> None:
-    """Remove networks of seeds that the experiment no longer asks for: nothing would predict with them."""
-    for left in set(folder.glob("seed-*")) - set(places):
-        shutil.rmtree(left)
 
 
 def _best(trained: Trained) -> dict[str, float]:

@@ -19,7 +19,7 @@ from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import choose_device
 from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.step import Steps
-from niftyformer_assets.model.training import networks, train
+from niftyformer_assets.model.training import networks, remove_others, train
 from niftyformer_assets.model.watch import summary, tensorboard, terminal
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -71,6 +71,7 @@ def _run(chosen: argparse.Namespace) -> None:
     device = choose_device(chosen.device, training.precision)
     if not chosen.predict_only:
         print(f"training on {device}, label {dataset.settings.windows.label}", file=sys.stderr)
+        remove_others(dataset, out)
         steps = Steps()
         for network, place in networks(dataset, out):
             if training.seeds > 1:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from niftyformer_assets.model import gpu
 from niftyformer_assets.model.layers import Linear, linear, mlp, residual_norm
 
 # What is added to a masked score: finite, so that a row in which everything is masked has no NaN.
@@ -178,12 +179,11 @@ class SpatialAttention(Attention):
 
 def gpu_kernels(x: Tensor, heads: int) -> ModuleType | None:
     """`attention_kernels` where they can be used for states [..., D]: on a GPU, in bfloat16, with one head."""
-    if not (x.is_cuda and x.dtype == torch.bfloat16 and heads == 1 and x.shape[-1] in KERNEL_WIDTHS):
+    narrow = x.is_cuda and x.dtype == torch.bfloat16
+    if not (gpu.kernels_work and narrow and heads == 1 and x.shape[-1] in KERNEL_WIDTHS):
         return None
-    try:
-        from niftyformer_assets.model import attention_kernels
-    except ImportError:  # Triton comes with torch on Linux only
-        return None
+    from niftyformer_assets.model import attention_kernels
+
     return attention_kernels
 
 

@@ -51,9 +51,9 @@ class Device:
         return 8 if self.kind == "cuda" else 1
 
     def peak_mib(self) -> int:
-        """The most memory that tensors took on a GPU since the start, or the process on a CPU; 0 if unknown."""
+        """The most memory taken on a GPU since it was last reset, or by the process on a CPU; 0 if unknown."""
         if self.kind == "cuda":
-            return torch.cuda.max_memory_allocated() // MIB
+            return torch.cuda.max_memory_reserved() // MIB  # what a graph uses counts as free, but is not
         try:
             import resource
         except ImportError:  # not every system has it

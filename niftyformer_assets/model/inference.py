@@ -13,6 +13,7 @@ from torch.func import functional_call
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.capture import capture
 from niftyformer_assets.model.device import Device
+from niftyformer_assets.model.gpu import try_kernels
 from niftyformer_assets.model.weights import FlatWeights
 
 
@@ -31,6 +32,8 @@ class Inference:
         self.position = torch.zeros(1, dtype=torch.int64, device=here)
         self.value = torch.zeros(batches, batch_size, horizons, sizes.stocks, device=here)
         self.p_up = torch.zeros_like(self.value)
+        if device.kind == "cuda":
+            try_kernels()
         self._run = self._batch
 
     def capture(self) -> None:

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from niftyformer_assets.model import gpu
+
 NORM_EPSILON = 1e-5  # of torch's LayerNorm
 
 
 def gpu_kernels(x: Tensor) -> ModuleType | None:
     """`layer_kernels` where they can be used for states [..., D]: on a GPU, in float32 or bfloat16."""
-    if not x.is_cuda or x.dtype == torch.float64:
+    if not (gpu.kernels_work and x.is_cuda) or x.dtype == torch.float64:
         return None
-    try:
-        from niftyformer_assets.model import layer_kernels
-    except ImportError:  # Triton comes with torch on Linux only
-        return None
+    from niftyformer_assets.model import layer_kernels
+
     return layer_kernels
 
 

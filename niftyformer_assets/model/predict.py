@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from niftyformer_assets.model.batches import DeviceData
-from niftyformer_assets.model.checkpoint import BEST_STATE, ModelFolder, read_card, read_checkpoint
+from niftyformer_assets.model.checkpoint import BEST_STATE, ModelFolder, changes, read_card, read_checkpoint
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
@@ -46,6 +46,7 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
     Raises:
         NiftyFormerError: the folder has no model, or one for other symbols, factors or settings.
     """
+    _must_be_of_one_training(dataset, folder)
     states = [load_state(ModelFolder(place), dataset) for _, place in networks(dataset, folder)]
     made_for, axes = dataset.all_samples, dataset.axes
     split = made_for.parts(dataset.split)  # [S, T2]
@@ -85,6 +86,19 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
             f"look at its returns and factors in that window, or train again."
         )
     return frame
+
+
+def _must_be_of_one_training(dataset: Dataset, folder: Path) -> None:
+    """Raise if the networks whose mean is asked for differ in anything but their seed."""
+    cards = [(place, read_card(ModelFolder(place).card)) for _, place in networks(dataset, folder)]
+    first, *others = [
+        (place, {**card, "settings": {**card["settings"], "seed": dataset.settings.seed}}) for place, card in cards
+    ]
+    for place, card in others:
+        if found := changes(first[1], card):
+            raise NiftyFormerError(
+                f"the networks in {first[0]} and {place} are of different trainings: {'; '.join(found)}. Train again."
+            )
 
 
 def value_column(dataset: Dataset) -> str:

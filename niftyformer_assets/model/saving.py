@@ -27,6 +27,9 @@ class Saver:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._writer.shutdown(wait=True)
+        lost = self._pending[0].exception() if self._pending is not None else None
+        if lost is not None:
+            raise lost from error
 
     def save(self, write: Callable[[], None], metrics: Metrics) -> None:
         """Begin to write an epoch. The one before must have been waited for."""

@@ -5,6 +5,7 @@ Shapes: B batch, T1 and T2 sessions in and out of a window, N stocks, D width, P
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from niftyformer_assets.model.capture import capture, compiled
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.dropout import draw
+from niftyformer_assets.model.gpu import try_kernels
 from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
 from niftyformer_assets.model.stockformer import network_of
@@ -77,7 +79,10 @@ class TrainingStep:
             "exp_avg": torch.zeros_like(flat),
             "exp_avg_sq": torch.zeros_like(flat),
         }
+        without = try_kernels() if device.kind == "cuda" else ""
         self.way, self._run, self.notes = self._prepared(way)
+        if without:
+            self.notes.append(f"The kernels for this GPU could not be built, so a step takes longer: {without}")
 
     def fits(self, dataset: Dataset, device: Device, way: Way) -> bool:
         """Whether this step can train on a dataset."""
@@ -147,7 +152,7 @@ class TrainingStep:
                 return way, self._made_ready(way), notes
             except torch.OutOfMemoryError:
                 raise
-            except RuntimeError as error:
+            except Exception as error:  # compilers raise what they like
                 reason = next(iter(str(error).splitlines()), type(error).__name__)
                 notes.append(f"The step could not be {way}, so it ran otherwise: {reason}")
         raise AssertionError("a plain step needs no preparation")
@@ -159,6 +164,7 @@ class TrainingStep:
         if self.device.kind == "cpu":
             if way == "captured":
                 raise RuntimeError("only on a GPU is there something to capture")
+            self._step()  # compiled now, so that what fails fails here
             return self._step
         run = capture(self._step)
         self.inference.capture()
@@ -186,11 +192,14 @@ class TrainingStep:
 
 
 class Steps:
-    """The last step that was made ready, which the next training uses again where it fits."""
+    """The last step that was made ready, which the next training uses again where it fits.
 
-    multiple: int | None = None
+    Args:
+        multiple: of `TrainingStep`.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, multiple: int | None = None) -> None:
+        self._multiple = multiple
         self._last: TrainingStep | None = None
 
     def of(self, dataset: Dataset, device: Device) -> TrainingStep:
@@ -198,6 +207,7 @@ class Steps:
         asked = dataset.settings.training.step
         way: Way = asked if asked != "auto" else "captured" if device.kind == "cuda" else "plain"
         if self._last is None or not self._last.fits(dataset, device, way):
-            self._last = None  # its memory is free before the next one takes some
-            self._last = TrainingStep(dataset, device, way, self.multiple)
+            self._last = None
+            gc.collect()  # a step refers to itself; its memory is to be free before the next one takes some
+            self._last = TrainingStep(dataset, device, way, self._multiple)
         return self._last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -70,6 +70,14 @@ def networks(dataset: Dataset, folder: Path) -> list[tuple[Dataset, Path]]:
         for seed in range(first + 1, first + count)
     ]
     return [(dataset, folder), *others]
+
+
+def remove_others(dataset: Dataset, folder: Path) -> None:
+    """Remove the networks of seeds that the settings no longer ask for: nothing would predict with them."""
+    kept = {place for _, place in networks(dataset, folder)}
+    for left in folder.glob("seed-*"):
+        if left.is_dir() and left not in kept:
+            shutil.rmtree(left)
 
 
 def train(
@@ -172,9 +180,9 @@ def _train(
                 saver.look()
             # Read once an epoch: a look at a number on a GPU waits for all that was asked of it.
             record = step.recorded()
+            trained_for = time.perf_counter() - began
             saver.wait()
             _must_be_finite(record, order.split(settings.batch_size), dataset, epoch, files)
-            trained_for = time.perf_counter() - began
             value, p_up = step.inference(made_on["validation"])
             _must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
             validation = measure(value, p_up, labels["value"], labels["known"])
@@ -197,7 +205,8 @@ def _train(
                 "card": card,
                 "model": step.state(),
                 "optimizer": step.optimizer_state(),
-                "scheduler": copy.deepcopy(scheduler.state_dict()),
+                # Of the learning rate it keeps a tensor on the device, which only waits for the next epoch there.
+                "scheduler": {**scheduler.state_dict(), "_last_lr": [step.learning_rate.item()]},
                 "random": _random_states(device),
                 "history": list(history),
             }

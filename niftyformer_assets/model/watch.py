@@ -22,7 +22,7 @@ class Observer:
         """After each step, both counted from 1."""
 
     def epoch(self, metrics: Metrics) -> None:
-        """After each epoch, when it is safely on disk."""
+        """After each epoch, when it is safely on disk; some steps of the next may come before."""
 
     def caught_up(self, metrics: Metrics) -> None:
         """Before the first epoch of a training that goes on: its last one, which may have been told already."""

@@ -120,6 +120,12 @@ def test_several_networks_predict_their_mean(dataset: Dataset, cpu: Device, tmp_
     for column in ("return", "p_up"):
         np.testing.assert_allclose(mean[column], (single[0][column] + single[1][column]) / 2, rtol=1e-6)
     assert not np.allclose(single[0]["return"], single[1]["return"])
+    other = replace(training, learning_rate=0.01)
+    network = replace(networks(several, tmp_path)[1][0], settings=replace(several.settings, seed=43, training=other))
+    train(network, tmp_path / "seed-43", cpu, restart=True)
+    with pytest.raises(NiftyFormerError, match=r"different trainings: training\.learning_rate was 0\.001 and is 0\.01"):
+        predict(several, tmp_path, cpu)
+    train(networks(several, tmp_path)[1][0], tmp_path / "seed-43", cpu, restart=True)
     (tmp_path / "seed-43" / "best.pt").unlink()
     with pytest.raises(NiftyFormerError, match=r"seed-43.best\.pt"):
         predict(several, tmp_path, cpu)

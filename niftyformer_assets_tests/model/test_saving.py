@@ -48,3 +48,13 @@ def test_what_cannot_be_written_ends_the_training() -> None:
         saver.save(fails, {"epoch": 1.0})
         saver.wait()
     assert told == []
+
+
+def test_a_write_that_failed_is_told_though_something_else_ended_the_training() -> None:
+    def fails() -> None:
+        raise NiftyFormerError("the disk is full")
+
+    with pytest.raises(NiftyFormerError, match="the disk is full") as caught, Saver([]) as saver:
+        saver.save(fails, {"epoch": 1.0})
+        raise ValueError
+    assert isinstance(caught.value.__cause__, ValueError)

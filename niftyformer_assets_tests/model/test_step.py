@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,7 +21,8 @@ from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
 from niftyformer_assets.model.step import Steps, TrainingStep, Way
 from niftyformer_assets.model.stockformer import build_model
-from niftyformer_assets.model.training import networks, train
+from niftyformer_assets.model.training import networks, remove_others, train
+from niftyformer_assets.store.provenance import code_version
 from niftyformer_assets_tests.model.conftest import NO_GPU
 from niftyformer_assets_tests.model.made_up import write_experiment
 from niftyformer_assets_tests.model.test_training import assert_same_weights, with_training
@@ -144,26 +147,18 @@ def windows(folder: Path) -> list[Dataset]:
 def test_a_step_is_used_again_for_seeds_and_windows_and_gives_what_each_gets_alone(
     tmp_path: Path, device: Device
 ) -> None:
-    padded = PaddedSteps(8)
+    padded = Steps(8)
     first, second = windows(tmp_path)
     other_seed = replace(first, settings=replace(first.settings, seed=7))
     used = []
     for number, dataset in enumerate((first, other_seed, second, first)):
         train(dataset, tmp_path / f"shared-{number}", device, steps=padded)
         used.append(padded.of(dataset, device))
-        train(dataset, tmp_path / f"alone-{number}", device, steps=PaddedSteps(8))
+        train(dataset, tmp_path / f"alone-{number}", device, steps=Steps(8))
         assert_same_weights(tmp_path / f"shared-{number}", tmp_path / f"alone-{number}")
     assert len({id(step) for step in used}) == 1
     assert not used[0].fits(with_training(first, batch_size=6), device, used[0].asked)
     assert not used[0].fits(load_dataset(write_experiment(tmp_path / "larger", symbols=17)), device, used[0].asked)
-
-
-class PaddedSteps(Steps):
-    """Steps as a GPU has them, on a CPU too."""
-
-    def __init__(self, multiple: int) -> None:
-        super().__init__()
-        self.multiple = multiple
 
 
 def test_sizes_are_rounded_up() -> None:
@@ -178,6 +173,49 @@ def test_what_is_compiled_is_the_same_step(dataset: Dataset, cpu: Device, monkey
     step, record = trained_step(dataset, cpu, "compiled")
     assert step.way == "compiled" and not step.notes
     torch.testing.assert_close(record, trained_step(dataset, cpu)[1], rtol=1e-4, atol=1e-5)
+
+
+def test_what_cannot_be_compiled_is_run_plainly_and_said(
+    dataset: Dataset, cpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_graph: object, _inputs: object) -> object:
+        raise OSError("no compiler here")
+
+    monkeypatch.setattr(capture.torch, "compile", partial(torch.compile, backend=broken))
+    step, record = trained_step(dataset, cpu, "compiled")
+    assert step.way == "plain" and "could not be compiled" in step.notes[0]
+    assert torch.equal(record, trained_step(dataset, cpu)[1])
+
+
+def test_any_number_of_sizes_can_be_compiled_in_one_process(
+    dataset: Dataset, cpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture.torch, "compile", partial(torch.compile, backend="eager"))
+    for batch in range(2, 12):
+        step = TrainingStep(with_training(dataset, batch_size=batch), cpu, "compiled")
+        assert step.way == "compiled", step.notes
+
+
+def test_what_was_compiled_lies_in_a_folder_of_this_code(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    for before in ("/tmp/torchinductor_somebody", None):
+        monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        if before:
+            monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", before)
+        capture.compiled(torch.sum)
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == f"/cache/niftyformer-torch-{code_version('model')}"
+        assert torch._functorch.config.autograd_cache_allow_custom_autograd_functions
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/mine")
+    capture.compiled(torch.sum)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/mine"
+    assert not torch._functorch.config.autograd_cache_allow_custom_autograd_functions
+
+
+def test_a_step_that_does_not_fit_is_gone_before_the_next(dataset: Dataset, cpu: Device) -> None:
+    steps = Steps()
+    first = weakref.ref(steps.of(dataset, cpu))
+    steps.of(with_training(dataset, batch_size=6), cpu)
+    assert first() is None
 
 
 def test_on_a_cpu_there_is_nothing_to_capture(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:
@@ -198,6 +236,8 @@ def test_seeds_are_networks_beside_one_another(tmp_path: Path, dataset: Dataset,
     alone = with_training(replace(dataset, settings=replace(dataset.settings, seed=44)), max_epochs=1)
     train(alone, tmp_path / "alone", cpu)
     assert_same_weights(tmp_path / "alone", tmp_path / "seed-44")
+    remove_others(with_training(dataset, seeds=2), tmp_path)
+    assert [place.name for place in tmp_path.glob("seed-*")] == ["seed-43"]
 
 
 @NO_GPU
@@ -237,4 +277,5 @@ def test_what_cannot_be_captured_is_run_plainly_and_said(
     monkeypatch.setattr(TrainingStep, "_step", looks_at_a_value)
     step, record = trained_step(wide, gpu, "captured")
     assert step.way == "plain" and "could not be captured" in step.notes[0]
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
     assert torch.isfinite(record).all()
