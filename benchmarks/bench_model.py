@@ -46,7 +46,7 @@ EPOCHS, WINDOWS, SEEDS = 100, 14, 5
 # Seconds after which a row of the table, or a training, is given up.
 ROW_LIMIT, TRAINING_LIMIT = 90.0, 120.0
 # How the trainings are run on a GPU: the way, how many windows, seconds after which it is extrapolated.
-TRAININGS = (("compiled", 1, 90.0), ("compiled", 2, 90.0), ("captured", 1, 60.0), ("plain", 1, 15.0))
+TRAININGS = (("captured", 1, 90.0), ("captured", 2, 90.0), ("compiled", 1, 90.0), ("plain", 1, 15.0))
 WIDTH, LAYERS, T1, T2 = 128, 2, 20, 2
 
 
@@ -302,7 +302,7 @@ def trainings(given: list[str]) -> None:
     print(f"\n{EPOCHS} epochs with evaluation and checkpoints, seconds from the start of the process")
     seen: set[str] = set()
     for way, windows, limit in TRAININGS:
-        name = f"{way}, process {2 if way in seen else 1}" if way == "compiled" else way
+        name = f"{way}, process {2 if way in seen else 1}" if [other[0] for other in TRAININGS].count(way) > 1 else way
         seen.add(way)
         command = [*given, "--training", way, str(windows), str(limit), "--began", str(time.time())]
         for number, line in enumerate(lines_of(command, TRAINING_LIMIT)):

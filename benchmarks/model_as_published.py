@@ -37,7 +37,8 @@ class PlainLinear(Linear):
 class PlainConvolution(CausalConvolution):
     """A copy of both sessions side by side, a product, a ReLU, dropout."""
 
-    def forward(self, x: Tensor, dropped: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Masks, dropped: Tensor | None) -> Tensor:
+        x = x * mask.there
         before = nn.functional.pad(x[:, :-1], (0, 0, 0, 0, 1, 0))
         return nn.functional.dropout(torch.relu(self.taps(torch.cat([before, x], dim=-1))), self.share, self.training)
 
@@ -45,7 +46,8 @@ class PlainConvolution(CausalConvolution):
 class PlainOverTime(PredictionOverTime):
     """The map over sessions as a product of the weight with each sample."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        x = x * present.unsqueeze(-1).to(x.dtype)
         weight, bias = self.over_sessions.weight, self.over_sessions.bias
         return torch.matmul(weight, x.flatten(2)).unflatten(-1, x.shape[2:]) + bias[:, None, None]
 
@@ -57,8 +59,8 @@ def plain_norm(x: Tensor, y: Tensor) -> Tensor:
 class PlainTemporal(TemporalAttention):
     """Four maps, step by step."""
 
-    def forward(self, x: Tensor, maps: Projections, mask: Masks) -> Tensor:
-        x = x.transpose(1, 2).contiguous()
+    def forward(self, x: Tensor, calendar: Tensor, maps: Projections, mask: Masks) -> Tensor:
+        x = (x + calendar).transpose(1, 2).contiguous()
         q, k, v = (split_heads(part(x), self.heads) for part in (self.query, self.key, self.value))
         weights = (torch.matmul(q, k.transpose(-1, -2)) / q.shape[-1] ** 0.5 + mask.over_sessions).softmax(-1)
         z = plain_norm(x, self.out(merge_heads(torch.matmul(weights, v))))
@@ -71,7 +73,7 @@ class PlainAttention(SpatialAttention):
     expanded = False
 
     def forward(self, x: Tensor, graph: Tensor, maps: Projections, mask: Masks) -> Tensor:
-        x = x + graph
+        before, x = x, x + graph
         q, k, v = (split_heads(part(x), self.heads) for part in (self.query, self.key, self.value))
         score = torch.matmul(q, k.transpose(-1, -2)) / q.shape[-1] ** 0.5 + mask.over_stocks.unsqueeze(2)
         weights = score.softmax(-1)
@@ -84,7 +86,7 @@ class PlainAttention(SpatialAttention):
             taken = torch.gather(every, -2, index).squeeze(-2)
         else:
             taken = torch.gather(attended, -2, most.unsqueeze(-1).expand_as(attended))
-        return self.mlp(plain_norm(x, self.out(merge_heads(taken))))
+        return before + self.mlp(plain_norm(x, self.out(merge_heads(taken))))
 
 
 class ExpandedAttention(PlainAttention):

@@ -23,12 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from niftyformer_assets.model import gpu
-from niftyformer_assets.model.layers import Linear, linear, mlp, residual_norm
+from niftyformer_assets.model.layers import NORM_EPSILON, Linear, linear, mlp, residual_norm, weights_of
 
 # What is added to a masked score: finite, so that a row in which everything is masked has no NaN.
 MASKED = -1e30
-# Powers of 2 that a tensor core takes and whose tiles fit into registers.
-KERNEL_WIDTHS = (16, 32, 64, 128)
 # How many scores a processor works on at a time: 2 MiB of them.
 SCORES_AT_HAND = 1 << 19
 
@@ -132,23 +130,26 @@ def projections(blocks: Sequence[Attention], dtype: torch.dtype) -> list[Project
 class TemporalAttention(Attention):
     """Causal self-attention over the sessions of each stock, with a residual MLP.
 
-    a = softmax(QKᵀ/√d + mask) V;  z = LN(out(a) + x);  LN(z + MLP(z)).
+    x' = x + calendar;  a = softmax(QKᵀ/√d + mask) V;  z = LN(out(a) + x');  LN(z + MLP(z)).
     """
 
-    def forward(self, x: Tensor, maps: Projections, mask: Masks) -> Tensor:
-        """[B, T, N, D] -> [B, T, N, D]"""
+    def forward(self, x: Tensor, calendar: Tensor, maps: Projections, mask: Masks) -> Tensor:
+        """
+        Args:
+            x: [B, T, N, D].
+            calendar: [B, T, 1, D].
+
+        Returns:
+            [B, T, N, D]
+        """
         if kernels := gpu_kernels(x, self.heads):
-            query = linear(x, maps.query_weight, maps.query_bias)
-            return self._behind(x, kernels.attend_over_sessions(query, x, mask.present), maps)
+            return kernels.attention_block(x, calendar, mask.present, False, maps, weights_of(self.mlp), NORM_EPSILON)
         # Sessions next to the width: the attention is then a plain batched product.
-        x = x.transpose(1, 2).contiguous()
+        x = (x + calendar).transpose(1, 2).contiguous()
         query = split_heads(linear(x, maps.query_weight, maps.query_bias), self.heads)
         attended = merge_heads(attend(scores(query, x, mask.over_sessions), x))
-        return self._behind(x, attended, maps).transpose(1, 2).contiguous()
-
-    def _behind(self, x: Tensor, attended: Tensor, maps: Projections) -> Tensor:
         z = residual_norm(x, linear(attended, maps.out_weight, maps.out_bias))
-        return residual_norm(z, self.mlp(z))
+        return residual_norm(z, self.mlp(z)).transpose(1, 2).contiguous()
 
 
 class SpatialAttention(Attention):
@@ -156,7 +157,7 @@ class SpatialAttention(Attention):
 
     x' = x + graph embedding;  A = softmax(QKᵀ/√d);  O = AV;  each stock j takes the row of O of
     the stock that attends to it most, argmax over i of A[i, j], without a gradient through the
-    argmax;  y = LN(out(taken) + x');  Linear-ReLU-Linear of y, without a residual.
+    argmax;  y = LN(out(taken) + x');  x + Linear-ReLU-Linear of y.
     """
 
     def forward(self, x: Tensor, graph: Tensor, maps: Projections, mask: Masks) -> Tensor:
@@ -168,23 +169,27 @@ class SpatialAttention(Attention):
         Returns:
             [B, T, N, D]
         """
-        x = x + graph
-        query = linear(x, maps.query_weight, maps.query_bias)
         if kernels := gpu_kernels(x, self.heads):
-            taken = kernels.attend_over_stocks(query, x, mask.present)
-        else:
-            taken = merge_heads(attend_most(split_heads(query, self.heads), x, mask.over_stocks))
-        return self.mlp(residual_norm(x, linear(taken, maps.out_weight, maps.out_bias)))
+            return kernels.attention_block(x, graph, mask.present, True, maps, weights_of(self.mlp), NORM_EPSILON)
+        state = x + graph
+        query = split_heads(linear(state, maps.query_weight, maps.query_bias), self.heads)
+        taken = merge_heads(attend_most(query, state, mask.over_stocks))
+        return x + self.mlp(residual_norm(state, linear(taken, maps.out_weight, maps.out_bias)))
 
 
-def gpu_kernels(x: Tensor, heads: int) -> ModuleType | None:
-    """`attention_kernels` where they can be used for states [..., D]: on a GPU, in bfloat16, with one head."""
+def suit_kernels(x: Tensor, heads: int = 1) -> bool:
+    """Whether the kernels can be used for states [..., D]: on a GPU, in bfloat16, with one head."""
     narrow = x.is_cuda and x.dtype == torch.bfloat16
-    if not (gpu.kernels_work and narrow and heads == 1 and x.shape[-1] in KERNEL_WIDTHS):
-        return None
-    from niftyformer_assets.model import attention_kernels
+    return narrow and heads == 1 and x.shape[-1] in gpu.widths_that_work
 
-    return attention_kernels
+
+def gpu_kernels(x: Tensor, heads: int = 1) -> ModuleType | None:
+    """`block_kernels` where they can be used for states [..., D]."""
+    if not suit_kernels(x, heads):
+        return None
+    from niftyformer_assets.model import block_kernels
+
+    return block_kernels
 
 
 def scores(query: Tensor, x: Tensor, mask: Tensor) -> Tensor:

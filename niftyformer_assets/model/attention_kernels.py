@@ -9,7 +9,7 @@ groups that attend by themselves, stocks or sessions.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import torch
 import triton
@@ -248,62 +248,69 @@ def _launch(x: Tensor, present: Tensor, over_stocks: bool) -> tuple[tuple[int, i
     return (
         grid,
         (groups, length, *strides),
-        {"D": width, "TILE": tile, "num_warps": 4 if tile == 64 else 2, "num_stages": 1},
+        {"D": width, "TILE": tile, "num_warps": 4 if tile == 64 else 2, "num_stages": 2},
     )
 
 
-class _Attend(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, x: Tensor, present: Tensor, over_stocks: bool) -> Tensor:
-        query, x = query.contiguous(), x.contiguous()
-        present = present.to(torch.uint8)
-        grid, sizes, options = _launch(x, present, over_stocks)
-        out = torch.empty_like(x)
-        lse = torch.empty(grid[0], sizes[1], dtype=torch.float32, device=x.device)
-        attend_kernel[grid](query, x, present, out, lse, *sizes, CAUSAL=not over_stocks, **options)
-        taken, chosen = out, lse
-        if over_stocks:
-            taken, chosen = torch.empty_like(x), torch.empty_like(lse, dtype=torch.int32)
-            take_kernel[grid](query, x, present, out, lse, taken, chosen, *sizes, **options)
-        ctx.save_for_backward(query, x, present, out, lse, chosen)
-        ctx.over_stocks = over_stocks
-        return taken
+class Attention(NamedTuple):
+    """What an attention found, and what its gradient needs.
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        query, x, present, out, lse, chosen = ctx.saved_tensors
-        gradient = gradients[0].contiguous()
-        grid, sizes, options = _launch(x, present, ctx.over_stocks)
-        spread = torch.empty_like(x) if ctx.over_stocks else gradient
-        delta, query_gradient, state_gradient = torch.empty_like(lse), torch.empty_like(x), torch.empty_like(x)
-        causal = not ctx.over_stocks
-        query_gradient_kernel[grid](
-            query,
-            x,
-            present,
-            out,
-            gradient,
-            lse,
-            chosen,
-            spread,
-            delta,
-            query_gradient,
-            *sizes,
-            CAUSAL=causal,
-            TAKEN=ctx.over_stocks,
-            **options,
-        )
-        state_gradient_kernel[grid](
-            query, x, present, spread, lse, delta, state_gradient, *sizes, CAUSAL=causal, **options
-        )
-        return query_gradient, state_gradient, None, None
+    present: uint8 [B, T, N].
+    out: [B, T, N, D], each row's average of the states.
+    taken: [B, T, N, D], over stocks the row of `out` that each takes; over sessions `out` itself.
+    lse: float32 [B·G, L], the logarithm of each row's sum of weights.
+    chosen: int32 [B·G, L], over stocks whose row each took.
+    """
+
+    present: Tensor
+    out: Tensor
+    taken: Tensor
+    lse: Tensor
+    chosen: Tensor
 
 
-def attend_over_sessions(query: Tensor, x: Tensor, present: Tensor) -> Tensor:
-    """Each stock's states averaged over the sessions present up to each, [B, T, N, D]."""
-    return _Attend.apply(query, x, present, False)
+def attend(query: Tensor, x: Tensor, present: Tensor, over_stocks: bool) -> Attention:
+    """States [B, T, N, D] averaged over the sessions present up to each; or over the stocks present in each session,
+    of these averages each stock that of the one that attends to it most.
+
+    Args:
+        query, x: [B, T, N, D], contiguous.
+        present: bool [B, T, N].
+    """
+    present = present.to(torch.uint8)
+    grid, sizes, options = _launch(x, present, over_stocks)
+    out = torch.empty_like(x)
+    lse = torch.empty(grid[0], sizes[1], dtype=torch.float32, device=x.device)
+    attend_kernel[grid](query, x, present, out, lse, *sizes, CAUSAL=not over_stocks, **options)
+    if not over_stocks:
+        return Attention(present, out, out, lse, lse)
+    taken, chosen = torch.empty_like(x), torch.empty_like(lse, dtype=torch.int32)
+    take_kernel[grid](query, x, present, out, lse, taken, chosen, *sizes, **options)
+    return Attention(present, out, taken, lse, chosen)
 
 
-def attend_over_stocks(query: Tensor, x: Tensor, present: Tensor) -> Tensor:
-    """Each session's states averaged over its stocks, of these each stock that of the one that attends to it most."""
-    return _Attend.apply(query, x, present, True)
+def gradients(gradient: Tensor, query: Tensor, x: Tensor, found: Attention, over_stocks: bool) -> tuple[Tensor, Tensor]:
+    """The gradients at the queries and the states, of that at what was `taken`, all [B, T, N, D], contiguous."""
+    grid, sizes, options = _launch(x, found.present, over_stocks)
+    spread = torch.empty_like(x) if over_stocks else gradient
+    delta, query_gradient, state_gradient = torch.empty_like(found.lse), torch.empty_like(x), torch.empty_like(x)
+    query_gradient_kernel[grid](
+        query,
+        x,
+        found.present,
+        found.out,
+        gradient,
+        found.lse,
+        found.chosen,
+        spread,
+        delta,
+        query_gradient,
+        *sizes,
+        CAUSAL=not over_stocks,
+        TAKEN=over_stocks,
+        **options,
+    )
+    state_gradient_kernel[grid](
+        query, x, found.present, spread, found.lse, delta, state_gradient, *sizes, CAUSAL=not over_stocks, **options
+    )
+    return query_gradient, state_gradient

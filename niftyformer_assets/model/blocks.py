@@ -6,6 +6,7 @@ Shapes: B batch, T1 input sessions, T2 output sessions, N stocks, F factors, D w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,22 @@ from niftyformer_assets.model.attention import (
     Projections,
     SpatialAttention,
     TemporalAttention,
+    causal,
+    gpu_kernels,
     merge_heads,
     split_heads,
+    suit_kernels,
 )
 from niftyformer_assets.model.calendar_features import SESSIONS_OF_MONTH, WEEKDAYS
-from niftyformer_assets.model.layers import Linear, causal_convolution, mlp, over_time, residual_norm
+from niftyformer_assets.model.layers import (
+    NORM_EPSILON,
+    Linear,
+    causal_convolution,
+    mlp,
+    over_time,
+    residual_norm,
+    weights_of,
+)
 
 
 class BandEmbedding(nn.Module):
@@ -71,13 +83,15 @@ class CausalConvolution(nn.Module):
         self.taps = Linear(2 * width, width)
         self.share = dropout
 
-    def forward(self, x: Tensor, dropped: Tensor | None) -> Tensor:
-        """[B, T1, N, D] -> [B, T1, N, D]; before the first session lies zero.
+    def forward(self, x: Tensor, mask: Masks, dropped: Tensor | None) -> Tensor:
+        """[B, T1, N, D] -> [B, T1, N, D]; before the first session, and where a stock is absent, lies zero.
 
         Args:
             dropped: bool [B, T1, N, D], what dropout sets to 0; None is nothing.
         """
-        return causal_convolution(x, self.taps.weight, self.taps.bias, dropped, self.share)
+        if kernels := gpu_kernels(x):
+            return kernels.causal_convolution(x, mask.present, self.taps.weight, self.taps.bias, dropped, self.share)
+        return causal_convolution(x * mask.there, self.taps.weight, self.taps.bias, dropped, self.share)
 
 
 class DualEncoder(nn.Module):
@@ -116,11 +130,9 @@ class DualEncoder(nn.Module):
         Returns:
             low, high: [B, T1, N, D]
         """
-        low = self.temporal(low + calendar, maps[0], mask)
-        high = self.convolution(high * mask.there, dropped)
-        low = low + self.spatial_low(low, graph, maps[1], mask)
-        high = high + self.spatial_high(high, graph, maps[2], mask)
-        return low, high
+        low = self.temporal(low, calendar, maps[0], mask)
+        high = self.convolution(high, mask, dropped)
+        return self.spatial_low(low, graph, maps[1], mask), self.spatial_high(high, graph, maps[2], mask)
 
 
 class PredictionOverTime(nn.Module):
@@ -130,9 +142,9 @@ class PredictionOverTime(nn.Module):
         super().__init__()
         self.over_sessions = nn.Linear(input_sessions, output_sessions)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T1, N, D] -> [B, T2, N, D]"""
-        return over_time(x, self.over_sessions.weight) + self.over_sessions.bias[:, None, None]
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """[B, T1, N, D] -> [B, T2, N, D]; what is not `present`, bool [B, T1, N], counts as 0."""
+        return over_time(x, present, self.over_sessions.weight) + self.over_sessions.bias[:, None, None]
 
 
 class AdaptiveFusion(nn.Module):
@@ -150,17 +162,33 @@ class AdaptiveFusion(nn.Module):
         self.out = Linear(width, width)
         self.mlp = mlp(width, width, width)
 
-    def forward(self, low: Tensor, high: Tensor, mask: Tensor) -> Tensor:
-        """
-        Args:
-            low, high: [B, N, T2, D].
-            mask: [T2, T2], `causal`.
-
-        Returns:
-            [B, N, T2, D]
-        """
+    def forward(self, low: Tensor, high: Tensor) -> Tensor:
+        """[B, T2, N, D], [B, T2, N, D] -> [B, T2, N, D]"""
+        if (kernels := head_kernels(low, self.heads)) and low.shape[1] <= kernels.MOST_SESSIONS:
+            maps = [part for layer in (self.query, self.key, self.value) for part in (layer.weight, layer.bias)]
+            out = self.out.weight, self.out.bias
+            return kernels.fusion(low, high, maps, out, weights_of(self.mlp), NORM_EPSILON)
+        low, high = low.transpose(1, 2), high.transpose(1, 2)
         query = split_heads(self.query(low), self.heads)
         key, value = (split_heads(part(high), self.heads) for part in (self.key, self.value))
-        score = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2)) + mask
+        score = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
+        score = score + causal(score.shape[-1], score.dtype, score.device)
         z = residual_norm(low, self.out(merge_heads(torch.matmul(score.softmax(-1), value))))
-        return residual_norm(z, self.mlp(z))
+        return residual_norm(z, self.mlp(z)).transpose(1, 2)
+
+
+def head(x: Tensor, layers: nn.Sequential) -> Tensor:
+    """What an MLP says of states [..., D], in the precision of its weights."""
+    if kernels := head_kernels(x):
+        return kernels.head(x, weights_of(layers))
+    found: Tensor = layers(x.to(weights_of(layers)[0].dtype))
+    return found
+
+
+def head_kernels(x: Tensor, heads: int = 1) -> ModuleType | None:
+    """`head_kernels` where they can be used for states [..., D]."""
+    if not suit_kernels(x, heads):
+        return None
+    from niftyformer_assets.model import head_kernels
+
+    return head_kernels

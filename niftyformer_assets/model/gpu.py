@@ -4,21 +4,53 @@ from __future__ import annotations
 
 import torch
 
-# Asked for inside what is captured and compiled, so it is found out before, by `try_kernels`.
+# Powers of 2 that a tensor core takes and whose tiles fit into registers.
+KERNEL_WIDTHS = (16, 32, 64, 128)
+# Whether the layers' kernels work, and for which widths those of whole blocks do. Asked for inside what is
+# captured and compiled, so it is found out before, by `try_kernels`.
 kernels_work = False
+widths_that_work: tuple[int, ...] = ()
 
 
-def try_kernels() -> str:
-    """Build and run a kernel; why that fails, or nothing. Triton needs a C compiler, and is there on Linux only."""
-    global kernels_work
-    if not kernels_work:
-        try:
-            from niftyformer_assets.model import attention_kernels, layer_kernels  # noqa: F401
+def try_kernels(width: int) -> str:
+    """Build and run the kernels for states of a width; why that fails, or nothing.
 
-            two = torch.ones(2, 16, device="cuda")
-            layer_kernels.residual_norm(two, two, 1e-5)
-            torch.cuda.synchronize()
-        except Exception as error:  # whatever it is, the plain operations do without
-            return next(iter(str(error).splitlines()), type(error).__name__)
+    Triton needs a C compiler and is there on Linux only; a smaller GPU may have too little memory beside its
+    processors for whole blocks.
+    """
+    global kernels_work, widths_that_work
+    if kernels_work and (width in widths_that_work or width not in KERNEL_WIDTHS):
+        return ""
+    try:
+        _run_layers(width)
         kernels_work = True
+        if width in KERNEL_WIDTHS:
+            _run_blocks(width)
+            widths_that_work += (width,)
+    except Exception as error:  # whatever it is, the plain operations do without
+        return next(iter(str(error).splitlines()), type(error).__name__)
     return ""
+
+
+def _run_layers(width: int) -> None:
+    from niftyformer_assets.model import layer_kernels
+
+    two = torch.ones(2, width, device="cuda")
+    layer_kernels.residual_norm(two, two, 1e-5)
+    torch.cuda.synchronize()
+
+
+def _run_blocks(width: int) -> None:
+    from niftyformer_assets.model import block_kernels, head_kernels
+
+    with torch.enable_grad():
+        x = torch.ones(1, 2, 64, width, dtype=torch.bfloat16, device="cuda", requires_grad=True)
+        present, square, row = x[..., 0] > 0, x.new_ones(width, width), x.new_ones(width)
+        maps = (square, row, square, row)
+        for over_stocks, addend in ((True, x[0, 0]), (False, x[:, :, :1])):
+            x = block_kernels.attention_block(x, addend, present, over_stocks, maps, maps, 1e-5)
+        x = block_kernels.causal_convolution(x, present, square.repeat(1, 2), row, x.detach() > 2, 0.5)
+        x = head_kernels.fusion(x, x, (*maps, square, row), (square, row), maps, 1e-5)
+        wide, narrow = square.float(), row.float()
+        head_kernels.head(x, (wide, narrow, wide[:1], narrow[:1])).sum().backward()
+    torch.cuda.synchronize()

@@ -33,7 +33,7 @@ class Inference:
         self.value = torch.zeros(batches, batch_size, horizons, sizes.stocks, device=here)
         self.p_up = torch.zeros_like(self.value)
         if device.kind == "cuda":
-            try_kernels()
+            try_kernels(weights.network.graph.shape[1])
         self._run = self._batch
 
     def capture(self) -> None:

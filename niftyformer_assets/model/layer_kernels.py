@@ -14,7 +14,7 @@ from torch import Tensor
 
 NORM_ROWS = 16
 SUM_ROWS = 128
-TIME_COLUMNS = 256
+TIME_STOCKS = 4
 
 
 @triton.jit
@@ -26,15 +26,29 @@ def _place(count, D, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # type: ignore
 
 
 @triton.jit
+def normalised(total, inside, D, epsilon):  # type: ignore[no-untyped-def]
+    """Rows of D values in float32 with mean 0 and variance 1, and 1 / standard deviation of each before."""
+    centred = tl.where(inside, total - (tl.sum(total, 1) / D)[:, None], 0.0)
+    one_over = 1 / tl.sqrt(tl.sum(centred * centred, 1) / D + epsilon)
+    return centred * one_over[:, None], one_over
+
+
+@triton.jit
+def norm_change(dy, y, one_over, D):  # type: ignore[no-untyped-def]
+    """The gradient dy at the normalised rows y, at what was normalised; all float32."""
+    along = tl.sum(dy * y, 1) / D
+    return (dy - (tl.sum(dy, 1) / D)[:, None] - y * along[:, None]) * one_over[:, None]
+
+
+@triton.jit
 def residual_norm_kernel(  # type: ignore[no-untyped-def]
     x, y, out, scale, count, D, epsilon, ROWS: tl.constexpr, COLUMNS: tl.constexpr
 ):
     place, inside = _place(count, D, ROWS, COLUMNS)
     total = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
     total += tl.load(y + place, mask=inside, other=0.0).to(tl.float32)
-    centred = tl.where(inside, total - (tl.sum(total, 1) / D)[:, None], 0.0)
-    one_over = 1 / tl.sqrt(tl.sum(centred * centred, 1) / D + epsilon)
-    tl.store(out + place, (centred * one_over[:, None]).to(out.dtype.element_ty), mask=inside)
+    found, one_over = normalised(total, inside, D, epsilon)
+    tl.store(out + place, found.to(out.dtype.element_ty), mask=inside)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     tl.store(scale + rows, one_over, mask=rows < count)
 
@@ -48,9 +62,7 @@ def norm_gradient_kernel(  # type: ignore[no-untyped-def]
     y = tl.load(out + place, mask=inside, other=0.0).to(tl.float32)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     one_over = tl.load(scale + rows, mask=rows < count, other=0.0)
-    along = tl.sum(dy * y, 1) / D
-    change = (dy - (tl.sum(dy, 1) / D)[:, None] - y * along[:, None]) * one_over[:, None]
-    tl.store(result + place, change.to(result.dtype.element_ty), mask=inside)
+    tl.store(result + place, norm_change(dy, y, one_over, D).to(result.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -67,8 +79,11 @@ def through_relu_kernel(  # type: ignore[no-untyped-def]
     tl.store(sums + tl.program_id(0) * D + columns, tl.sum(dy.to(tl.float32), 0), mask=columns < D)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def sum_kernel(sums, total, count, D, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Of each of several arrays [count, D] that lie behind one another the sum of its rows."""
+    sums += tl.program_id(1) * count * D
+    total += tl.program_id(1) * D
     columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     found = tl.zeros([ROWS, COLUMNS], tl.float32)
     for start in range(0, count, ROWS):
@@ -78,37 +93,75 @@ def sum_kernel(sums, total, count, D, ROWS: tl.constexpr, COLUMNS: tl.constexpr)
     tl.store(total + columns, tl.sum(found, 0).to(total.dtype.element_ty), mask=columns < D)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N", "T2"])
 def over_time_kernel(  # type: ignore[no-untyped-def]
-    x, weight, out, T1, T2, C, SESSIONS: tl.constexpr, COLUMNS: tl.constexpr
+    x,
+    present,
+    weight,
+    out,
+    N,
+    D,
+    T2,
+    T1: tl.constexpr,
+    HORIZONS: tl.constexpr,
+    STOCKS: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ):
-    batch, sessions = tl.program_id(0), tl.arange(0, SESSIONS)
-    columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
-    inside = (sessions[:, None] < T1) & (columns[None, :] < C)
-    given = tl.load(x + (batch * T1 + sessions[:, None]) * C + columns[None, :], mask=inside, other=0.0).to(tl.float32)
-    for later in range(T2):
-        share = tl.load(weight + later * T1 + sessions, mask=sessions < T1, other=0.0).to(tl.float32)
-        total = tl.sum(share[:, None] * given, 0)
-        tl.store(out + (batch * T2 + later) * C + columns, total.to(out.dtype.element_ty), mask=columns < C)
+    batch, later, columns = tl.program_id(0), tl.arange(0, HORIZONS), tl.arange(0, COLUMNS)
+    for number in tl.static_range(STOCKS):
+        stock = tl.program_id(1) * STOCKS + number
+        inside = (columns < D) & (stock < N)
+        total = tl.zeros([HORIZONS, COLUMNS], tl.float32)
+        for session in tl.static_range(T1):
+            row = (batch * T1 + session) * N + stock
+            there = tl.load(present + row, mask=stock < N, other=0) != 0
+            given = tl.load(x + row * D + columns, mask=inside & there, other=0.0).to(tl.float32)
+            share = tl.load(weight + later * T1 + session, mask=later < T2, other=0.0).to(tl.float32)
+            total += share[:, None] * given[None, :]
+        place = out + ((batch * T2 + later[:, None]) * N + stock) * D + columns[None, :]
+        tl.store(place, total.to(out.dtype.element_ty), mask=(later[:, None] < T2) & inside[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N", "T2"])
 def over_time_gradient_kernel(  # type: ignore[no-untyped-def]
-    gradient, x, weight, of_x, sums, T1, T2, C, SESSIONS: tl.constexpr, COLUMNS: tl.constexpr
+    gradient,
+    x,
+    present,
+    weight,
+    of_x,
+    sums,
+    N,
+    D,
+    T2,
+    T1: tl.constexpr,
+    HORIZONS: tl.constexpr,
+    SESSIONS: tl.constexpr,
+    STOCKS: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ):
-    batch, sessions = tl.program_id(0), tl.arange(0, SESSIONS)
-    columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
-    inside = (sessions[:, None] < T1) & (columns[None, :] < C)
-    place = (batch * T1 + sessions[:, None]) * C + columns[None, :]
-    given = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
-    total = tl.zeros([SESSIONS, COLUMNS], tl.float32)
+    batch, sessions, columns = tl.program_id(0), tl.arange(0, SESSIONS), tl.arange(0, COLUMNS)
+    later = tl.arange(0, HORIZONS)
+    of_weight = tl.zeros([HORIZONS, SESSIONS], tl.float32)
+    for number in tl.static_range(STOCKS):
+        stock = tl.program_id(1) * STOCKS + number
+        rows = (batch * T1 + sessions) * N + stock
+        there = tl.load(present + rows, mask=(sessions < T1) & (stock < N), other=0) != 0
+        inside = there[:, None] & (columns[None, :] < D)
+        place = rows[:, None] * D + columns[None, :]
+        given = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
+        total = tl.zeros([SESSIONS, COLUMNS], tl.float32)
+        for horizon in tl.static_range(HORIZONS):
+            known = (horizon < T2) & (stock < N)
+            share = tl.load(weight + horizon * T1 + sessions, mask=(sessions < T1) & known, other=0.0).to(tl.float32)
+            row = gradient + ((batch * T2 + horizon) * N + stock) * D
+            dy = tl.load(row + columns, mask=(columns < D) & known, other=0.0).to(tl.float32)
+            total += share[:, None] * dy[None, :]
+            of_weight += tl.where(later[:, None] == horizon, tl.sum(given * dy[None, :], 1)[None, :], 0.0)
+        written = (sessions[:, None] < T1) & (columns[None, :] < D) & (stock < N)
+        tl.store(of_x + place, tl.where(there[:, None], total, 0.0).to(of_x.dtype.element_ty), mask=written)
     part = (batch * tl.num_programs(1) + tl.program_id(1)) * T2
-    for later in range(T2):
-        share = tl.load(weight + later * T1 + sessions, mask=sessions < T1, other=0.0).to(tl.float32)
-        dy = tl.load(gradient + (batch * T2 + later) * C + columns, mask=columns < C, other=0.0).to(tl.float32)
-        total += share[:, None] * dy[None, :]
-        tl.store(sums + (part + later) * T1 + sessions, tl.sum(given * dy[None, :], 1), mask=sessions < T1)
-    tl.store(of_x + place, total.to(of_x.dtype.element_ty), mask=inside)
+    place = sums + (part + later[:, None]) * T1 + sessions[None, :]
+    tl.store(place, of_weight, mask=(later[:, None] < T2) & (sessions[None, :] < T1))
 
 
 def residual_norm(x: Tensor, y: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
@@ -145,31 +198,39 @@ def through_relu(rows: Tensor, activated: Tensor | None) -> tuple[Tensor, Tensor
     return result, total
 
 
-def over_time(x: Tensor, weight: Tensor) -> Tensor:
-    """weight x: [T2, T1] and [B, T1, C] -> [B, T2, C]."""
-    x, weight, (batch, length, count) = x.contiguous(), weight.contiguous(), x.shape
-    out = torch.empty(batch, len(weight), count, dtype=x.dtype, device=x.device)
-    grid, sessions = (batch, triton.cdiv(count, TIME_COLUMNS)), triton.next_power_of_2(length)
-    over_time_kernel[grid](x, weight, out, length, len(weight), count, SESSIONS=sessions, COLUMNS=TIME_COLUMNS)
+def over_time(x: Tensor, present: Tensor, weight: Tensor) -> Tensor:
+    """[T2, T1] applied to the sessions of [B, T1, N, D], what is not `present` (uint8 [B, T1, N]) being 0."""
+    x, weight, (batch, length, stocks, width) = x.contiguous(), weight.contiguous(), x.shape
+    out = torch.empty(batch, len(weight), stocks, width, dtype=x.dtype, device=x.device)
+    over_time_kernel[batch, triton.cdiv(stocks, TIME_STOCKS)](
+        x, present, weight, out, stocks, width, len(weight), T1=length, **_over_time_sizes(len(weight), width)
+    )
     return out
 
 
-def over_time_gradients(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the gradient [B, T2, C] at `over_time`: that at x [B, T1, C] and at weight [T2, T1]."""
+def over_time_gradients(gradient: Tensor, x: Tensor, present: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the gradient [B, T2, N, D] at `over_time`: that at x [B, T1, N, D] and at weight [T2, T1]."""
     gradient, x, weight = gradient.contiguous(), x.contiguous(), weight.contiguous()
-    batch, length, count = x.shape
-    of_x, grid = torch.empty_like(x), (batch, triton.cdiv(count, TIME_COLUMNS))
+    batch, length, stocks, width = x.shape
+    of_x, grid = torch.empty_like(x), (batch, triton.cdiv(stocks, TIME_STOCKS))
     sums = torch.empty(grid[0] * grid[1], *weight.shape, dtype=torch.float32, device=x.device)
     over_time_gradient_kernel[grid](
         gradient,
         x,
+        present,
         weight,
         of_x,
         sums,
-        length,
+        stocks,
+        width,
         len(weight),
-        count,
+        T1=length,
         SESSIONS=triton.next_power_of_2(length),
-        COLUMNS=TIME_COLUMNS,
+        **_over_time_sizes(len(weight), width),
     )
     return of_x, sums.sum(0).to(weight.dtype)
+
+
+def _over_time_sizes(horizons: int, width: int) -> dict[str, int]:
+    powers = {"HORIZONS": triton.next_power_of_2(horizons), "COLUMNS": triton.next_power_of_2(width)}
+    return {**powers, "STOCKS": TIME_STOCKS}

@@ -2,8 +2,8 @@
 
 What is written out here is what torch would do by itself with more passes over the states: a bias
 is added where the product is written, a ReLU taken in place, a normalised state is kept instead of what
-was normalised. On a GPU the passes are single kernels (`layer_kernels`). Where torch.compile comes,
-it gets the plain form of most, and finds by itself what to join.
+was normalised. On a GPU the passes are single kernels (`layer_kernels`), where whole blocks are not
+(`block_kernels`). Where torch.compile comes, it gets the plain form of most, and finds what to join.
 
 Shapes: B batch, T sessions, N stocks, M rows, D width.
 """
@@ -46,6 +46,14 @@ def mlp(width_in: int, width: int, width_out: int) -> nn.Sequential:
     """Linear-ReLU-Linear."""
     # The empty place is the ReLU's in the published numbering.
     return nn.Sequential(Linear(width_in, width, relu=True), nn.Identity(), Linear(width, width_out))
+
+
+def weights_of(layers: nn.Sequential) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weight and bias of the first map of an `mlp`, and of its second."""
+    first, _, second = layers
+    assert isinstance(first, nn.Linear)
+    assert isinstance(second, nn.Linear)
+    return first.weight, first.bias, second.weight, second.bias
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
@@ -176,27 +184,35 @@ class _CausalConvolution(torch.autograd.Function):
         return of_x, of_weight, of_bias, None, None
 
 
-def over_time(x: Tensor, weight: Tensor) -> Tensor:
-    """A linear map over sessions: [B, T1, N, D] and [T2, T1] -> [B, T2, N, D]."""
+def over_time(x: Tensor, present: Tensor, weight: Tensor) -> Tensor:
+    """A linear map over sessions: [B, T1, N, D] and [T2, T1] -> [B, T2, N, D]; what is not `present` counts as 0.
+
+    Args:
+        present: bool [B, T1, N].
+    """
     # Not left to the compiler either: so thin a product suits no kernel for products.
-    found: Tensor = _OverTime.apply(x.flatten(2), weight)
-    return found.unflatten(-1, x.shape[2:])
+    found: Tensor = _OverTime.apply(x, present, weight)
+    return found
 
 
 class _OverTime(torch.autograd.Function):
-    """x [B, T1, N·D], weight [T2, T1]"""
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, present: Tensor, weight: Tensor) -> Tensor:
+        if kernels := gpu_kernels(x):
+            present = present.to(torch.uint8)
+            ctx.save_for_backward(x, present, weight)
+            return kernels.over_time(x, present, weight)
+        there = present.unsqueeze(-1).to(x.dtype)
+        x = x * there
+        ctx.save_for_backward(x, there, weight)
+        return torch.matmul(weight, x.flatten(2)).unflatten(-1, x.shape[2:])
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor]:
+        x, present, weight = ctx.saved_tensors
         if kernels := gpu_kernels(x):
-            return kernels.over_time(x, weight)
-        return torch.matmul(weight, x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        x, weight = ctx.saved_tensors
-        if kernels := gpu_kernels(x):
-            return kernels.over_time_gradients(gradients[0], x, weight)
-        of_x = torch.matmul(weight.t(), gradients[0])
-        return of_x, torch.matmul(gradients[0], x.transpose(1, 2)).sum(0)
+            of_x, of_weight = kernels.over_time_gradients(gradients[0], x, present, weight)
+            return of_x, None, of_weight
+        gradient = gradients[0].flatten(2)
+        of_x = torch.matmul(weight.t(), gradient).view_as(x).mul_(present)
+        return of_x, None, torch.matmul(gradient, x.flatten(2).transpose(1, 2)).sum(0)

@@ -79,7 +79,7 @@ class TrainingStep:
             "exp_avg": torch.zeros_like(flat),
             "exp_avg_sq": torch.zeros_like(flat),
         }
-        without = try_kernels() if device.kind == "cuda" else ""
+        without = try_kernels(network.width) if device.kind == "cuda" else ""
         self.way, self._run, self.notes = self._prepared(way)
         if without:
             self.notes.append(f"The kernels for this GPU could not be built, so a step takes longer: {without}")
@@ -209,5 +209,7 @@ class Steps:
         if self._last is None or not self._last.fits(dataset, device, way):
             self._last = None
             gc.collect()  # a step refers to itself; its memory is to be free before the next one takes some
+            if device.kind == "cuda":
+                torch.cuda.empty_cache()  # what a captured step used lies in a place of its own
             self._last = TrainingStep(dataset, device, way, self._multiple)
         return self._last

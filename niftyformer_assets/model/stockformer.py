@@ -13,13 +13,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from niftyformer_assets.model.attention import Attention, causal, masks, projections
+from niftyformer_assets.model.attention import Attention, masks, projections
 from niftyformer_assets.model.blocks import (
     AdaptiveFusion,
     BandEmbedding,
     CalendarEmbedding,
     DualEncoder,
     PredictionOverTime,
+    head,
 )
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.layers import mlp
@@ -116,12 +117,10 @@ class Stockformer(nn.Module):
         for number, layer in enumerate(self.encoder):
             mine = None if dropped is None else dropped[number]
             low, high = layer(low, high, past, graph, maps[3 * number : 3 * number + 3], mask, mine)
-        low = (self.predict_low(low * mask.there) + future).transpose(1, 2)  # [B, N, T2, D]
-        high = (self.predict_high(high * mask.there) + future).transpose(1, 2)
-        fused = self.fusion(low, high, causal(low.shape[2], width, low.device))
-        both = torch.stack([fused, low]).transpose(2, 3)  # [2, B, T2, N, D]: the heads are shared
-        both = both.to(next(self.classify.parameters()).dtype)
-        value, logits = self.regress(both).squeeze(-1), self.classify(both)
+        low = self.predict_low(low, mask.present) + future  # [B, T2, N, D]
+        high = self.predict_high(high, mask.present) + future
+        both = torch.stack([self.fusion(low, high), low])  # the heads are shared
+        value, logits = head(both, self.regress).squeeze(-1), head(both, self.classify)
         return Outputs(value[0], value[1], logits[0], logits[1])
 
 

@@ -26,7 +26,7 @@ def test_in_the_interpreter() -> None:
 
 
 @NO_GPU
-@pytest.mark.parametrize("name", ["check_attention", "check_layers"])
+@pytest.mark.parametrize("name", ["check_attention", "check_convolution", "check_fusion", "check_layers"])
 def test_on_a_gpu(name: str) -> None:
     from niftyformer_assets_tests.model import kernel_checks
 

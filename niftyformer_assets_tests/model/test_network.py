@@ -100,7 +100,8 @@ def test_each_head_attends_by_itself(kind: str, heads: int) -> None:
         mask = masks(torch.ones(1, length, 1, dtype=torch.bool), x.dtype)
     seen: list[Tensor] = []
     block.mlp.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].detach()))
-    block(x, torch.zeros(length, width).double(), maps, mask) if kind == "stocks" else block(x, maps, mask)
+    nothing = torch.zeros(length, width) if kind == "stocks" else torch.zeros(1, length, 1, width)
+    block(x, nothing.double(), maps, mask)
     x = x.flatten(0, 2)
     attended = by_hand(x.numpy(), block, heads, causal=kind == "sessions", copy=kind == "stocks")
     expected = torch.nn.functional.layer_norm(x + block.out(torch.from_numpy(attended)), (width,))
@@ -153,6 +154,7 @@ def test_the_layers_gradients_are_those_of_the_layers_written_plainly(dtype: tor
     x, y = torch.randn(2, 2, 4, 3, 6, dtype=dtype)
     weight, bias = torch.randn(6, 6, dtype=dtype), torch.randn(6, dtype=dtype)
     taps, dropped = torch.randn(6, 12, dtype=dtype), torch.rand(2, 4, 3, 6) < 0.3
+    present = torch.rand(2, 4, 3) < 0.8
 
     def convolution(x: Tensor, taps: Tensor, bias: Tensor) -> Tensor:
         both = torch.cat([torch.nn.functional.pad(x[:, :-1], (0, 0, 0, 0, 1, 0)), x], -1)
@@ -163,7 +165,11 @@ def test_the_layers_gradients_are_those_of_the_layers_written_plainly(dtype: tor
         (partial(linear, relu=True), lambda x, w, b: torch.relu(x @ w.t() + b), (x, weight, bias)),
         (residual_norm, lambda x, y: torch.nn.functional.layer_norm(x + y, (6,)), (x, y)),
         (partial(causal_convolution, dropped=dropped, share=0.3), convolution, (x, taps, bias)),
-        (over_time, lambda x, w: torch.einsum("btnd,st->bsnd", x, w), (x, weight[:3, :4])),
+        (
+            lambda x, w: over_time(x, present, w),
+            lambda x, w: torch.einsum("btnd,st->bsnd", x * present.unsqueeze(-1), w),
+            (x, weight[:3, :4]),
+        ),
     ):
         inputs = [array.clone().requires_grad_() for array in given]
         found, expected = ours(*inputs), theirs(*inputs)
@@ -213,7 +219,8 @@ def test_a_later_session_does_not_reach_the_attention_over_earlier_ones() -> Non
     maps, mask = projections([block], x.dtype)[0], masks(torch.ones(2, 6, 3, dtype=torch.bool), x.dtype)
     changed = x.clone()
     changed[:, 4] += 1
-    before, after = block(x, maps, mask), block(changed, maps, mask)
+    calendar = torch.randn(2, 6, 1, 8).double()
+    before, after = block(x, calendar, maps, mask), block(changed, calendar, maps, mask)
     assert torch.equal(before[:, :4], after[:, :4])
     assert not torch.allclose(before[:, 4:], after[:, 4:])
 
@@ -263,8 +270,8 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     draw(dropped, 0.3, 101)
     assert dropped.float().mean() == pytest.approx(0.3, abs=0.006)
     convolution = CausalConvolution(101, 0.3)
-    x = torch.randn(3, 5, 101, 101)
-    torch.testing.assert_close(convolution(x, dropped[0]), convolution(x, None) * ~dropped[0] / 0.7)
+    x, mask = torch.randn(3, 5, 101, 101), masks(torch.ones(3, 5, 101, dtype=torch.bool), torch.float32)
+    torch.testing.assert_close(convolution(x, mask, dropped[0]), convolution(x, mask, None) * ~dropped[0] / 0.7)
     draw(dropped, 0.0, 101)
     assert not dropped.any()
 
