@@ -22,29 +22,32 @@ def try_kernels(width: int) -> str:
     if kernels_work and (width in widths_that_work or width not in KERNEL_WIDTHS):
         return ""
     try:
-        _run_layers(width)
+        run_layers(width)
+        torch.cuda.synchronize()
         kernels_work = True
         if width in KERNEL_WIDTHS:
-            _run_blocks(width)
+            run_blocks(width)
+            torch.cuda.synchronize()
             widths_that_work += (width,)
     except Exception as error:  # whatever it is, the plain operations do without
         return next(iter(str(error).splitlines()), type(error).__name__)
     return ""
 
 
-def _run_layers(width: int) -> None:
+def run_layers(width: int, device: str = "cuda") -> None:
+    """Run a kernel of the layers."""
     from niftyformer_assets.model import layer_kernels
 
-    two = torch.ones(2, width, device="cuda")
+    two = torch.ones(2, width, device=device)
     layer_kernels.residual_norm(two, two, 1e-5)
-    torch.cuda.synchronize()
 
 
-def _run_blocks(width: int) -> None:
+def run_blocks(width: int, device: str = "cuda", dtype: torch.dtype = torch.bfloat16) -> None:
+    """Run all kernels of blocks, forward and for the gradient."""
     from niftyformer_assets.model import block_kernels, head_kernels
 
     with torch.enable_grad():
-        x = torch.ones(1, 2, 64, width, dtype=torch.bfloat16, device="cuda", requires_grad=True)
+        x = torch.ones(1, 2, 64, width, dtype=dtype, device=device, requires_grad=True)
         present, square, row = x[..., 0] > 0, x.new_ones(width, width), x.new_ones(width)
         maps = (square, row, square, row)
         for over_stocks, addend in ((True, x[0, 0]), (False, x[:, :, :1])):
@@ -53,4 +56,3 @@ def _run_blocks(width: int) -> None:
         x = head_kernels.fusion(x, x, (*maps, square, row), (square, row), maps, 1e-5)
         wide, narrow = square.float(), row.float()
         head_kernels.head(x, (wide, narrow, wide[:1], narrow[:1])).sum().backward()
-    torch.cuda.synchronize()

@@ -13,10 +13,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from niftyformer_assets.model.block_kernels import (
+from niftyformer_assets.model.block_kernels import leave_gradient_kernel, leave_kernel
+from niftyformer_assets.model.layer_kernels import sum_kernel
+from niftyformer_assets.model.row_kernels import (
     launch,
-    leave_gradient_kernel,
-    leave_kernel,
     load,
     mapped,
     mapped_back,
@@ -25,7 +25,6 @@ from niftyformer_assets.model.block_kernels import (
     store,
     weight_gradients,
 )
-from niftyformer_assets.model.layer_kernels import sum_kernel
 
 # Rows a program takes: of a head, and its warps; and of the attention.
 HEAD_ROWS, HEAD_WARPS, STOCKS = 64, 4, 16

@@ -10,7 +10,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from niftyformer_assets.model import block_kernels, head_kernels, layer_kernels
+from niftyformer_assets.model import block_kernels, gpu, head_kernels, layer_kernels
 from niftyformer_assets.model.attention import Projections, SpatialAttention, TemporalAttention, masks, projections
 from niftyformer_assets.model.blocks import AdaptiveFusion
 from niftyformer_assets.model.layers import NORM_EPSILON, causal_convolution, mlp, weights_of
@@ -135,7 +135,13 @@ def check_layers(device: torch.device) -> None:
             close(mine, theirs)
 
 
-CHECKS = (check_attention, check_convolution, check_fusion, check_layers)
+def check_trial(device: torch.device) -> None:
+    """What tries whether the kernels work calls them as they are."""
+    gpu.run_layers(16, device.type)
+    gpu.run_blocks(16, device.type, torch.float32)
+
+
+CHECKS = (check_trial, check_attention, check_convolution, check_fusion, check_layers)
 
 if __name__ == "__main__":
     for check in CHECKS:
