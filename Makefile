@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 
-.PHONY: demo test dev check bench format clean help
+.PHONY: demo test dev check bench attack format clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -30,6 +30,9 @@ check: $(VENV)/.installed-dev ## formatting, lint, types and import contract onl
 
 bench: $(VENV)/.installed-dev ## speed and memory, as tables
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+attack: $(VENV)/.installed-dev ## kills, faulty answers and damaged files, counted; SEED=n for other ones; about 20 minutes
+	$(BIN)/python -m attacks --seed $(or $(SEED),0)
 
 format: $(VENV)/.installed-dev ## rewrite the sources as the formatter wants them
 	$(BIN)/ruff format .

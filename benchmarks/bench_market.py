@@ -26,10 +26,11 @@ from urllib.request import ProxyHandler, build_opener
 from rich.console import Console
 from rich.table import Table
 
+from niftyformer_assets.market.asking import IngestSettings
 from niftyformer_assets.market.calendar import IST, sessions
 from niftyformer_assets.market.candle_files import load_candles
 from niftyformer_assets.market.cleaning import clean
-from niftyformer_assets.market.ingest import Failed, IngestSettings, ingest
+from niftyformer_assets.market.ingest import Failed, ingest
 from niftyformer_assets.market.kite import KiteSession
 from niftyformer_assets.market.panel import build_panel, load_panel, save_panel
 from niftyformer_assets.market.quality import assess

@@ -195,7 +195,7 @@ def full_training(way: str, windows: int, limit: float, arguments: argparse.Name
         with tempfile.TemporaryDirectory() as folder:
             try:
                 trained = train(dataset, Path(folder), device, [until], steps=steps)
-                notes, mib = trained.notes, trained.history["memory_mib"].max()
+                notes, mib = trained.notes, trained.speed["memory_mib"].max()
             except TimeIsUp:
                 notes, mib = tuple(steps.of(dataset, device).notes), float(device.peak_mib())
         line = {

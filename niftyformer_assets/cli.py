@@ -1,4 +1,4 @@
-"""The command line: `niftyformer run`, `universe`, `candles`, `login`, `home`, `exchange`."""
+"""The command line: `niftyformer run`, `inspect`, `universe`, `candles`, `login`, `home`, `exchange`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class _Commands(TyperGroup):
         return super().main(*args, **kwargs)
 
 
+ADJUSTED_CLOSE = "Multiply the prices of --replay by its Adj Close / Close (dividends taken out)."
+
 app = typer.Typer(
     cls=_Commands,
     help="From Zerodha's daily candles to a Multitask-Stockformer and an honest backtest.",
@@ -37,9 +39,12 @@ app = typer.Typer(
 @app.command()
 def run(
     experiment: Annotated[str, typer.Option(help="A file's name in data/experiments, without .yaml.")],
-    replay: Annotated[Path | None, typer.Option(help="A folder of SYMBOL.csv candles instead of Zerodha.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="A folder of candles instead of Zerodha, in any vendor's format.")
+    ] = None,
     index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with --replay.")] = None,
     benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
+    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     workspace: Annotated[str | None, typer.Option(help="Where artifacts go: data/WORKSPACE.")] = None,
     override: Annotated[
         list[str] | None, typer.Option("--set", help="Another value for this run: section.key=value.")
@@ -51,6 +56,7 @@ def run(
             "replay": replay,
             "index_list": index_list,
             "benchmark": benchmark,
+            "adjusted_close": adjusted_close,
             "workspace_name": workspace,
             "overrides": parse_overrides(override or []),
         }
@@ -58,6 +64,27 @@ def run(
         from niftyformer_assets.defs.run import run_experiment
 
         run_experiment(settings, experiment)
+
+
+@app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="A folder of candles, as for --replay.")],
+    index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with it.")] = None,
+    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
+) -> None:
+    """Say what would be read of a folder of candles: its format, symbols, sessions, and what is suspicious."""
+    with one_line_errors():
+        from rich.console import Console
+
+        from niftyformer_assets.inspection import inspect_folder, show
+
+        # Its own workspace, whatever the environment's is: nothing is written.
+        given = {"replay": folder, "index_list": index_list, "adjusted_close": adjusted_close}
+        settings = read_settings(workspace_name="replay", **{key: value for key, value in given.items() if value})
+        inspection = inspect_folder(settings)
+        show(inspection, Console())
+        if inspection.refused is not None:
+            raise inspection.refused
 
 
 @app.command()
@@ -124,14 +151,16 @@ def home() -> None:
 @app.command()
 def exchange(
     port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1.")] = 8720,
-    replay: Annotated[Path | None, typer.Option(help="Serve this folder of SYMBOL.csv candles.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Serve this folder of candles, in any vendor's format.")] = None,
     index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with --replay.")] = None,
+    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     fault: Annotated[
         list[str] | None,
         typer.Option(
             help="Switch a fault on, as often as wanted. Shares of answers: too_many_requests=0.2, server_errors, "
             "html_pages, cut_off_bodies, no_content_type, stalls (stall_s=10). Shares of candles: missing_candles, "
-            "duplicated_candles, negative_candles. shortened_instruments=0.3, failing_symbols=DEMO001,DEMO004, "
+            "duplicated_candles, negative_candles. Shares of stocks: scaled_stocks (scale=100), swapped_stocks, "
+            "shortened_instruments. failing_symbols=DEMO001,DEMO004, "
             "expire_after=50 (answers until the token dies), splits=SYMBOL:2026-01-31:2 (by tomorrow's date, history "
             "is re-adjusted tomorrow), renames=OLD:NEW:2026-01-31."
         ),
@@ -142,9 +171,9 @@ def exchange(
         from niftyformer_assets.exchange.clock import wall_clock
         from niftyformer_assets.exchange.faults import parse_faults
         from niftyformer_assets.exchange.server import RunningExchange, serve
-        from niftyformer_assets.sources import simulated_market
+        from niftyformer_assets.sources import replayed, simulated_market
 
-        given = {"replay": replay, "index_list": index_list}
+        given = {"replay": replay, "index_list": index_list, "adjusted_close": adjusted_close}
         settings = read_settings(**{key: value for key, value in given.items() if value})
         if not replay:
             settings = settings.model_copy(update={"made_up_end": wall_clock().date()})
@@ -163,7 +192,11 @@ def exchange(
                 f"  curl {running.url}/traffic"
             )
 
-        serve(simulated_market(settings), port=port, announce=announce, faults=faults, now=wall_clock)
+        found = replayed(settings) if settings.source == "replay" else None
+        for line in () if found is None else (*found.said, *found.warnings):
+            typer.echo(line)
+        market = simulated_market(settings) if found is None else found.market
+        serve(market, port=port, announce=announce, faults=faults, now=wall_clock)
 
 
 def _open_page(address: str) -> None:

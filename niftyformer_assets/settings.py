@@ -10,8 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
@@ -23,12 +34,25 @@ from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import in_one_line, read_regular
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets.yaml_numbers import is_odd_number, read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZERODHA = "https://api.kite.trade"
-EXPERIMENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+# Dots stand alone, for Dagster takes three of them in a partition's key for a range.
+EXPERIMENT_NAME = re.compile(r"[a-z0-9](?:\.?[a-z0-9_-])*")
+# The longest of ours has 2 KB.
+MOST_EXPERIMENT_BYTES = 64 << 10
+
+
+def _is_http_address(value: str) -> str:
+    TypeAdapter(AnyHttpUrl).validate_python(value)
+    return value
+
+
+# Kept as it was written.
+HttpAddress = Annotated[str, AfterValidator(_is_http_address)]
 
 
 class Settings(BaseSettings):
@@ -50,11 +74,12 @@ class Settings(BaseSettings):
     kite_api_key: str | None = Field(default=None, validation_alias="KITE_API_KEY")
     kite_api_secret: SecretStr | None = Field(default=None, validation_alias="KITE_API_SECRET")
     kite_access_token: SecretStr | None = Field(default=None, validation_alias="KITE_ACCESS_TOKEN")
-    kite_root: str = ZERODHA
-    index_list_root: str = "https://niftyindices.com"
+    kite_root: HttpAddress = ZERODHA
+    index_list_root: HttpAddress = "https://niftyindices.com"
     workspace_name: str | None = Field(default=None, validation_alias="NIFTYFORMER_WORKSPACE")
     replay: Path | None = None
     index_list: Path | None = None
+    adjusted_close: bool = False
     benchmark: Path | None = None
     total_return: Path | None = None
     history_start: date = date(2021, 7, 1)
@@ -146,6 +171,8 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise NiftyFormerError(f"the environment's settings are wrong: {_reasons(error)}") from None
+    except (ValueError, OSError) as error:  # a value that is no JSON where it must be, or an .env that is no text
+        raise NiftyFormerError(f"the environment or .env cannot be read: {in_one_line(error)}: correct it") from None
 
 
 class WalkForward(BaseModel):
@@ -154,11 +181,11 @@ class WalkForward(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     windows: int = Field(ge=2, le=99)
-    step_months: int = Field(ge=1)
+    step_months: int = Field(ge=1, le=120)
 
 
 def _kind_of_split(value: Any) -> str:
-    given = value.keys() if isinstance(value, Mapping) else vars(value)
+    given = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     return "ratio" if "ratio" in given else "dates"
 
 
@@ -185,7 +212,7 @@ class Experiment(BaseModel):
     baselines: BaselineSettings = BaselineSettings()
     strategy: StrategySettings = StrategySettings()
     costs: CostSettings = CostSettings()
-    seed: int = Field(default=42, ge=0)
+    seed: int = Field(default=42, ge=0, lt=2**32)
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -220,7 +247,7 @@ def load_experiments(
     Args:
         market: only those for this market.
         overrides: `section.key` -> value, put over every file before it is checked.
-        wrong: gets what is wrong with a file, by its stem, and the file is left out.
+        wrong: gets what is wrong with a file, by its stem, and the file is left out, whatever it is.
 
     Raises:
         NiftyFormerError: without `wrong`, a file has an unknown key, a wrong type, windows that
@@ -233,7 +260,9 @@ def load_experiments(
         try:
             found[path.stem] = read_experiment_file(path, overrides or {})
         except NiftyFormerError as error:
-            refused[path.stem] = str(error)
+            refused[path.stem] = in_one_line(error)
+        except Exception as error:  # whatever is odd about one file is no reason to be without the others
+            refused[path.stem] = in_one_line(f"{path} is not understood ({type(error).__name__}: {error}): mend it")
     # A file and another one's window of one name: which of them the name means is for nobody to guess.
     for stem, experiments in found.items():
         for name in {experiment.name for experiment in experiments} - {stem}:
@@ -292,11 +321,15 @@ def find_experiment(settings: Settings, name: str) -> Experiment:
 def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Experiment]:
     """The experiment of a file, or its windows; errors as in `load_experiments`."""
     if not EXPERIMENT_NAME.fullmatch(path.stem):
-        raise NiftyFormerError(f"{path}: an experiment's name is made of lower-case letters, digits, '-', '_' and '.'")
+        raise NiftyFormerError(
+            f"{path}: an experiment's name is made of lower-case letters, digits, '-', '_' and single '.' between them"
+        )
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:
-        raise NiftyFormerError(f"{path} is not readable as YAML: {_in_one_line(error)}") from None
+        content = read_yaml(read_regular(path, MOST_EXPERIMENT_BYTES).decode("utf-8"))
+    except OSError as error:
+        raise NiftyFormerError(f"{path} cannot be read ({error.strerror}): mend or remove it") from None
+    except ValueError as error:
+        raise NiftyFormerError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(content, dict):
         raise NiftyFormerError(f"{path}: an experiment is a mapping of settings, this file holds none")
     for key, value in overrides.items():
@@ -320,6 +353,8 @@ def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Exper
         ]
     except ValidationError as error:
         raise NiftyFormerError(f"{path}: {_reasons(error)}") from None
+    except ValueError as error:  # an infinite number, which JSON does not have
+        raise NiftyFormerError(f"{path}: a number is infinite or none ({error}): correct it") from None
 
 
 def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
@@ -339,18 +374,13 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise NiftyFormerError(f"--set {text!r} is not understood: write it as section.key=value")
     try:
         return key.strip(), read_yaml(value)
-    except (yaml.YAMLError, ValueError) as error:
-        raise NiftyFormerError(f"--set {text!r}: the value is not readable as YAML: {_in_one_line(error)}") from None
-
-
-def _in_one_line(error: Exception) -> str:
-    """What YAML says over several lines; it raises a bare ValueError for a date that no calendar has."""
-    return " ".join(str(error).split())
+    except ValueError as error:
+        raise NiftyFormerError(f"--set {text!r}: the value is not readable as YAML: {error}") from None
 
 
 def _experiment(content: Mapping[str, Any]) -> Experiment:
     # Through JSON, because there strict means strict about types and still takes dates and mappings.
-    return Experiment.model_validate_json(json.dumps(content, default=str), strict=True)
+    return Experiment.model_validate_json(json.dumps(content, default=str, allow_nan=False), strict=True)
 
 
 def _put(content: dict, key: str, value: Any, path: Path) -> None:

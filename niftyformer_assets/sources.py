@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,57 +16,108 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 
-# How the record of a live source begins.
+# How the record of a live source begins, and all that a whole record may be: what was cut is none.
 LIVE = "live candles of"
+_RECORD = re.compile(
+    rf"(?:{LIVE} (?:zerodha|elsewhere)|made up from \d{{4}}-\d{{2}}-\d{{2}}: MadeUpSettings\([^\n]*\)|"
+    r"replay of candles [0-9a-f]{24})\n"
+)
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from niftyformer_assets.exchange.market import Candles, Market
+    from niftyformer_assets.exchange.replay import Replay
 
 
-def forget_candles_of_another_market(settings: Settings, market: Market) -> bool:
-    """Remove the candles of a workspace if they are of another simulated market than the one served now.
+def set_aside_candles_of_another_market(settings: Settings, market: Market) -> Path | None:
+    """Move the candles of a workspace away if they are of another simulated market than the one served now.
 
-    A replay of another folder would otherwise find candles up to date that are not its own. What
-    was removed is fetched again. A benchmark from a file that a person names is of no market, and stays.
+    A replay of another folder would otherwise find candles up to date that are not its own. They lie
+    in a folder of their own from then on, with the record of whose they are. A benchmark from a file
+    that a person names is of no market, and stays.
 
     Returns:
-        Whether there was something to remove.
+        The folder they were moved to, None where nothing had to be.
 
     Raises:
         NiftyFormerError: the candles are of a live source, or nothing says whose they are.
     """
     workspace, identity = settings.workspace, _identity(settings, market)
-    before, stale = _source_of(settings), list(workspace.raw.glob("*.parquet"))
+    record, before = _record(settings), _source_of(settings)
     if before == identity:
-        return False
-    if stale and (before is None or before.startswith(LIVE)):
+        return None
+    held = _held(settings)
+    # Of a benchmark alone that nobody took for a source's yet, Kite is not the only origin: it is moved, not refused.
+    if held and (before is None or before.startswith(LIVE)) and (record.exists() or any(_stocks(settings))):
         raise NiftyFormerError(
-            f"{workspace.raw} holds {len(stale)} symbols' candles ({before or 'of an unknown source'}), which a "
+            f"{workspace.root} holds {_what(settings)} ({before or _of_unknown_source(record)}), which a "
             f"{'replay' if settings.source == 'replay' else 'made-up market'} would replace: set KITE_API_KEY again, "
-            "or choose another workspace (NIFTYFORMER_WORKSPACE)."
+            f"choose another workspace (NIFTYFORMER_WORKSPACE), or move {' and '.join(map(str, held))} away."
         )
-    for path in (*stale, *([workspace.benchmark_index] if settings.benchmark is None else [])):
-        if path.is_file():
-            path.unlink()
-    write_text(_record(settings), identity + "\n")
-    return bool(stale)
+    aside = _set_aside(settings, held, before) if held else None
+    write_text(record, identity + "\n")
+    return aside
 
 
 def claim_for_live_candles(settings: Settings) -> None:
     """Record that a workspace's candles come from a live source.
 
     Raises:
-        NiftyFormerError: it holds made-up or replayed candles.
+        NiftyFormerError: it holds candles of another source, or nothing says whose they are.
     """
-    workspace, before = settings.workspace, _source_of(settings)
-    if before is not None and not before.startswith(LIVE) and any(workspace.raw.glob("*.parquet")):
-        raise NiftyFormerError(
-            f"{workspace.raw} holds candles of another source ({before}), which live ones must not be mixed with: "
-            "choose another workspace (NIFTYFORMER_WORKSPACE), or delete that folder."
+    record, before, identity = _record(settings), _source_of(settings), f"{LIVE} {settings.source}"
+    if before == identity:
+        return
+    if any(_stocks(settings)):
+        mend = (
+            f"choose another workspace (NIFTYFORMER_WORKSPACE), or move {settings.workspace.raw} away"
+            if before is not None
+            else f"if they are, write {identity!r} as the one line of {record}; else move {settings.workspace.raw} away"
         )
-    identity = f"{LIVE} {settings.source}"
-    if before != identity:
-        write_text(_record(settings), identity + "\n")
+        raise NiftyFormerError(
+            f"{settings.workspace.raw} holds candles that are not known to be {identity} "
+            f"({before or _of_unknown_source(record)}), which must not be mixed with others: {mend}."
+        )
+    write_text(record, identity + "\n")
+
+
+def _stocks(settings: Settings) -> list[Path]:
+    return sorted(settings.workspace.raw.glob("*.parquet"))
+
+
+def _held(settings: Settings) -> list[Path]:
+    """What a change of source would replace: the folder of candles where it has any, the benchmark if it is Kite's."""
+    workspace = settings.workspace
+    return [
+        *([workspace.raw] if _stocks(settings) else []),
+        *([workspace.benchmark_index] if settings.benchmark is None and workspace.benchmark_index.is_file() else []),
+    ]
+
+
+def _what(settings: Settings) -> str:
+    stocks = len(_stocks(settings))
+    return f"{stocks} symbols' candles" if stocks else "the benchmark's candles"
+
+
+def _of_unknown_source(record: Path) -> str:
+    return f"of an unknown source: {record} {'cannot be read' if record.exists() else 'is missing'}"
+
+
+def _set_aside(settings: Settings, held: list[Path], before: str | None) -> Path:
+    """Move files and folders whole into a new folder, each at once, so that a kill loses none."""
+    try:
+        aside = settings.workspace.new_set_aside()
+        (aside / "source.txt").write_text(f"{before or 'unknown'}\n", encoding="utf-8")
+        for path in held:
+            path.rename(aside / path.name)
+    except OSError as error:
+        raise NiftyFormerError(
+            f"{settings.workspace.root}: candles of another source could not be moved into its set_aside "
+            f"({error.strerror or error}): check that the folder is writable, or choose another workspace."
+        ) from error
+    log.warning("candles of another source (%s) were moved to %s; delete them if they are not needed", before, aside)
+    return aside
 
 
 def _record(settings: Settings) -> Path:
@@ -71,9 +125,12 @@ def _record(settings: Settings) -> Path:
 
 
 def _source_of(settings: Settings) -> str | None:
-    """Whose candles the workspace holds, None where that was never recorded."""
-    record = _record(settings)
-    return record.read_text(encoding="utf-8").strip() if record.is_file() else None
+    """Whose candles the workspace holds, None where that was never recorded or the record is not whole."""
+    try:
+        text = _record(settings).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text.strip() if _RECORD.fullmatch(text) else None
 
 
 def _identity(settings: Settings, market: Market) -> str:
@@ -100,8 +157,24 @@ def simulated_market(settings: Settings) -> Market:
         from niftyformer_assets.market.calendar import sessions
 
         return make_market(sessions(settings.made_up_start, settings.made_up_end), settings.made_up)
-    from niftyformer_assets.exchange.replay import load_folder
-    from niftyformer_assets.market.given_days import must_be_sessions
+    return replayed(settings).market
+
+
+def replayed(settings: Settings) -> Replay:
+    """The folder that the active workspace replays, and what a person should know of it.
+
+    Raises:
+        NiftyFormerError: as for `simulated_market`.
+    """
+    replay = read_replayed(settings)
+    must_be_on_sessions(settings, replay.market)
+    return replay
+
+
+def read_replayed(settings: Settings) -> Replay:
+    """As `replayed`, whatever its dates are."""
+    from niftyformer_assets.exchange.replay import read_replay
+    from niftyformer_assets.market.calendar import covered
     from niftyformer_assets.market.renames import renames
 
     if settings.replay is None:
@@ -110,10 +183,27 @@ def simulated_market(settings: Settings) -> Market:
             "set NIFTYFORMER_REPLAY (and NIFTYFORMER_INDEX_LIST), or give --replay and --index-list"
         )
     taken_over = _taken_over(settings.index_list) if settings.index_list is not None else {}
-    market = load_folder(settings.replay, settings.index_list, renames(), taken_over=taken_over)
+    replay = read_replay(
+        settings.replay,
+        settings.index_list,
+        renames(),
+        taken_over=taken_over,
+        adjusted_close=settings.adjusted_close,
+    )
+    start = covered()[0]
+    early = sum(int((candles.dates < np.datetime64(start)).sum()) for candles in replay.market.candles.values())
+    if not early:
+        return replay
+    said = f"candles before {start}, where the calendar of NSE's sessions begins, not used: {early:,}."
+    return replace(replay, told=(*replay.told, said))
+
+
+def must_be_on_sessions(settings: Settings, market: Market) -> None:
+    """Refuse candles of a replayed folder of which more than a few of one symbol are on no session."""
+    from niftyformer_assets.market.given_days import must_be_sessions
+
     for symbol, candles in market.candles.items():
         must_be_sessions(_traded_days(candles), f"{settings.replay}, candles of {symbol}")
-    return market
 
 
 def _taken_over(index_list: Path) -> dict[str, date]:

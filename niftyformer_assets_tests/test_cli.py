@@ -82,6 +82,58 @@ def test_candles_that_do_not_reach_the_experiment(folder: Path) -> None:
     assert "the candles at hand cover 2022-01-03 to 2022-01-07" in replayed(folder)
 
 
+def inspected(folder: Path, *words: str) -> str:
+    result = CliRunner().invoke(app, ["inspect", str(folder / "candles"), *words])
+    assert result.exit_code == 0, result.output
+    assert not (folder / "data").exists()
+    return " ".join(result.output.split())
+
+
+def test_inspect_says_what_would_be_read(folder: Path) -> None:
+    (folder / "candles").mkdir()
+    rows = "".join(f"{day:02d}-01-2022,10,12,9,11,5\n" for day in range(3, 8)) + "13-01-2022,10,9,8,11,5\n"
+    (folder / "candles" / "AAA.NS.csv").write_text(HEADER + rows)
+    (folder / "candles" / "NIFTY 50.csv").write_text("Date,Close\n03-01-2022,17000\n")
+    said = inspected(folder, "--index-list", str(folder / "list.csv"))
+    assert "read as one file a symbol (1 file, CSV with commas); dates: DD-MM-YYYY (day first)" in said
+    assert "1 of the 1 symbols of list.csv have candles" in said
+    assert "sessions 6, 2022-01-03 to 2022-01-13" in said
+    assert "NIFTY 50 1 session, 2022-01-03 to 2022-01-03, in the folder" in said
+    assert "high below open, low or close, 1 dropped or cut: AAA 2022-01-13" in said
+    assert "none given (--index-list)" in inspected(folder)
+
+
+def test_inspect_ends_as_a_run_would(folder: Path) -> None:
+    (folder / "candles").mkdir()
+    sundays = "".join(f"2022-01-{day:02d},1,2,1,{day},5\n" for day in (2, 9, 16, 23, 30))
+    (folder / "candles" / "AAA.csv").write_text(HEADER + sundays + "2022-02-06,1,2,1,9,5\n")
+    said = refused("inspect", str(folder / "candles"))
+    assert "candles of AAA: 6 of its 6 dates are no sessions of NSE" in said
+    assert said == replayed(folder)
+    assert "is not a folder" in refused("inspect", str(folder / "absent"))
+
+
+def test_a_run_refuses_a_folder_of_other_symbols_before_anything_is_fetched(folder: Path) -> None:
+    (folder / "candles").mkdir()
+    (folder / "candles" / "AAB.csv").write_text(HEADER + "2022-01-03,1,2,1,1,5\n")
+    said = replayed(folder)
+    assert "none of the 1 symbols of" in said
+    assert "(AAA)" in said
+    assert not (folder / "data").exists()
+
+
+def test_a_run_says_how_the_folder_is_read(folder: Path) -> None:
+    (folder / "candles").mkdir()
+    (folder / "candles" / "AAA.csv").write_text("Date,Open,High,Low,Close,Adj Close,Volume\n2022-01-03,1,2,1,1,1,5\n")
+    # Without a list the run ends after that.
+    words = ["--experiment", "mvp", "--replay", str(folder / "candles")]
+    result = CliRunner().invoke(app, ["run", *words])
+    assert f"{folder / 'candles'} is read as Yahoo, one file a symbol" in result.output
+    assert "Adj Close is there and not used" in result.output
+    result = CliRunner().invoke(app, ["run", *words, "--adjusted-close"])
+    assert "prices are multiplied by Adj Close / Close" in result.output
+
+
 def test_a_replay_without_a_constituent_list(folder: Path) -> None:
     (folder / "candles").mkdir()
     (folder / "candles" / "AAA.csv").write_text(HEADER + "2022-01-03,1,2,1,1,5\n")
@@ -112,7 +164,7 @@ def test_a_wrong_override_is_refused_before_anything_runs(folder: Path) -> None:
 def test_a_second_run_of_an_experiment_says_who_has_it_and_ends(folder: Path) -> None:
     command = [sys.executable, "-c", "from niftyformer_assets.cli import app; app()", "run", "--experiment", "demo"]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    holder, deadline = folder / "storage" / "demo" / "locks" / "demo.holder", time.monotonic() + 60
+    holder, deadline = folder / "data" / "demo" / "locks" / "experiments" / "demo.holder", time.monotonic() + 60
     try:
         while not holder.is_file():
             assert first.poll() is None and time.monotonic() < deadline

@@ -31,28 +31,28 @@ def write_stockformer_conf(
     patience: int,
     seed: int,
 ) -> None:
-    """Write `stockformer.conf` beside the arrays it names, with absolute paths.
+    """Write `stockformer.conf` beside the arrays it names, with paths from its folder on.
 
+    The published code is to be started in that folder, wherever it lies: `--config stockformer.conf`.
     The published code splits by ratios of all sessions: those given here make it train on exactly the
     experiment's training sessions. Its validation takes what lies between, its test everything from the
     test start on, sessions after the test end included, as it knows no others.
     """
-    root = folder.root.resolve()
     sessions = split.later.stop
     test = sessions - split.test.start
     ratios = (split.train.stop, sessions - split.train.stop - test, test)
     content: dict[str, dict[str, object]] = {
         "file": {
-            "traffic": root / folder.flow.name,
-            "indicator": root / folder.trend_indicator.name,
-            "adj": root / folder.corr_adj.name,
-            "adjgat": root / folder.graph_embeddings.name,
-            "alpha_360_folder": root / folder.factors.name,
-            "factor_dir": root / folder.factors.name,
-            "model": root / "published" / "model" / "saved_model",
-            "log": root / "published" / "log" / "log",
-            "output_dir": root / "published" / "output",
-            "tensorboard_folder": root / "published" / "tensorboard",
+            "traffic": folder.flow.name,
+            "indicator": folder.trend_indicator.name,
+            "adj": folder.corr_adj.name,
+            "adjgat": folder.graph_embeddings.name,
+            "alpha_360_folder": folder.factors.name,
+            "factor_dir": folder.factors.name,
+            "model": "published/model/saved_model",
+            "log": "published/log/log",
+            "output_dir": "published/output",
+            "tensorboard_folder": "published/tensorboard",
         },
         "data": {
             "dataset": "STOCK",
@@ -79,8 +79,7 @@ def write_stockformer_conf(
     }
     parser = configparser.ConfigParser()
     parser.optionxform = str  # type: ignore[assignment, method-assign]  # T1 and T2 keep their capitals
-    # The reader takes a % for the start of a reference unless it is doubled.
-    parser.read_dict({name: {k: str(v).replace("%", "%%") for k, v in keys.items()} for name, keys in content.items()})
+    parser.read_dict(content)
     stream = io.StringIO()
     parser.write(stream)
     write_text(folder.stockformer_conf, stream.getvalue())

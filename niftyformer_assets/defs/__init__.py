@@ -16,7 +16,7 @@ from niftyformer_assets.defs.assets.portfolio import portfolio_assets
 from niftyformer_assets.defs.checks import checks
 from niftyformer_assets.defs.jobs import jobs
 from niftyformer_assets.defs.partitions import read_partitions
-from niftyformer_assets.defs.resources import CandleSource, GpuResource
+from niftyformer_assets.defs.resources import CandleSource, GpuResource, experiment_holder
 from niftyformer_assets.defs.schedules import schedules
 from niftyformer_assets.defs.sensors import sensors
 from niftyformer_assets.settings import Settings, read_settings
@@ -56,6 +56,7 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
         resources={
             "settings": settings,
             "candle_source": CandleSource(settings),
+            "holder": experiment_holder,
             "gpu": GpuResource(cpu_allowed=settings.may_train_on_cpu),
             **(resources or {}),
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import pandas as pd
@@ -15,12 +15,14 @@ from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.portfolio.comparison import model_comparison, write_comparison
 from niftyformer_assets.portfolio.comparison_page import picture as comparison_picture
 from niftyformer_assets.portfolio.comparison_page import sentences
-from niftyformer_assets.portfolio.report import Background, write_report
+from niftyformer_assets.portfolio.report import METRICS, Background, write_report
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
 from niftyformer_assets.portfolio.tries import count_variants, remember_try
 from niftyformer_assets.settings import Settings, experiments_of
-from niftyformer_assets.store.provenance import code_version, fingerprints
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.provenance import code_version, fingerprints, must_be_as_recorded, must_have_record
 from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets.store.workspace import ExperimentFolder
 
 # The columns of the comparison that fit on a screen; the files hold them all.
 SHOWN = (
@@ -102,14 +104,14 @@ def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.Materi
     workspace = settings.workspace
     names = list(experiments_of(settings))
     folders = {name: workspace.experiment(name) for name in names}
-    comparison = model_comparison(folders, workspace.tries)
+    comparison = model_comparison(folders, workspace.tries, _not_as_recorded(folders))
     write_comparison(workspace.comparison_csv, workspace.comparison_html, comparison)
     return materialized(
         "model_comparison",
         workspace.provenance,
         made_by=made_by,
         settings={"experiments": names},
-        inputs=[folder.backtest / "metrics.json" for folder in folders.values()],
+        inputs=[folder.backtest / METRICS for folder in folders.values()],
         outputs=[workspace.comparison_csv, workspace.comparison_html],
         metadata={
             "dagster/row_count": len(comparison.table),
@@ -123,6 +125,19 @@ def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.Materi
             ),
         },
     )
+
+
+def _not_as_recorded(folders: Mapping[str, ExperimentFolder]) -> dict[str, str]:
+    """The experiments whose report is not the one that was recorded last, and why."""
+    found = {}
+    for name, folder in folders.items():
+        if not (folder.backtest / METRICS).is_file():
+            continue
+        try:
+            must_be_as_recorded(folder.provenance, must_have_record(folder.provenance, "backtest_report"))
+        except NiftyFormerError as error:
+            found[name] = str(error)
+    return found
 
 
 def _indices(settings: Settings, opened: OpenedExperiment) -> dict[str, pd.Series]:

@@ -11,7 +11,7 @@ from niftyformer_assets.defs.results import materialized, picture
 from niftyformer_assets.market.benchmark import (
     SYMBOL,
     fetch_benchmark,
-    must_not_shrink,
+    must_be_no_worse,
     read_benchmark_file,
     save_benchmark,
     shortcomings,
@@ -29,7 +29,7 @@ def make_benchmark(settings: Settings, source: CandleSource, made_by: Sequence[s
     else:
         with source.connect() as connection:
             frame = fetch_benchmark(connection.session(), connection.pacer, connection.ingest, connection.now)
-        must_not_shrink(workspace.benchmark_index, frame)
+        must_be_no_worse(workspace.benchmark_index, frame)
         origin = f"Kite's instrument {SYMBOL}" if len(frame) else f"none: Kite does not list {SYMBOL} here"
     if settings.total_return is not None:
         frame = with_total_return(frame, settings.total_return)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from niftyformer_assets.defs.resources import CandleSource
-from niftyformer_assets.defs.results import file_path, table
+from niftyformer_assets.defs.results import as_text, file_path, table
 from niftyformer_assets.market.index_lists import aliases_of_lists, isins_of_lists
 from niftyformer_assets.market.ingest import Failed, Fetched, ingest
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.arrays import sha256
+from niftyformer_assets.store.index import file_sha256
 from niftyformer_assets.store.provenance import code_version
 from niftyformer_assets.store.tables import read_parquet
 
@@ -24,7 +24,12 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
     symbols = list(context.partition_keys)
     failed: list[Failed] = []
     universe_tags = _made_from_universe(context)
+    # Without one of them a renamed stock is at worst not found, and that is told; with none nothing would be fetched.
+    wrong: list[str] = []
     with source.connect() as connection:
+        aliases = aliases_of_lists(settings.index_list_folders, connection.now.date(), wrong)
+        for line in (*connection.said, *(f"left out: {reason}" for reason in wrong)):
+            context.log.warning(line)
         outcomes = ingest(
             symbols,
             settings.workspace,
@@ -32,8 +37,8 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
             connection.pacer,
             connection.ingest,
             connection.now,
-            aliases_of_lists(settings.index_list_folders, connection.now.date()),
-            isins_of_lists(settings.index_list_folders),
+            aliases,
+            isins_of_lists(settings.index_list_folders, wrong),
         )
         for outcome in outcomes:
             if isinstance(outcome, Failed):
@@ -73,7 +78,7 @@ def _log(
             asset_key=context.asset_key,
             partition=outcome.symbol,
             tags={
-                "dagster/data_version": sha256(path)[:24],
+                "dagster/data_version": file_sha256(path)[:24],
                 "dagster/code_version": code_version("market"),
                 **universe_tags,
             },
@@ -92,7 +97,7 @@ def _log(
 
 
 def _failure(failed: list[Failed], asked: int) -> dg.Failure:
-    rows = "\n".join(f"| {outcome.symbol} | {outcome.reason.replace('|', '/')} |" for outcome in failed)
+    rows = "\n".join(f"| {as_text(outcome.symbol)} | {as_text(outcome.reason)} |" for outcome in failed)
     names = ", ".join(outcome.symbol for outcome in failed[:10]) + (", …" if len(failed) > 10 else "")
     others = "The others are done; m" if len(failed) < asked else "M"
     return dg.Failure(

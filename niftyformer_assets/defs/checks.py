@@ -162,10 +162,9 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
     def better_than_luck(
         context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.AssetCheckResult:
-        import json
+        from niftyformer_assets.portfolio.report import read_metrics
 
-        folder = settings.workspace.experiment(context.partition_key)
-        metrics = json.loads((folder.backtest / "metrics.json").read_text(encoding="utf-8"))
+        metrics = read_metrics(settings.workspace.experiment(context.partition_key).backtest)
         return dg.AssetCheckResult(
             passed=metrics["mood"] == "good",
             severity=dg.AssetCheckSeverity.WARN,

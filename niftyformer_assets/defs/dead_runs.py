@@ -1,33 +1,50 @@
 """Runs whose process is gone without a word: killed, or the machine went down.
 
-Dagster keeps calling them started, where processes are launched as here. What waits for them (a
-pool's place, the panels that wait for candles in progress) would then wait for ever.
+Dagster keeps calling them started, or about to start, where processes are launched as here. What waits
+for them (a pool's place, the panels that wait for candles in progress) would then wait for ever.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import dagster as dg
 
-UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+# Those that say nothing of a process yet, and those that do.
+UNSTARTED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+UNFINISHED = [*UNSTARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+# A run is begun within seconds of being asked for; queued ones are not meant.
+STARTS_WITHIN_S = 300
+# The process that makes and runs a run, where that is one.
+PROCESS = "niftyformer/process"
+
+
+def own_process() -> dict[str, str]:
+    """The tag of a run that this process makes and runs itself: it may be killed before it says so otherwise."""
+    return {PROCESS: str(os.getpid())}
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Mark runs as failed whose process on this machine is gone, and give their places in pools back.
 
-    A run that does not say which process it is in is left alone, as are all where another launcher
-    than Dagster's own may have put them on other machines.
+    A run that does not say which process it is in is dead once it should have started long ago, and
+    else left alone, as are all where another launcher than Dagster's own may have put them on other machines.
     """
     if type(instance.run_launcher).__name__ != "DefaultRunLauncher":
         return []
     dead = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
-        run, pid = record.dagster_run, _pid_of(instance, record.dagster_run.run_id)
-        if pid is None or _is_running(pid, record.start_time):
+        run, pid = record.dagster_run, _pid_of(instance, record.dagster_run)
+        if pid is None:
+            unchanged_s = time.time() - record.update_timestamp.timestamp()
+            if run.status not in UNSTARTED or unchanged_s < STARTS_WITHIN_S:
+                continue
+        elif _is_running(pid, record.start_time or record.create_timestamp.timestamp()):
             continue
-        message = f"Its process ({pid}) is gone: it was killed, or the machine went down. Launch it again."
+        process = "Its process" if pid is None else f"Its process ({pid})"
+        message = f"{process} is gone: it was killed, or the machine went down. Launch it again."
         instance.report_run_failed(run, message)
         if instance.event_log_storage.supports_global_concurrency_limits:
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
@@ -35,13 +52,14 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return dead
 
 
-def _pid_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
-    """The process that a run's events name last."""
-    for entry in reversed(instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
+def _pid_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
+    """The process that a run's events name last, else that of its tag."""
+    for entry in reversed(instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
         metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
         if "pid" in metadata:
             return int(str(metadata["pid"].value))
-    return None
+    named = run.tags.get(PROCESS, "")
+    return int(named) if named.isdecimal() else None
 
 
 def _is_running(pid: int, since: float | None) -> bool:

@@ -12,8 +12,7 @@ from niftyformer_assets.defs.made_with import DATASET, must_be_made_with
 from niftyformer_assets.experiment import OpenedExperiment
 from niftyformer_assets.market.calendar import covered, sessions
 from niftyformer_assets.settings import Experiment
-from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.errors import missing
+from niftyformer_assets.store.index import read_json, write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
@@ -28,7 +27,7 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
         },
         "to_come": [str(day) for day in sessions_to_come(dates[-1], experiment.windows.output_sessions)],
     }
-    write_text(opened.folder.settings, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    write_entered(opened.folder.settings, json.dumps(content, indent=1, sort_keys=True) + "\n")
     write_stockformer_conf(
         opened.folder,
         split,
@@ -52,10 +51,8 @@ def take_over_settings(folder: ExperimentFolder, experiment: Experiment) -> None
         NiftyFormerError: the dataset was made with other settings; the message names them.
     """
     must_be_made_with(experiment, folder, DATASET)
-    if not folder.settings.is_file():
-        raise missing(folder.settings)
-    content = json.loads(folder.settings.read_text(encoding="utf-8"))
-    write_text(folder.settings, json.dumps(content | experiment.values(), indent=1, sort_keys=True) + "\n")
+    content = read_json(folder.settings)
+    write_entered(folder.settings, json.dumps(content | experiment.values(), indent=1, sort_keys=True) + "\n")
 
 
 def sessions_to_come(last: np.datetime64, count: int) -> np.ndarray:

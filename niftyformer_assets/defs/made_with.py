@@ -7,7 +7,7 @@ from typing import Any
 
 from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.provenance import flat_settings, read_provenance
+from niftyformer_assets.store.provenance import flat_settings, must_be_as_recorded, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 # What the model reads of an experiment's folder.
@@ -41,19 +41,17 @@ def deciding_settings(experiment: Experiment, asset: str) -> dict[str, Any]:
 
 
 def must_be_made_with(experiment: Experiment, folder: ExperimentFolder, assets: Iterable[str]) -> None:
-    """Refuse artifacts that were made with other settings than the experiment has now.
+    """Refuse artifacts that were made with other settings than the experiment has now, or are others than recorded.
 
     Without this an edited experiment would meet artifacts of the old one, and a report would name
     settings that none of its figures came from.
 
     Raises:
-        NiftyFormerError: an artifact has no provenance, or was made with other values; the message
-            names both.
+        NiftyFormerError: an artifact has no provenance, is not the one that was recorded, or was made
+            with other values; the message names both.
     """
     for asset in assets:
-        record = read_provenance(folder.provenance, asset)
-        if record is None:
-            raise NiftyFormerError(f"{folder.root} has no {asset} with a record of its making: materialize {asset}.")
+        record = must_have_record(folder.provenance, asset)
         now = flat_settings(deciding_settings(experiment, asset))
         # A record may hold more than what decides, as that of flow does.
         decided = {
@@ -70,3 +68,4 @@ def must_be_made_with(experiment: Experiment, folder: ExperimentFolder, assets: 
                 f"{asset} of {experiment.name} was made with {', '.join(found)}: materialize it again, "
                 "with what it is made from, or change the experiment back."
             )
+        must_be_as_recorded(folder.provenance, record)

@@ -8,20 +8,26 @@ sorted, and a key once there stays.
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import dagster as dg
 
 from niftyformer_assets.settings import Settings, experiments_of
+from niftyformer_assets.store.given import in_one_line
 
 log = logging.getLogger(__name__)
+# What Dagster takes for a key: three dots would be a range.
+_SYMBOL = re.compile(r"[^\s./](?:\.?[^\s./])*")
 
 
 @dataclass(frozen=True)
 class Partitions:
     """Both definitions, and what the experiments ask of a user's own factors.
 
-    advice: what to do where there is no symbol. wrong: what is wrong with experiment files, which are left out.
+    advice: what to do where there is no symbol. wrong, wrong_lists: what is wrong with experiment files, and with
+        index lists and candle files, which are left out.
     """
 
     symbols: dg.StaticPartitionsDefinition
@@ -29,11 +35,13 @@ class Partitions:
     own_factor_sets: tuple[str, ...]
     advice: str | None
     wrong: tuple[str, ...]
+    wrong_lists: tuple[str, ...]
 
 
 def read_partitions(settings: Settings) -> Partitions:
     """The partitions of the active workspace."""
-    symbols = symbols_at_hand(settings)
+    wrong_lists: list[str] = []
+    symbols = symbols_at_hand(settings, wrong_lists)
     advice = None
     if not symbols:
         advice = (
@@ -43,7 +51,7 @@ def read_partitions(settings: Settings) -> Partitions:
         )
     wrong: dict[str, str] = {}
     experiments = experiments_of(settings, wrong)
-    for reason in wrong.values():
+    for reason in (*wrong_lists, *wrong.values()):
         log.warning("left out: %s", reason)
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
@@ -51,22 +59,27 @@ def read_partitions(settings: Settings) -> Partitions:
         own_factor_sets=tuple(sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158", "alpha360"})),
         advice=advice,
         wrong=tuple(wrong.values()),
+        wrong_lists=tuple(wrong_lists),
     )
 
 
-def told_of_wrong_files(partitions: Partitions) -> str:
-    """What the description of an asset says of experiment files that are left out."""
-    return "".join(f"\n\n**Left out:** {reason}" for reason in partitions.wrong)
+def told_of_wrong_files(wrong: Iterable[str]) -> str:
+    """What the description of an asset says of files that are left out."""
+    return "".join(f"\n\n**Left out:** {reason}" for reason in wrong)
 
 
-def symbols_at_hand(settings: Settings) -> list[str]:
-    """Every symbol that can have candles in the active workspace, sorted."""
+def symbols_at_hand(settings: Settings, wrong: list[str]) -> list[str]:
+    """Every symbol that can have candles in the active workspace, sorted; `wrong` gets what is left out, and why."""
     from niftyformer_assets.market.index_lists import symbols_of_lists
 
-    symbols = set(symbols_of_lists(settings.index_list_folders))
-    symbols.update(settings.workspace.symbol_of(path) for path in settings.workspace.raw.glob("*.parquet"))
+    symbols = set(symbols_of_lists(settings.index_list_folders, wrong))
+    for path in settings.workspace.raw.glob("*.parquet"):
+        if _SYMBOL.fullmatch(symbol := settings.workspace.symbol_of(path)) and symbol.isprintable():
+            symbols.add(symbol)
+        else:
+            wrong.append(in_one_line(f"{path} has no symbol's name: rename or remove it"))
     if settings.index_list is not None:
-        symbols.update(symbols_of_lists([settings.index_list]))
+        symbols.update(symbols_of_lists([settings.index_list], wrong))
     if settings.source == "made up":
         from niftyformer_assets.exchange.settings import made_up_symbols
 

@@ -1,9 +1,9 @@
-"""What assets need from outside: somebody who answers the Kite client, and a GPU."""
+"""What assets need from outside: somebody who answers the Kite client, a GPU, and an experiment to themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import numpy as np
 
-from niftyformer_assets.market.calendar import IST
+from niftyformer_assets.market.calendar import IST, covered
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.sources import claim_for_live_candles, forget_candles_of_another_market, simulated_market
+from niftyformer_assets.sources import (
+    claim_for_live_candles,
+    replayed,
+    set_aside_candles_of_another_market,
+    simulated_market,
+)
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.holding import held
+from niftyformer_assets.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from niftyformer_assets.exchange.faults import Faults
-    from niftyformer_assets.market.ingest import IngestSettings
+    from niftyformer_assets.exchange.replay import Replay
+    from niftyformer_assets.market.asking import IngestSettings
     from niftyformer_assets.market.kite import KiteSession
     from niftyformer_assets.market.rate_limit import Pacer
     from niftyformer_assets.model.device import Device, Precision
@@ -35,6 +43,7 @@ class Connection:
     ingest: from when on candles are asked for, and how patiently.
     now: the time that decides which sessions are over; on the simulated exchange the morning after
         its last session, so that nothing is ever missing there because time goes by.
+    said: what a person should know of a folder that is replayed.
     """
 
     session: Callable[[], KiteSession]
@@ -42,6 +51,7 @@ class Connection:
     index_list_root: str
     ingest: IngestSettings
     now: datetime
+    said: tuple[str, ...] = ()
 
 
 class CandleSource:
@@ -53,10 +63,9 @@ class CandleSource:
         self._faults = faults
         self._backoff_s = backoff_s
 
-    def check(self) -> None:
-        """Refuse a source that cannot answer, before anything runs."""
-        if self._settings.source == "replay":
-            simulated_market(self._settings)
+    def check(self) -> Replay | None:
+        """Refuse a source that cannot answer, before anything runs; a folder to replay is returned with what it is."""
+        return replayed(self._settings) if self._settings.source == "replay" else None
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -72,8 +81,11 @@ class CandleSource:
         from niftyformer_assets.market.kite import KiteSession
         from niftyformer_assets.market.rate_limit import Pacer
 
-        market = simulated_market(self._settings)
-        forget_candles_of_another_market(self._settings, market)
+        replay = self.check()
+        market = simulated_market(self._settings) if replay is None else replay.market
+        aside = set_aside_candles_of_another_market(self._settings, market)
+        if aside is not None:
+            dg.get_dagster_logger().warning(f"candles of another source were moved to {aside}")
         dates = np.concatenate([candles.dates for candles in market.candles.values()])
         morning_after = datetime.combine(dates.max().item() + timedelta(days=1), time(9), tzinfo=IST)
         with run_exchange(market, faults=self._faults) as exchange:
@@ -81,8 +93,9 @@ class CandleSource:
                 session=lambda: KiteSession(exchange.api_key, exchange.access_token(), root=exchange.url),
                 pacer=Pacer(self._settings.dagster_home / "pace"),
                 index_list_root=exchange.url,
-                ingest=self._ingest(dates.min().item()),
+                ingest=self._ingest(max(dates.min().item(), covered()[0])),
                 now=morning_after,
+                said=() if replay is None else (*replay.said, *replay.warnings),
             )
 
     def _live(self) -> Connection:
@@ -106,9 +119,39 @@ class CandleSource:
         )
 
     def _ingest(self, history_start: date) -> IngestSettings:
-        from niftyformer_assets.market.ingest import IngestSettings
+        from niftyformer_assets.market.asking import IngestSettings
 
         return IngestSettings(history_start=history_start, backoff_s=self._backoff_s)
+
+
+class ExperimentHolder:
+    """The experiments that a run works on, each held until the run ends: another run would pull its files away."""
+
+    def __init__(self, until_the_end: ExitStack) -> None:
+        self._until_the_end = until_the_end
+        self._taken: set[str] = set()
+
+    def take(self, workspace: Workspace, experiment: str) -> None:
+        """Hold an experiment from now on.
+
+        Raises:
+            NiftyFormerError: another process works on it; the message says which.
+        """
+        if experiment not in self._taken:
+            self._until_the_end.enter_context(experiment_held(workspace, experiment))
+            self._taken.add(experiment)
+
+
+@dg.resource
+def experiment_holder(_context: dg.InitResourceContext) -> Iterator[ExperimentHolder]:
+    """An `ExperimentHolder` a run."""
+    with ExitStack() as until_the_end:
+        yield ExperimentHolder(until_the_end)
+
+
+def experiment_held(workspace: Workspace, experiment: str) -> AbstractContextManager[None]:
+    """Hold an experiment for the time of a block; within this process it may be held again."""
+    return held(workspace.experiment_lock(experiment), f"experiment {experiment} of workspace {workspace.name}")
 
 
 class GpuResource(dg.ConfigurableResource):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import dagster as dg
 
 from niftyformer_assets.settings import PROJECT
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints
 
 
@@ -43,7 +45,7 @@ def materialized(
         settings: those that matter to it, as JSON values.
         inputs: files or folders it was made from; their content is fingerprinted, and an optional
             one may be absent.
-        outputs: files it consists of, shown with their sizes.
+        outputs: files and folders it consists of, shown with their sizes; their hashes are recorded.
         metadata: what a person wants to see; numbers first, then pictures and tables.
     """
     present = [path for path in inputs if path.exists()]
@@ -52,6 +54,7 @@ def materialized(
         settings=settings,
         code=code_version(*made_by),
         inputs=fingerprints(present),
+        outputs=entered_digests(outputs, provenance.parent),
     )
     record.write(provenance)
     return dg.MaterializeResult(
@@ -102,4 +105,12 @@ def table(rows: Any, limit: int = 50) -> dg.MarkdownMetadataValue:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4g}"
-    return str(value).replace("|", "\\|")
+    return as_text(value)
+
+
+def as_text(value: Any) -> str:
+    """Anything as markdown that shows just its characters, on one line: no link, picture, markup or new cell."""
+    # An entity becomes a letter and nothing else, so & stays as in M&M.
+    text = re.sub(r"([\\`*_()\[\]<>|~])", r"\\\1", " ".join(str(value).split()))
+    # A web address by itself would still become a link.
+    return re.sub(r"(?i)(https?:|www\.)(?=\S)", r"\1 ", text)

@@ -6,28 +6,29 @@ Runs are recorded in the workspace's own Dagster home, so the web UI shows them 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import shutil
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 from dagster import EventLogEntry
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import SQLAlchemyError
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.dead_runs import fail_dead_runs
+from niftyformer_assets.defs.dead_runs import fail_dead_runs, own_process
 from niftyformer_assets.defs.index_lists import require_list
 from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
-from niftyformer_assets.defs.resources import CandleSource
+from niftyformer_assets.defs.resources import CandleSource, experiment_held
 from niftyformer_assets.settings import PROJECT, Settings, find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.holding import held
+from niftyformer_assets.store.given import in_one_line
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -40,11 +41,11 @@ def run_experiment(settings: Settings, name: str) -> None:
             something to mend.
     """
     experiment = find_experiment(settings, name)
-    CandleSource(settings).check()
-    require_list(settings)
     console = Console()
+    _say_replay(console, settings)
+    require_list(settings)
     started = time.monotonic()
-    with dagster_home(settings) as instance, _alone(settings, name):
+    with dagster_home(settings) as instance, experiment_held(settings.workspace, name):
         console.print(
             f"[bold]{experiment.summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}"
         )
@@ -80,9 +81,21 @@ def run_candles(settings: Settings, symbols: list[str]) -> None:
             f"{': do you mean ' + ' or '.join(near) + '?' if near else '.'} "
             "The symbols are the members of all index lists at hand, under their latest names."
         )
-    CandleSource(settings).check()
+    console = Console()
+    _say_replay(console, settings)
     with dagster_home(settings) as instance:
-        _run(Console(), instance, settings, "candles", CANDLES, symbols=symbols)
+        _run(console, instance, settings, "candles", CANDLES, symbols=symbols)
+
+
+def _say_replay(console: Console, settings: Settings) -> None:
+    """Refuse a folder that cannot be replayed, and say how another one is read, before anything runs."""
+    replay = CandleSource(settings).check()
+    if replay is None:
+        return
+    for line in replay.said:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    for line in replay.warnings:
+        console.print(line, style="yellow", soft_wrap=True, highlight=False, markup=False)
 
 
 def make_home(settings: Settings) -> Path:
@@ -99,20 +112,29 @@ def make_home(settings: Settings) -> Path:
     return home
 
 
-def _alone(settings: Settings, experiment: str) -> AbstractContextManager[None]:
-    """Nobody else runs this experiment in this workspace: its assets would be made from each other's halves."""
-    what = f"experiment {experiment} of workspace {settings.workspace.name}"
-    return held(make_home(settings) / "locks" / f"{experiment}.lock", what)
-
-
 @contextmanager
 def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The workspace's own Dagster instance, with nothing in it that waits for a killed run."""
     home = make_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        fail_dead_runs(instance)
-        yield instance
+    try:
+        instance = dg.DagsterInstance.from_config(str(home))
+    except Exception as error:  # of as many kinds as there are files in it
+        raise _unusable(home, error) from error
+    try:
+        with instance:
+            fail_dead_runs(instance)
+            yield instance
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise _unusable(home, error) from error
+
+
+def _unusable(home: Path, error: Exception) -> NiftyFormerError:
+    reason = in_one_line(getattr(error, "orig", error))[:200]
+    return NiftyFormerError(
+        f"Dagster's history in {home} cannot be used ({reason}): let the folder be written, or move "
+        "its history, schedules and dagster.yaml away; they are made anew, and no artifact is in them."
+    )
 
 
 def _run(
@@ -169,7 +191,7 @@ def _execute(
             instance=instance,
             run_id=run_id,
             partition_key=experiment,
-            tags=tags,
+            tags={**tags, **own_process()},
             run_config=QUIET,
             raise_on_error=False,
         )
@@ -244,8 +266,10 @@ def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
 
 
 def _say_where(console: Console, settings: Settings, name: str) -> None:
+    from niftyformer_assets.portfolio.report import read_metrics  # pandas takes longer to load than the definitions
+
     folder = settings.workspace.experiment(name)
-    metrics = json.loads((folder.backtest / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_metrics(folder.backtest)
     console.print(f"\n[bold]{metrics['verdict'][0]}[/bold] {' '.join(metrics['verdict'][1:])}", soft_wrap=True)
     here = Path.cwd()
 

@@ -68,7 +68,7 @@ def train_model(
             "device": device.name,
             "memory_mib": device.memory_mib,
             "memory_free_before_mib": device.free_mib if device.free_mib is not None else "not a GPU",
-            "memory_peak_mib": max(int(one.history["memory_mib"].max()) for one in trained),
+            "memory_peak_mib": float(pd.concat([one.speed for one in trained])["memory_mib"].max()),
             "compute_capability": device.compute_capability or "not a GPU",
             "precision": device.precision,
             "stopped": "\n\n".join(one.stopped for one in trained),
@@ -94,6 +94,9 @@ def predict_with_model(
             f"the model in {folder.model} was trained with other settings than {experiment.name} has: "
             f"{'; '.join(found)}. Materialize trained_model again, or change the experiment back."
         )
+    before, now = card.get("data", {}), dataset.fingerprint()
+    if other := [name for name in now if before.get(name) != now[name]]:
+        context.log.warning(f"the model in {folder.model} was trained on other {', '.join(other)} than are there now")
     frame = predict(dataset, folder.model, gpu.device(dataset.settings.training.precision))
     write_parquet(folder.predictions, frame)
     write_last_step(ModelFolder(folder.model), dataset, frame)
@@ -104,7 +107,11 @@ def predict_with_model(
         settings=deciding_settings(experiment, "predictions"),
         inputs=[*(place / "best.pt" for _, place in networks(dataset, folder.model)), *_dataset_files(folder)],
         outputs=[folder.predictions],
-        metadata={**_described(frame), "by_part": table(_by_part(frame))},
+        metadata={
+            **_described(frame),
+            "trained_on": f"other {', '.join(other)} than are there now" if other else "what is there now",
+            "by_part": table(_by_part(frame)),
+        },
     )
 
 

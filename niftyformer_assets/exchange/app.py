@@ -31,6 +31,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from niftyformer_assets.exchange.clock import Clock, wall_clock
+from niftyformer_assets.exchange.doors import (
+    body_of,
+    is_loopback_address,
+    must_be_addressed_as_loopback,
+    must_be_of_this_machine,
+)
 from niftyformer_assets.exchange.faults import Faults, faults_from
 from niftyformer_assets.exchange.login import Login
 from niftyformer_assets.exchange.market import Market
@@ -44,7 +50,6 @@ INDEX_LIST_PATH = "/IndexConstituent/ind_nifty200list.csv"
 HISTORICAL_PER_SECOND = 3
 OTHERS_PER_SECOND = 10
 MAX_DAYS = 2000
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 HTML_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 SERVER_ERRORS = (
     (500, "Something went wrong. Please try again.", "GeneralException"),
@@ -140,6 +145,7 @@ def _endpoint(exchange: Exchange, handler: Handler) -> Callable[[Request], Await
     async def endpoint(request: Request) -> Response:
         arrived = time.monotonic()
         try:
+            must_be_addressed_as_loopback(request)
             response = await handler(exchange, request)
         except RefusedError as error:
             request.state.reason = error.reason
@@ -226,8 +232,10 @@ async def _login_page(exchange: Exchange, request: Request) -> Response:
     if query.get("api_key") != exchange.login.api_key:
         raise RefusedError(400, "Invalid `api_key`.", "InputException")
     target = query.get("redirect_url") or exchange.redirect_url
-    if target is not None and urlsplit(target).hostname not in LOOPBACK:
-        raise RefusedError(400, "Invalid `redirect_url`: only a loopback address is redirected to.", "InputException")
+    if target is not None and not is_loopback_address(target):
+        raise RefusedError(
+            400, "Invalid `redirect_url`: only http on a loopback host is redirected to.", "InputException"
+        )
     token = exchange.login.request_token()
     if target is None:
         return HTMLResponse(
@@ -240,7 +248,7 @@ async def _login_page(exchange: Exchange, request: Request) -> Response:
 
 
 async def _create_session(exchange: Exchange, request: Request) -> Response:
-    form = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+    form = {name: values[0] for name, values in parse_qs((await body_of(request)).decode("utf-8", "replace")).items()}
     for name in ("api_key", "request_token", "checksum"):
         if name not in form:
             raise RefusedError(400, f"Missing `{name}`.", "InputException")
@@ -304,33 +312,28 @@ async def _index_list(exchange: Exchange, request: Request) -> Response:
 
 
 async def _show_faults(exchange: Exchange, request: Request) -> Response:
-    _only_loopback(request)
+    must_be_of_this_machine(request)
     return _success(exchange.faults.as_json())
 
 
 async def _set_faults(exchange: Exchange, request: Request) -> Response:
     """The JSON object in the body replaces all faults; `{}` switches them off."""
-    _only_loopback(request)
+    must_be_of_this_machine(request)
     try:
-        exchange.faults = faults_from(json.loads(await request.body()))
-    except (ValueError, NiftyFormerError) as error:
+        exchange.faults = faults_from(json.loads(await body_of(request)))
+    except (ValueError, RecursionError, NiftyFormerError) as error:
         raise RefusedError(400, str(error), "InputException") from error
     return _success(exchange.faults.as_json())
 
 
 async def _show_traffic(exchange: Exchange, request: Request) -> Response:
-    _only_loopback(request)
+    must_be_of_this_machine(request)
     return _success(exchange.traffic.as_json())
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return _error(status, "Route not found" if status == 404 else "Method not allowed", "GeneralException")
-
-
-def _only_loopback(request: Request) -> None:
-    if request.client is None or request.client.host not in LOOPBACK:
-        raise RefusedError(403, "Only this machine may ask for that.", "PermissionException")
 
 
 def _listing(exchange: Exchange, request: Request) -> Listing | None:

@@ -19,6 +19,7 @@ from niftyformer_assets.store.errors import NiftyFormerError
 
 # What can happen to an answer as a whole, in the order in which the shares are stacked up.
 ANSWER_FAULTS = ("too_many_requests", "server_errors", "html_pages", "cut_off_bodies", "no_content_type", "stalls")
+STOCK_FAULTS = ("shortened_instruments", "scaled_stocks", "swapped_stocks")
 CANDLE_FAULTS = ("missing_candles", "duplicated_candles", "negative_candles")
 
 
@@ -63,6 +64,8 @@ class Faults:
     expire_after: after so many answers all access tokens are refused; a new login works again.
     missing_candles, duplicated_candles, negative_candles: shares of all candles.
     shortened_instruments: share of the stocks that the instruments list leaves out.
+    scaled_stocks: share of the stocks whose every price comes times `scale`.
+    swapped_stocks: share of the stocks that come with the candles of the stock after them.
     """
 
     seed: int = 0
@@ -80,15 +83,19 @@ class Faults:
     duplicated_candles: float = 0.0
     negative_candles: float = 0.0
     shortened_instruments: float = 0.0
+    scaled_stocks: float = 0.0
+    scale: float = 100.0
+    swapped_stocks: float = 0.0
     splits: tuple[Split, ...] = ()
     renames: tuple[Rename, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*ANSWER_FAULTS, *CANDLE_FAULTS, "shortened_instruments"):
+        for name in (*ANSWER_FAULTS, *CANDLE_FAULTS, *STOCK_FAULTS):
             require(0 <= getattr(self, name) <= 1, f"{name} is a share: between 0 and 1")
         total = sum(getattr(self, name) for name in ANSWER_FAULTS)
         require(total <= 1 + 1e-9, f"the shares of {', '.join(ANSWER_FAULTS)} add up to {total:g}, more than 1")
         require(self.stall_s >= 0, "stall_s must not be negative")
+        require(self.scale > 0, "scale must be above 0")
         require(self.expire_after is None or self.expire_after >= 0, "expire_after must not be negative")
 
     def on_answer(self, path: str, attempt: int) -> str | None:

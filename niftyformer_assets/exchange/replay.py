@@ -1,22 +1,53 @@
-"""A folder of candles served as a market: one CSV a symbol, checked when the exchange starts."""
+"""A folder of candles served as a market, whichever vendor's format it is in; checked when the exchange starts."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from niftyformer_assets.exchange.market import BENCHMARK, Candles, Market, instruments_of
-from niftyformer_assets.store.dates import day_of
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.tables import read_parquet
-from niftyformer_assets.store.workspace import Workspace
+from niftyformer_assets.vendors.files import problem
+from niftyformer_assets.vendors.folder import Daily, read_folder, read_index
+from niftyformer_assets.vendors.names import matched, nearest, some
+from niftyformer_assets.vendors.suspicions import suspicions
 
-COLUMNS = ("date", "open", "high", "low", "close", "volume")
+# Fewer matches than this, of what could match, are told first of all.
+_FEW = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A folder of candles as a market, and what a person should know of it.
+
+    recognised: the format, in one line. names: how its symbols go with the index list, in one line, "" without
+    a list; few: whether hardly any do. told: what was left out or chosen in reading. suspicions: what looks wrong.
+    matched: symbols of the list with candles, under their newest names; without a list all symbols.
+    """
+
+    market: Market
+    recognised: str
+    names: str
+    few: bool
+    told: tuple[str, ...]
+    suspicions: tuple[str, ...]
+    matched: frozenset[str]
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """How it was read."""
+        return (f"{self.recognised}.", *((self.names,) if self.names and not self.few else ()), *self.told)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be looked at before anything is made of these candles."""
+        return (*((self.names,) if self.few else ()), *self.suspicions)
 
 
 def load_folder(
@@ -26,14 +57,27 @@ def load_folder(
     benchmark: Path | None = None,
     taken_over: Mapping[str, date] | None = None,
 ) -> Market:
-    """Read a folder of `SYMBOL.csv` files (columns Date, Open, High, Low, Close, Volume in any case).
+    """The market of a folder, as `read_replay`."""
+    return read_replay(folder, index_list, renames, benchmark, taken_over).market
+
+
+def read_replay(
+    folder: Path,
+    index_list: Path | None = None,
+    renames: Mapping[str, str] | None = None,
+    benchmark: Path | None = None,
+    taken_over: Mapping[str, date] | None = None,
+    adjusted_close: bool = False,
+) -> Replay:
+    """Read a folder of candles: one file a symbol, one file a day, or long tables (see `vendors.folder`).
 
     Prices are served as they are: whether they make sense is for those who fetch them to say. Other
     columns are ignored, rows are put in order.
 
     Args:
         index_list: NSE's constituent list, served as it is. Without one the exchange has no index
-            list, and says so when asked: industries and ISINs cannot be made up.
+            list, and says so when asked: industries and ISINs cannot be made up. Names of the folder
+            that are written otherwise than the list's symbols are matched to them.
         renames: old symbol -> new symbol. Like Kite, the exchange lists a stock under its newest
             name only, with all its history: a file under an old name is served under the new one,
             in front of the new name's own file if there is one. A symbol of the index list that no
@@ -43,105 +87,73 @@ def load_folder(
         benchmark: candles of NIFTY 50, CSV or Parquet; without it `NIFTY 50.csv` of the folder, if it
             is there. Of an index only Date and Close are needed, and only the time of the stocks' own
             candles is served.
+        adjusted_close: multiply prices by adjusted close / close, where the folder has one.
 
     Raises:
         NiftyFormerError: one line that names the folder, or the file with its column or row, and
-            what to do.
+            what to do; or that no name of the folder is in the index list.
     """
-    files = _files(folder)
-    candles: dict[str, Candles] = {}
-    for symbol in sorted(set(files) - {BENCHMARK}):
-        candles[symbol] = read_candles(files[symbol])
-    candles = _under_newest_names(candles, renames or {}, taken_over or {})
-    benchmark = benchmark or files.get(BENCHMARK)
-    if benchmark is not None:
-        candles[BENCHMARK] = _within(read_index_candles(benchmark), candles.values())
     text, companies = _read_index_list(index_list) if index_list is not None else (None, {})
-    names = {symbol: companies.get(symbol, symbol) for symbol in candles}
-    return Market(instruments_of(names), candles, text)
+    renames, taken_over = renames or {}, taken_over or {}
+    found = read_folder(folder, adjusted_close)
+    stocks = {symbol: daily for symbol, daily in found.candles.items() if symbol != BENCHMARK}
+    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values()})
+    candles = _under_newest_names({symbol: _candles(d) for symbol, d in stocks.items()}, renames, taken_over)
+    listed = {symbol if symbol in taken_over else _newest(symbol, renames)[0] for symbol in companies}
+    names, few = _beside_the_list(folder, candles.keys(), index_list, listed) if index_list is not None else ("", False)
+    of_list = frozenset(candles.keys() & listed if index_list is not None else candles)
+    if benchmark is not None or BENCHMARK in found.candles:
+        index = read_index(benchmark) if benchmark is not None else found.candles[BENCHMARK]
+        candles[BENCHMARK] = _within(_candles(index), candles.values())
+    market = Market(instruments_of({symbol: companies.get(symbol, symbol) for symbol in candles}), candles, text)
+    suspected = suspicions(
+        {symbol: d for symbol, d in stocks.items() if _newest(symbol, renames)[0] in of_list} or stocks
+    )
+    return Replay(market, found.recognised, names, few, (*found.told, *told), tuple(suspected), of_list)
 
 
-def read_candles(path: Path) -> Candles:
-    """Read and check one CSV of daily candles.
+def _candles(daily: Daily) -> Candles:
+    return Candles(daily.dates, daily.open, daily.high, daily.low, daily.close, daily.volume)
+
+
+def _under_nse_names(stocks: Mapping[str, Daily], known: set[str]) -> tuple[dict[str, Daily], list[str]]:
+    """Stocks under known symbols that are spelt otherwise (`M_M` is `M&M`), and a line that says which."""
+    symbols = matched(stocks, known)
+    found: dict[str, str] = {}
+    for name, symbol in symbols.items():
+        if symbol in found:
+            raise NiftyFormerError(
+                f"candles of {name} and of {found[symbol]} are both for {symbol}: remove one of them."
+            )
+        found[symbol] = name
+    spelt = [f"{name} as {symbol}" for name, symbol in symbols.items() if name != symbol]
+    told = [f"names are taken for symbols: {some(spelt)}."] if spelt else []
+    return {symbols[name]: daily for name, daily in stocks.items()}, told
+
+
+def _beside_the_list(folder: Path, names: Iterable[str], path: Path, listed: set[str]) -> tuple[str, bool]:
+    """How the symbols of a folder go with those of a list, and whether few do.
 
     Raises:
-        NiftyFormerError: the file cannot be read, lacks a column, holds something that is no date
-            or no number, or has a session twice.
+        NiftyFormerError: none does.
     """
-    return _candles(path, _rows(path))
-
-
-def read_index_candles(path: Path) -> Candles:
-    """As `read_candles`, for an index: what it lacks of open, high and low is its close, of volume 0.
-
-    The file may also be Parquet.
-    """
-    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _rows(path)
-    return _candles(path, rows, needed=("date", "close"))
-
-
-def _candles(path: Path, rows: list[list[str]], needed: Sequence[str] = COLUMNS) -> Candles:
-    header = [name.strip().lower() for name in rows[0]] if rows else []
-    absent = [name for name in needed if name not in header]
-    if absent:
-        raise _problem(path, f"has no column {absent[0].capitalize()!r} in its first line", "Add the column")
-    body = [(number, row) for number, row in enumerate(rows[1:], start=2) if row]
-    for number, row in body:
-        if len(row) != len(header):
-            raise _problem(path, f"line {number} has {len(row)} fields, the first line {len(header)}")
-    lines = [number for number, _ in body]
-    columns = {name: [row[header.index(name)].strip() for _, row in body] for name in COLUMNS if name in header}
-    dates = _dates(path, lines, columns.pop("date"))
-    values = {name: _numbers(path, lines, name, texts) for name, texts in columns.items()}
-    open_, high, low = (values.get(name, values["close"]) for name in ("open", "high", "low"))
-    volume = np.rint(values.get("volume", np.zeros(len(dates)))).astype(np.int64)
-    order = np.argsort(dates, kind="stable")
-    again = np.flatnonzero(np.diff(dates[order]) == np.timedelta64(0, "D"))
-    if len(again):
-        first, second = lines[order[again[0]]], lines[order[again[0] + 1]]
-        day = dates[order[again[0]]]
-        raise _problem(path, f"has session {day} twice (lines {first} and {second})", "Remove one of them")
-    return Candles(dates, open_, high, low, values["close"], volume).take(order)
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise NiftyFormerError(f"{folder} is not a folder: give a folder with one SYMBOL.csv a stock to replay.")
-    files: dict[str, Path] = {}
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as error:
-        raise _problem(folder, f"cannot be read: {error.strerror or error}", "Check its permissions") from error
-    for path in paths:
-        if path.suffix.lower() != ".csv" or path.name.startswith(".") or not path.is_file():
-            continue
-        symbol = Workspace.symbol_of(path).strip().upper()
-        if symbol in files:
-            raise NiftyFormerError(f"{path} and {files[symbol]} are both for {symbol}: remove one of them.")
-        files[symbol] = path
-    if not set(files) - {BENCHMARK}:
-        raise NiftyFormerError(f"{folder} holds no SYMBOL.csv of a stock: put one CSV of daily candles a stock there.")
-    return files
-
-
-def _rows(path: Path) -> list[list[str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return list(csv.reader(io.StringIO(text, newline="")))
-    except UnicodeDecodeError as error:
-        raise _problem(path, "is not UTF-8 text", "Save it as UTF-8 CSV") from error
-    except csv.Error as error:
-        raise _problem(path, f"is no CSV ({error})") from error
-    except OSError as error:
-        raise _problem(path, f"cannot be read: {error.strerror or error}", "Check its name and permissions") from error
-
-
-def _parquet_rows(path: Path) -> list[list[str]]:
-    try:
-        frame = read_parquet(path)
-    except NiftyFormerError as error:
-        raise _problem(path, "is missing or no Parquet file", "Give candles as CSV or Parquet") from error
-    return [[str(name) for name in frame], *([str(value) for value in row] for row in frame.itertuples(index=False))]
+    names = set(names)
+    common, only_here, only_there = names & listed, names - listed, listed - names
+    few = len(common) < _FEW * min(len(names), len(listed))
+    near = nearest(sorted(only_here)[:200], sorted(only_there)) if few else []
+    hint = f" {'; '.join(near[:3])}." if near else ""
+    if not common:
+        raise NiftyFormerError(
+            f"none of the {len(names)} symbols of {folder} ({some(names)}) is one of the {len(listed)} of {path} "
+            f"({some(listed)}).{hint} Name the files, or the column of symbols, as NSE does, or give the list that "
+            "goes with them, then start again."
+        )
+    said = f"{'only ' if few else ''}{len(common)} of the {len(listed)} symbols of {path.name} have candles"
+    if only_there:
+        said += f"; without any: {some(only_there)}"
+    if only_here:
+        said += f"; not in the list: {some(only_here)}"
+    return f"{said}.{hint}", few
 
 
 def _within(index: Candles, stocks: Iterable[Candles]) -> Candles:
@@ -151,35 +163,6 @@ def _within(index: Candles, stocks: Iterable[Candles]) -> Candles:
         return index
     first, last = min(start for start, _ in spans), max(end for _, end in spans)
     return index.take((index.dates >= first) & (index.dates <= last))
-
-
-def _dates(path: Path, lines: Sequence[int], texts: Sequence[str]) -> np.ndarray:
-    days = []
-    for number, text in zip(lines, texts, strict=True):
-        try:
-            days.append(day_of(text))
-        except ValueError as error:
-            advice = "Write the session as YYYY-MM-DD"
-            raise _problem(path, f"column 'Date', line {number}: {error}", advice) from error
-    return np.array(days, dtype="datetime64[D]")
-
-
-def _numbers(path: Path, lines: Sequence[int], name: str, texts: Sequence[str]) -> np.ndarray:
-    try:
-        numbers = np.array([float(text) for text in texts], dtype=np.float64)
-        if np.isfinite(numbers).all():
-            return numbers
-    except ValueError:
-        pass
-    place = next(place for place, text in enumerate(texts) if not _is_number(text))
-    raise _problem(path, f"column {name.capitalize()!r}, line {lines[place]}: {texts[place]!r} is no number")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
 
 
 def _under_newest_names(
@@ -224,17 +207,23 @@ def _joined(older: Candles, newer: Candles) -> Candles:
 
 def _read_index_list(path: Path) -> tuple[str, dict[str, str]]:
     """The text of an index list, and its symbols' company names."""
-    rows = _rows(path)
+    text, advice = _text(path), "Give a constituent list as NSE publishes it"
+    rows = list(csv.reader(io.StringIO(text, newline="")))
     header = [name.strip().lower() for name in rows[0]] if rows else []
     for name in ("Company Name", "Industry", "Symbol", "Series", "ISIN Code"):
         if name.lower() not in header:
-            raise _problem(path, f"has no column {name!r}", "Give a constituent list as NSE publishes it")
+            raise problem(path, f"has no column {name!r}", advice)
     company, symbol = header.index("company name"), header.index("symbol")
     companies = {row[symbol].strip(): row[company].strip() for row in rows[1:] if len(row) == len(header)}
     if not companies:
-        raise _problem(path, "names no symbol", "Give a constituent list as NSE publishes it")
-    return path.read_text(encoding="utf-8-sig"), companies
+        raise problem(path, "names no symbol", advice)
+    return text, companies
 
 
-def _problem(path: Path, what: str, advice: str = "Mend the file or remove it") -> NiftyFormerError:
-    return NiftyFormerError(f"{path} {what}. {advice}, then start again.")
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise problem(path, "is not UTF-8 text", "Save it as UTF-8 CSV") from error
+    except OSError as error:
+        raise problem(path, f"cannot be read: {error.strerror or error}", "Check its name and permissions") from error

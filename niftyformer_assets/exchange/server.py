@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from urllib.error import URLError
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
 from niftyformer_assets.exchange.app import HISTORICAL_PER_SECOND, INDEX_LIST_PATH, Exchange, create_app
 from niftyformer_assets.exchange.clock import Clock
@@ -134,25 +132,22 @@ def log_in(url: str, api_key: str = API_KEY, api_secret: str = API_SECRET) -> st
     from kiteconnect import KiteConnect
     from kiteconnect.exceptions import KiteException
 
+    from niftyformer_assets.web import BoundedSession
+
     # The page redirects to any loopback address; nothing has to listen there, the address holds the token.
     query = urlencode({"v": 3, "api_key": api_key, "redirect_url": f"http://{HOST}/"})
-    opener = build_opener(ProxyHandler({}), _Stay())
+    session = BoundedSession(redirects="kept")
+    session.trust_env = False
+    client = KiteConnect(api_key, root=url)
+    client.reqsession = session
     try:
-        with opener.open(f"{url}/connect/login?{query}", timeout=10) as response:
-            location = response.headers.get("location", "")
+        location = session.get(f"{url}/connect/login?{query}", timeout=10).headers.get("location", "")
         request_token = parse_qs(urlsplit(location).query)["request_token"][0]
-        return str(KiteConnect(api_key, root=url).generate_session(request_token, api_secret)["access_token"])
-    except (URLError, OSError, KeyError, KiteException) as error:
+        return str(client.generate_session(request_token, api_secret)["access_token"])
+    except (OSError, KeyError, KiteException) as error:
         raise NiftyFormerError(
             f"no login at {url} ({error}): start the simulated exchange there, or correct the address."
         ) from error
-
-
-class _Stay(HTTPRedirectHandler):
-    """Hands a redirect back instead of following it."""
-
-    def http_error_302(self, req, fp, code, msg, headers):  # type: ignore[no-untyped-def]
-        return fp
 
 
 def _listener(port: int) -> socket.socket:

@@ -11,7 +11,7 @@ import numpy as np
 
 from niftyformer_assets.exchange.clock import IST, known_at
 from niftyformer_assets.exchange.faults import CANDLE_FAULTS, Faults, Rename, Split
-from niftyformer_assets.exchange.market import Candles, Instrument, Market, csv_text, token_of
+from niftyformer_assets.exchange.market import BENCHMARK, Candles, Instrument, Market, csv_text, token_of
 
 COLUMNS = (
     "instrument_token",
@@ -93,12 +93,14 @@ class View:
 
     def candles(self, listing: Listing, start: date, end: date) -> list[list[object]]:
         """Rows [timestamp, open, high, low, close, volume] from `start` through `end`, as Kite gives them."""
-        candles = self.market.candles[listing.origin]
+        candles = self.market.candles[self._whose(listing.origin)]
         for split in self.faults.splits:
             if listing.goes_by(split.symbol) and self._in_force(split):
                 candles = _after_split(candles, split)
         if self.moment is not None:
             candles = known_at(candles, self.moment)
+        if self.faults.hits("scaled_stocks", listing.origin):
+            candles = _scaled(candles, self.faults.scale)
         first = int(np.searchsorted(candles.dates, np.datetime64(start, "D"), side="left"))
         stop = int(np.searchsorted(candles.dates, np.datetime64(end, "D"), side="right"))
         asked = candles.take(slice(first, max(first, stop)))
@@ -107,6 +109,13 @@ class View:
         columns = [[_plain(value) for value in column.tolist()] for column in values]
         rows = [[f"{day}T00:00:00+0530", *row] for day, *row in zip(days, *columns, strict=True)]
         return self._spoilt(rows, listing.origin)
+
+    def _whose(self, symbol: str) -> str:
+        """The symbol whose candles are given for this one."""
+        if not self.faults.hits("swapped_stocks", symbol):
+            return symbol
+        symbols = sorted(self.market.candles.keys() - {BENCHMARK, symbol}) or [symbol]
+        return next((other for other in symbols if other > symbol), symbols[0])
 
     def _spoilt(self, rows: list[list[object]], symbol: str) -> list[list[object]]:
         faults = self.faults
@@ -127,6 +136,14 @@ class View:
     def _in_force(self, change: Split | Rename) -> bool:
         start = change.ex_date if isinstance(change, Split) else change.since
         return start is None or (self.today is not None and self.today >= start)
+
+
+def _scaled(candles: Candles, scale: float) -> Candles:
+    def price(values: np.ndarray) -> np.ndarray:
+        return np.round(values * scale, 2)
+
+    prices = price(candles.open), price(candles.high), price(candles.low), price(candles.close)
+    return Candles(candles.dates, *prices, candles.volume)
 
 
 def _after_split(candles: Candles, split: Split) -> Candles:

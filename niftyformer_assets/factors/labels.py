@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.store.arrays import Axes, check_in_index, enter_in_index
-from niftyformer_assets.store.atomic import atomic_path
+from niftyformer_assets.store.arrays import Axes, read_in_index
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
+from niftyformer_assets.store.index import entered_path
 from niftyformer_assets.store.pictures import BLUE, PALE, figure, png
 
 
@@ -31,20 +32,19 @@ def daily_returns(close: np.ndarray, segment: np.ndarray) -> np.ndarray:
 def write_labels(path: Path, returns: np.ndarray, axes: Axes) -> None:
     """Write label.csv [sessions × symbols] and enter it in its folder's index; empty where missing."""
     frame = pd.DataFrame(returns, index=pd.Index(axes.dates.astype(str), name="date"), columns=list(axes.symbols))
-    with atomic_path(path) as temporary:
+    with entered_path(path, axes.content(), {"label": "TN"}) as temporary:
         frame.to_csv(temporary, lineterminator="\n")
-    enter_in_index(path.parent, axes, {path.name: {"label": "TN"}})
 
 
 def read_labels(path: Path, expected: Axes | None = None) -> tuple[np.ndarray, Axes]:
     """Read what `write_labels` wrote, bit for bit, checked against its index."""
-    axes, _ = check_in_index(path, expected)
+    content, axes, _ = read_in_index(path, expected)
     try:
         # As text first: Python's own conversion gives back every bit in all versions of pandas.
-        frame = pd.read_csv(path, index_col=0, dtype=str)
+        frame = pd.read_csv(io.BytesIO(content), index_col=0, dtype=str)
         returns = frame.to_numpy(dtype=object, na_value=np.nan).astype(np.float64)
         inside = Axes(frame.index.to_numpy(dtype="datetime64[D]"), tuple(frame.columns))
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise damaged(path, error) from error
     if (problem := inside.difference(axes)) is not None:
         raise NiftyFormerError(f"{path} and its index disagree: {problem}. Materialize it again.")

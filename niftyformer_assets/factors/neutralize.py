@@ -103,7 +103,7 @@ def write_neutralized(folder: ExperimentFolder, factors: NeutralizedFactors, axe
     wanted = {f"{name}.csv": place for place, name in enumerate(factors.names)}
     for file in folder.factors.iterdir():
         if file.name not in wanted:
-            file.unlink()
+            file.unlink(missing_ok=True)
     dates = pd.Index(axes.dates.astype(str), name="date")
     for name, place in wanted.items():
         frame = pd.DataFrame(factors.result[:, :, place], index=dates, columns=list(axes.symbols))

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from niftyformer_assets.factors.registry import FACTOR_SETS, FactorSet
 from niftyformer_assets.market.panel import ARRAYS, Panel
 from niftyformer_assets.store.arrays import Axes
-from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
-from niftyformer_assets.store.tables import read_notes
+from niftyformer_assets.store.tables import read_arrow, read_notes, write_arrow
 
 
 def update_factor_panel(path: Path, factor_set: str, panel: Panel, threads: int | None = None) -> int:
@@ -58,10 +56,9 @@ def write_factor_panel(path: Path, values: np.ndarray, factor_set: FactorSet, pa
             "symbol": names.take(pa.array(columns)),
             **{name: pa.array(values[place][started]) for place, name in enumerate(factor_set.names)},
         }
-    ).replace_schema_metadata(_notes(factor_set, panel))
-    with atomic_path(path) as temporary:
-        # Values hardly ever repeat: a dictionary of them costs eight times the writing and saves nothing.
-        pq.write_table(table, temporary, use_dictionary=["date", "symbol"])
+    )
+    # Values hardly ever repeat: a dictionary of them costs eight times the writing and saves nothing.
+    write_arrow(path, table, _notes(factor_set, panel), use_dictionary=["date", "symbol"])
 
 
 def read_factor_panel(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarray:
@@ -70,16 +67,16 @@ def read_factor_panel(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarra
     Raises:
         NiftyFormerError: missing, damaged, made on other axes, or without one of `names`.
     """
-    if read_notes(path).get("axes") != _fingerprint_of_axes(axes):
-        raise NiftyFormerError(f"{path} was made on other sessions or symbols: materialize it again.")
     return _read(path, axes, names)
 
 
 def _read(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarray:
+    table, notes = read_arrow(path, ["date", "symbol", *names], read_dictionary=["symbol"])
+    if notes.get("axes") != _fingerprint_of_axes(axes):
+        raise NiftyFormerError(f"{path} was made on other sessions or symbols: materialize it again.")
+    if absent := sorted(set(names) - set(table.column_names)):
+        raise NiftyFormerError(f"{path} has no factor {absent[0]}: materialize it again.")
     try:
-        if absent := sorted(set(names) - set(pq.read_schema(path).names)):
-            raise NiftyFormerError(f"{path} has no factor {absent[0]}: materialize it again.")
-        table = pq.read_table(path, columns=["date", "symbol", *names], read_dictionary=["symbol"])
         dates = table["date"].to_numpy().astype("datetime64[D]")
         symbols = table["symbol"].unify_dictionaries().combine_chunks()
         place = {symbol: column for column, symbol in enumerate(axes.symbols)}
@@ -88,7 +85,7 @@ def _read(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarray:
         values = np.full((len(names), axes.shape[0] * axes.shape[1]), np.nan, dtype=np.float32)
         for factor, name in enumerate(names):
             values[factor, cells] = table[name].to_numpy()
-    except (pa.ArrowException, OSError, KeyError, ValueError, IndexError) as error:
+    except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
         raise damaged(path, error) from error
     return values.reshape(len(names), *axes.shape)
 

@@ -13,8 +13,8 @@ from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import NiftyFormerError, damaged
+from niftyformer_assets.store.index import read_entered, write_entered
 
 # What the selection did not look at, and says so.
 NOT_USED = ("validation", "test")
@@ -84,17 +84,20 @@ def select_factors(
 
 def write_selection(summary_path: Path, selected_path: Path, selection: FactorSelection) -> None:
     """Write ic_summary.csv (one row a factor) and selected_factors.txt (one name a line)."""
-    write_text(summary_path, selection.summary.to_csv(lineterminator="\n"))
-    write_text(selected_path, "".join(f"{name}\n" for name in selection.selected))
+    write_entered(summary_path, selection.summary.to_csv(lineterminator="\n"))
+    write_entered(selected_path, "".join(f"{name}\n" for name in selection.selected))
 
 
 def read_selected(path: Path) -> tuple[str, ...]:
     """The names in selected_factors.txt.
 
     Raises:
-        NiftyFormerError: the file is missing, or empty.
+        NiftyFormerError: the file is missing, not the one that was written, or empty.
     """
-    names = tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
+    try:
+        names = tuple(read_entered(path).content.decode("utf-8").split()) if path.is_file() else ()
+    except UnicodeDecodeError as error:
+        raise damaged(path, error) from error
     if not names:
         raise NiftyFormerError(f"{path} names no factor: materialize ic_summary first.")
     return names

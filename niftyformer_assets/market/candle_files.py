@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.tables import damaged, missing, read_notes, write_arrow
+from niftyformer_assets.store.errors import NiftyFormerError, damaged
+from niftyformer_assets.store.tables import read_arrow, read_notes, write_arrow
+
+log = logging.getLogger(__name__)
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("date", *PRICES, "volume")
@@ -113,16 +114,11 @@ def read_candle_file(path: Path) -> CandleFile:
     """Read what `write_candle_file` wrote.
 
     Raises:
-        NiftyFormerError: missing, damaged, or not a file of candles; the message names it.
-        OSError: it cannot be read now, which says nothing about what is in it.
+        DamagedError: it is not the file that was written, or no file of candles.
+        NiftyFormerError: it is missing, or cannot be read now, which says nothing about what is in it.
     """
-    if not path.is_file():
-        raise missing(path)
-    content = pa.py_buffer(path.read_bytes())
+    table, notes = read_arrow(path)
     try:
-        with pq.ParquetFile(content) as file:
-            table = file.read()
-        notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         candles = table.to_pandas()
         if tuple(candles.columns) != COLUMNS:
             raise ValueError(f"columns {', '.join(map(str, candles.columns))}")
@@ -141,16 +137,25 @@ def read_candle_file(path: Path) -> CandleFile:
             breaks=_breaks(notes),
             isin=notes.get("isin", ""),
         )
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise damaged(path, error) from error
+
+
+def has_candles(path: Path) -> bool:
+    """Does the file hold candles? False if it is missing or damaged."""
+    try:
+        return bool(read_arrow(path, ["date"])[0].num_rows)
+    except NiftyFormerError:
+        return False
 
 
 def is_listed_with_candles(path: Path) -> bool:
     """Does the file hold candles of a symbol that Kite listed when it was written? False if it is damaged."""
     try:
-        return bool(pq.read_metadata(path).num_rows) and "unlisted" not in read_notes(path)
-    except (pa.ArrowException, OSError, NiftyFormerError):
+        table, notes = read_arrow(path, ["date"])
+    except NiftyFormerError:
         return False
+    return bool(table.num_rows) and "unlisted" not in notes
 
 
 def write_candle_file(path: Path, file: CandleFile) -> None:
@@ -179,12 +184,6 @@ def write_candle_file(path: Path, file: CandleFile) -> None:
     write_arrow(path, pa.Table.from_pandas(file.candles, schema=SCHEMA, preserve_index=False), notes)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove temporary files that a killed process left beside `path`; its lock must be held."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        leftover.unlink(missing_ok=True)
-
-
 def load_candles(paths: Mapping[str, Path]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """The candles of many symbols, and for each symbol without any the reason.
 
@@ -199,6 +198,8 @@ def load_candles(paths: Mapping[str, Path]) -> tuple[dict[str, pd.DataFrame], di
         try:
             file = read_candle_file(path)
         except NiftyFormerError as error:
+            # Aloud, for a panel has no place to say it in.
+            log.warning("%s is left out: %s", symbol, error)
             reasons[symbol] = str(error)
             continue
         if file.rows:

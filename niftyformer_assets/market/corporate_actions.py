@@ -142,7 +142,10 @@ def _read(path: Path, table: Sequence[Rename]) -> list[CorporateAction] | None:
     except OSError as error:
         raise NiftyFormerError(f"{path} could not be read: {error.strerror}. Restore or remove it.") from error
     text = content.decode("utf-8-sig", errors="replace")
-    lines = list(csv.reader(io.StringIO(text, newline="")))
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=None)))
+    except csv.Error as error:
+        raise NiftyFormerError(f"{path} is no CSV ({error}): mend or remove it.") from error
     header = [field.strip().lower() for field in lines[0]] if lines else []
     if absent := [column for column in _COLUMNS if column not in header]:
         if _NAME.fullmatch(path.name):

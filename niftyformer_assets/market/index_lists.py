@@ -16,8 +16,9 @@ from pathlib import Path
 from niftyformer_assets.market.reference import as_date
 from niftyformer_assets.market.renames import LATEST_USE, Rename, is_certain, rename_table, renamed, renames
 from niftyformer_assets.market.sectors import sector_of
-from niftyformer_assets.store.atomic import write_bytes
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
+from niftyformer_assets.store.given import in_one_line
+from niftyformer_assets.store.index import read_given, write_entered
 
 NSE_ROOT = "https://niftyindices.com"
 LIST_ROUTE = "/IndexConstituent/ind_nifty200list.csv"
@@ -29,6 +30,8 @@ _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{10}")
 _PLACEHOLDER = "DUMMY"
 # A review changes 7 to 17 of 200 names, so a list with a tenth fewer than the last one was cut off.
 _MIN_SHARE_OF_LAST = 0.9
+# The real list has 15 KB.
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def parse_list(content: bytes, source: str) -> tuple[Member, ...]:
 
     Raises:
         NiftyFormerError: not a list (a web page, say), a column is missing, a field is empty or
-            malformed, a symbol comes twice, an industry is unknown, or there is no member.
+            malformed, a symbol or an ISIN comes twice, an industry is unknown, or there is no member.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -67,7 +70,11 @@ def parse_list(content: bytes, source: str) -> tuple[Member, ...]:
         text = content.decode("latin-1")
     if text.lstrip()[:1] == "<":
         raise NiftyFormerError(f"{source} is a web page, not a constituent list: download NSE's CSV file again.")
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(field.strip() for field in row)]
+    try:
+        # Whatever ends its lines, an old Mac's carriage returns included.
+        rows = [row for row in csv.reader(io.StringIO(text, newline=None)) if any(field.strip() for field in row)]
+    except csv.Error as error:
+        raise NiftyFormerError(f"{source} is no CSV ({error}): download NSE's CSV file again.") from error
     header = [field.strip().lower() for field in rows[0]] if rows else []
     lacking = [column for column in _COLUMNS if column not in header]
     if lacking:
@@ -76,12 +83,20 @@ def parse_list(content: bytes, source: str) -> tuple[Member, ...]:
             "Company Name, Industry, Symbol, Series, ISIN Code."
         )
     members: dict[str, Member] = {}
+    of_isin: dict[str, str] = {}
     for number, row in enumerate(rows[1:], start=2):
         member = _member(dict(zip(header, row, strict=False)), f"{source}, line {number}")
         if member.symbol in members:
             raise NiftyFormerError(f"{source}, line {number}: {member.symbol} is there twice: remove one line.")
-        if not member.symbol.startswith(_PLACEHOLDER):
-            members[member.symbol] = member
+        if member.symbol.startswith(_PLACEHOLDER):
+            continue
+        if member.isin in of_isin:
+            raise NiftyFormerError(
+                f"{source}, line {number}: {member.symbol} and {of_isin[member.isin]} have one ISIN, {member.isin}: "
+                "correct one of the two lines, or download NSE's CSV file again."
+            )
+        members[member.symbol] = member
+        of_isin[member.isin] = member.symbol
     if not members:
         raise NiftyFormerError(f"{source} has no member: download NSE's CSV file again.")
     return tuple(members.values())
@@ -112,37 +127,58 @@ def read_list(path: Path, as_of: date | None = None) -> IndexList:
     """Read one list; its date is in its name unless given."""
     as_of = as_of or date_of(path)
     try:
-        content = path.read_bytes()
+        content = read_given(path, _MOST_BYTES)
+    except DamagedError:
+        raise NiftyFormerError(
+            f"{path} is damaged: it is not the list that was kept. Restore it, or delete it and fetch the list again "
+            "(`niftyformer universe`)."
+        ) from None
     except OSError as error:
         raise NiftyFormerError(f"{path} could not be read: {error.strerror}. Name a constituent list.") from error
     return IndexList(as_of, path, parse_list(content, str(path)))
 
 
-def read_lists(folders: Iterable[Path]) -> list[IndexList]:
+def read_lists(folders: Iterable[Path], wrong: list[str] | None = None) -> list[IndexList]:
     """All lists in these folders, oldest first; of two for one date, the one in the earlier folder.
 
     Folders may be missing or empty. Only names like ind_nifty200list_YYYY-MM-DD.csv are lists.
+
+    Args:
+        wrong: gets what is wrong with a list, and it is left out.
+
+    Raises:
+        NiftyFormerError: without `wrong`, a list is wrong. Where lists decide who was a member, one
+            that is left out would change the answer.
     """
-    found: dict[date, Path] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("ind_nifty200list_*.csv")):
-            found.setdefault(date_of(path), path)
-    return [read_list(path, as_of) for as_of, path in sorted(found.items())]
+    found: dict[date, IndexList] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("ind_nifty200list_*.csv"))):
+        try:
+            as_of = date_of(path)
+            if as_of not in found:
+                found[as_of] = read_list(path, as_of)
+        except NiftyFormerError as error:
+            if wrong is None:
+                raise
+            wrong.append(in_one_line(error))
+    return [index_list for _, index_list in sorted(found.items())]
 
 
-def symbols_of_lists(folders: Iterable[Path]) -> list[str]:
-    """All members of all lists at hand, each under its latest symbol, sorted."""
-    return sorted(set(identities(read_lists(folders)).values()))
+def symbols_of_lists(folders: Iterable[Path], wrong: list[str] | None = None) -> list[str]:
+    """All members of all lists at hand, each under its latest symbol, sorted; `wrong` as in `read_lists`."""
+    return sorted(set(identities(read_lists(folders, wrong)).values()))
 
 
-def aliases_of_lists(folders: Iterable[Path], on: date | None = None) -> dict[str, tuple[str, ...]]:
+def aliases_of_lists(
+    folders: Iterable[Path], on: date | None = None, wrong: list[str] | None = None
+) -> dict[str, tuple[str, ...]]:
     """Under which other symbols a stock may be listed, by its latest symbol or an earlier one; the likeliest first.
 
     A symbol that is another stock's in the lists by now is nobody else's. On a date, a symbol that was
     given up long before it is not among them: whoever is listed under it then is another company.
+    `wrong` is that of `read_lists`.
     """
     table = rename_table()
-    stocks = _stocks(read_lists(folders), table)
+    stocks = _stocks(read_lists(folders, wrong), table)
     given_up = {latest: dict(stock.given_up) for latest, stock in stocks.items()}
     earlier = {name for dates in given_up.values() for name in dates}
     for rename in table:
@@ -157,9 +193,9 @@ def aliases_of_lists(folders: Iterable[Path], on: date | None = None) -> dict[st
     return dict(sorted(aliases.items()))
 
 
-def isins_of_lists(folders: Iterable[Path]) -> dict[str, str]:
-    """The latest ISIN of each stock of the lists, by the symbol that it goes by."""
-    return {latest: stock.isin for latest, stock in _stocks(read_lists(folders), rename_table()).items()}
+def isins_of_lists(folders: Iterable[Path], wrong: list[str] | None = None) -> dict[str, str]:
+    """The latest ISIN of each stock of the lists, by the symbol that it goes by; `wrong` as in `read_lists`."""
+    return {latest: stock.isin for latest, stock in _stocks(read_lists(folders, wrong), rename_table()).items()}
 
 
 def company_of(isin: str) -> str:
@@ -258,7 +294,7 @@ def install_list(source: Path, folder: Path, as_of: date | None = None) -> Path:
     """Check a list that a person names and copy it into `folder` under its date."""
     found = read_list(source, as_of)
     target = folder / f"ind_nifty200list_{found.as_of}.csv"
-    write_bytes(target, source.read_bytes())
+    write_entered(target, source.read_bytes())
     return target
 
 
@@ -294,7 +330,7 @@ def fetch_list(
     if before is not None and set(before.members) == set(members):
         return before.path
     path = folder / f"ind_nifty200list_{today}.csv"
-    write_bytes(path, content)
+    write_entered(path, content)
     return path
 
 
@@ -309,7 +345,9 @@ def _download(url: str, attempts: int, timeout_s: float) -> bytes:
         wait_random,
     )
 
-    session = requests.Session()
+    from niftyformer_assets.web import BoundedSession
+
+    session = BoundedSession(redirects="followed", deadline_s=3 * timeout_s)
     session.trust_env = not is_loopback(url)
     # NSE's site answers 403 to a client that does not look like a browser.
     headers = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) niftyformer", "Accept": "text/csv,*/*"}

@@ -1,91 +1,58 @@
 """Candles of many symbols, side by side at Kite's pace, one symbol's failure its own.
 
 Each symbol is done under a lock of its own, so that of two ingests at once the second finds the
-work of the first and asks for nothing.
+work of the first and asks for nothing. Answers that contradict the closes at hand wait until those of
+the others are known (`contradiction`), and stocks without candles come last.
 """
 
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import pandas as pd
 from filelock import FileLock
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-from niftyformer_assets.market.calendar import last_complete_session, last_final_session, sessions
+from niftyformer_assets.market.asking import IngestSettings, retried, wanted_at
 from niftyformer_assets.market.candle_files import (
     CandleFile,
     from_rows,
-    is_listed_with_candles,
+    has_candles,
     read_candle_file,
-    remove_leftovers,
     write_candle_file,
 )
+from niftyformer_assets.market.contradiction import (
+    LAST_CLOSES,
+    LEAST_STOCKS,
+    Comparison,
+    compared,
+    same_answer,
+    too_many,
+)
 from niftyformer_assets.market.index_lists import aliases_of_lists, company_of
-from niftyformer_assets.market.kite import BrokenAnswer, KiteError, KiteSession, NotPermitted, TokenRefused
+from niftyformer_assets.market.kite import KiteSession, NotPermitted, TokenRefused
+from niftyformer_assets.market.listing import listed_as, must_be_whole
 from niftyformer_assets.market.rate_limit import Pacer
-from niftyformer_assets.market.refresh import Wanted, is_up_to_date, refreshed
-from niftyformer_assets.store.checks import require
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.market.refresh import Ask, Wanted, is_up_to_date, refreshed
+from niftyformer_assets.store.atomic import remove_leftovers
+from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
+from niftyformer_assets.store.index import adopt, is_adopted, rename_entered
 from niftyformer_assets.store.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-# A list of instruments that lacks more of the symbols that have candles was cut short.
-MAX_UNLISTED_SHARE = 0.05
-# Of stocks that must be delivered after each trade, and of those that do not comply with the listing rules.
-SURVEILLANCE_SERIES = ("BE", "BZ")
+# Fewer stocks than these tell nothing of the others.
+_LEAST_COMPARED = 2 * LEAST_STOCKS
+# Of candles that were adopted.
+_UNKNOWN = "nothing told whether the candles at hand are as they were fetched"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class IngestSettings:
-    """How candles are fetched.
-
-    history_start: the first date asked for.
-    history_end: the last one; None for the last session that is over (a replay ends earlier).
-    overlap_sessions: how many sessions at hand are asked for again and compared at least; once a day it is
-        all that one request reaches.
-    attempts: how often a request is sent before its symbol fails (429, 5xx, timeouts, broken bodies).
-    backoff_s, max_backoff_s: the first wait between attempts, doubled each time, and its limit.
-    requests_per_second: Kite's limit for historical candles.
-    timeout_s: how long an answer may take.
-    workers: how many requests may be under way.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    history_start: date = date(2021, 7, 1)
-    history_end: date | None = None
-    overlap_sessions: int = 5
-    attempts: int = 5
-    backoff_s: float = 1.0
-    max_backoff_s: float = 20.0
-    requests_per_second: float = 3.0
-    timeout_s: float = 7.0
-    workers: int = 8
-
-    def __post_init__(self) -> None:
-        require(
-            self.history_end is None or self.history_start <= self.history_end,
-            f"history_start {self.history_start} is after history_end {self.history_end}",
-        )
-        require(
-            min(self.overlap_sessions, self.attempts, self.workers) >= 1,
-            "overlap_sessions, attempts and workers must be at least 1",
-        )
-        require(min(self.backoff_s, self.max_backoff_s) >= 0, "backoff_s and max_backoff_s must be at least 0")
-        require(self.requests_per_second > 0, "requests_per_second must be above 0")
-        require(self.timeout_s > 0, "timeout_s must be above 0")
 
 
 @dataclass(frozen=True)
@@ -119,18 +86,6 @@ class Failed:
 Outcome = Fetched | Failed
 
 
-def wanted_at(now: datetime, settings: IngestSettings) -> Wanted:
-    """What should be at hand at `now` (an aware datetime)."""
-    through, final = last_complete_session(now), last_final_session(now)
-    if settings.history_end is not None:
-        through, final = min(through, settings.history_end), min(final, settings.history_end)
-    if through < settings.history_start:
-        raise NiftyFormerError(
-            f"no session is over since history_start {settings.history_start}: set an earlier start."
-        )
-    return Wanted(settings.history_start, through, final, sessions(settings.history_start, through))
-
-
 def ingest(
     symbols: Sequence[str],
     workspace: Workspace,
@@ -142,6 +97,9 @@ def ingest(
     isins: Mapping[str, str] | None = None,
 ) -> Iterator[Outcome]:
     """Bring the candles of `symbols` up to date; yield each symbol's outcome as soon as it is known.
+
+    Where answers contradict the last known closes of most stocks, none of those is believed, and no
+    stock gets its first candles: they are asked for once more, then fail, and all candles are kept.
 
     Closing the iterator stops asking. Once the access token or the app is refused, nothing more is
     asked: the symbols left fail with that reason, and those that need no request are cached as ever.
@@ -159,16 +117,30 @@ def ingest(
     try:
         workspace.raw.mkdir(parents=True, exist_ok=True)
         _locks(workspace).mkdir(exist_ok=True)
+        candles = sorted(workspace.raw.glob("*.parquet"))
+        if candles and (why := adopt(workspace.raw, candles)):
+            log.warning("%s: %s. The candles at hand are compared with Kite's.", workspace.raw, why)
     except OSError as error:
         raise NiftyFormerError(
             f"{workspace.raw} could not be made ({error.strerror}): choose a data folder that is writable."
         ) from error
     work = _Ingest(workspace, session, pacer, settings, wanted_at(now, settings), aliases or {}, isins or {})
     pool = ThreadPoolExecutor(max_workers=settings.workers, thread_name_prefix="ingest")
+
+    def each(some: Sequence[str], believing: bool = False) -> Iterator[Outcome]:
+        for future in as_completed([pool.submit(work.outcome_of, symbol, believing) for symbol in some]):
+            if (outcome := future.result()) is not None:
+                yield outcome
+
+    known = {symbol: has_candles(workspace.candles(symbol)) for symbol in symbols}
     try:
-        futures = {pool.submit(work.outcome_of, symbol): symbol for symbol in dict.fromkeys(symbols)}
-        for future in as_completed(futures):
-            yield future.result()
+        yield from each([symbol for symbol in known if known[symbol]])
+        if work.doubted and too_many(work.comparisons()):
+            work.stop.wait(settings.backoff_s)
+            yield from each(work.take_doubted())
+        if work.doubted:
+            yield from each(work.take_doubted(), believing=not work.refuse_contradictions())
+        yield from each([symbol for symbol in known if not known[symbol]])
     finally:
         work.stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
@@ -193,16 +165,23 @@ class _Ingest:
         self._isins = isins
         self._aliases = {**aliases_of_lists((), wanted.through), **aliases}
         self._opening = threading.Lock()
-        self._opened: tuple[KiteSession, dict[str, int]] | None = None
+        self._opened: tuple[KiteSession, dict[str, int | None]] | None = None
+        self._compared: dict[str, Comparison] = {}
+        # Those of them that nobody wanted candles of.
+        self._others: list[Comparison] = []
+        # Symbols whose answers contradict what is known of them: not yet believed, and not yet refused.
+        self.doubted: list[str] = []
         # Why nothing more is asked: it was refused whatever the symbol, or the list of instruments was not to be had.
         self._over: NiftyFormerError | None = None
 
-    def outcome_of(self, symbol: str) -> Outcome:
+    def outcome_of(self, symbol: str, believing: bool = False) -> Outcome | None:
+        """A symbol's outcome; None, and nothing written, where its answer is `doubted` unless contradictions of
+        single stocks are to be believed."""
         path = self._workspace.candles(symbol)
         try:
             with FileLock(_locks(self._workspace) / f"{path.stem}.lock"):
                 remove_leftovers(path)
-                return self._outcome(symbol, path)
+                return self._outcome(symbol, path, believing)
         except (TokenRefused, NotPermitted) as error:
             self._over = self._over or error
             return Failed(symbol, str(error))
@@ -214,38 +193,129 @@ class _Ingest:
             log.exception("%s: unexpected error", symbol)
             return Failed(symbol, f"unexpected {type(error).__name__}: {error}")
 
-    def _outcome(self, symbol: str, path: Path) -> Fetched:
+    def _outcome(self, symbol: str, path: Path, believing: bool) -> Fetched | None:
         file, note = _read(path)
         isin = self._isins.get(symbol, file.isin if file is not None else "")
         if file is not None and file.isin and company_of(file.isin) != company_of(isin):
             aside = self._workspace.candles(f"{symbol}.{file.isin}")
+            if has_candles(aside):  # fetched under that name before
+                aside.rename(self._workspace.new_set_aside() / aside.name)
             log.warning("%s is another company's symbol now: the candles at hand are kept as %s", symbol, aside.name)
-            path.replace(aside)
+            rename_entered(path, aside)
             file = None
-        if file is not None and is_up_to_date(file, self._wanted):
+        adopted = file is not None and is_adopted(path)
+        if file is not None and is_up_to_date(file, self._wanted) and not adopted:
             return _fetched(symbol, "cached" if file.rows and not file.unlisted else "unavailable", file, 0)
         kite, listed = self._open()
-        name, series = next((found for found in self._names(symbol) if found[0] in listed), ("", ""))
-        if not name:
+        found = listed_as(symbol, listed, self._aliases)
+        if found is None:
             if note:
-                raise NiftyFormerError(f"{path} is damaged and Kite does not list {symbol}: restore it, or delete it.")
-            return self._unlisted(symbol, path, file)
-
-        def ask(first: date, last: date) -> pd.DataFrame:
-            return self._retried(lambda: kite.daily_candles(listed[name], first, last), paced=True)
-
-        fresh = refreshed(file, self._wanted, ask, self._settings.overlap_sessions, series)
+                raise NiftyFormerError(f"{note} and Kite does not list {symbol}: restore {path}, or delete it.")
+            outcome = self._unlisted(symbol, path, file)
+            return replace(outcome, reason=f"{outcome.reason}; {_UNKNOWN}: taken as they are") if adopted else outcome
+        token, series = found
+        # Of no number of doubts that Kite has confirmed: then all is asked for again and compared.
+        held = replace(file, settled=-1) if file is not None and adopted else file
+        fresh = refreshed(held, self._wanted, self._asking(kite, token), self._settings.overlap_sessions, series)
         fresh = replace(fresh, isin=isin)
         if note and not fresh.rows:
-            raise NiftyFormerError(f"{path} is damaged and Kite has no candles of {symbol}: restore it, or delete it.")
+            raise NiftyFormerError(f"{note} and Kite has no candles of {symbol}: restore {path}, or delete it.")
+        comparison = compared(file, fresh.candles, self._wanted)
+        if comparison is not None:
+            self._compared[symbol] = comparison
+            if comparison.contradicts and not believing:
+                self.doubted.append(symbol)
+                return None
+            if not comparison.explained and not adopted:  # for these may be the wrong ones, and are kept beside
+                self._must_come_again(symbol, fresh, comparison)
+        if note:
+            kept = _keep_damaged(path, self._workspace)
+            note = f"{note}: all of its candles were fetched again, and the file is kept as {kept}"
         changed = file is not None and fresh.changes != file.changes
+        if adopted:
+            others = ", and Kite has others, which were taken" if changed else ": they are the same at Kite"
+            note = f"{_UNKNOWN}{others}"
+        if adopted and changed:
+            fresh = replace(fresh, changes=(*fresh.changes[:-1], f"{self._wanted.through}: {note}"))
+            note = f"{note}; the file is kept as {_keep_damaged(path, self._workspace)}"
         write_candle_file(path, fresh)
+        self._workspace.held_back(symbol).unlink(missing_ok=True)
         if not fresh.rows:
             return _fetched(symbol, "unavailable", fresh, 0)
         new = len(set(fresh.candles["date"]) - set(file.candles["date"] if file is not None else ()))
         outcome = _fetched(symbol, "readjusted" if changed else "fetched", fresh, new)
-        reason = fresh.changes[-1] if changed else note
-        return replace(outcome, reason=reason)
+        return replace(outcome, reason=note or (fresh.changes[-1] if changed else ""))
+
+    def _asking(self, kite: KiteSession, token: int) -> Ask:
+        return lambda first, last: self._retried(lambda: kite.daily_candles(token, first, last), paced=True)
+
+    def _must_come_again(self, symbol: str, fresh: CandleFile, comparison: Comparison) -> None:
+        """Take an answer that no adjustment explains only if it is the same as on an earlier day."""
+        path = self._workspace.held_back(symbol)
+        earlier, _ = _read(path)
+        if earlier is None or not same_answer(earlier, fresh):
+            write_candle_file(path, fresh)
+        elif earlier.final_through < fresh.final_through:
+            return
+        raise NiftyFormerError(
+            f"no adjustment explains Kite's answer ({comparison.said}): the candles at hand are kept, and the answer "
+            f"in {path} until it comes again on a later day."
+        )
+
+    def take_doubted(self) -> list[str]:
+        doubted, self.doubted = self.doubted, []
+        return doubted
+
+    def comparisons(self) -> list[Comparison]:
+        """Those of this ingest, and of others that are asked for their last known closes where those leave doubts.
+
+        An ingest may be of few stocks, or of just those that failed before for contradicting.
+        """
+        others = [Workspace.symbol_of(path) for path in sorted(self._workspace.raw.glob("*.parquet"))]
+        failed = 0
+        for symbol in [other for other in others if other not in self._compared]:
+            known = list(self._compared.values())
+            clear = len(known) >= _LEAST_COMPARED and not too_many(known)
+            against = sum(comparison.contradicts for comparison in self._others)
+            all_alike = len(self._others) >= _LEAST_COMPARED and 2 * against > len(self._others)
+            if clear or all_alike or failed >= LEAST_STOCKS:
+                break
+            try:
+                comparison = self._compare(symbol)
+            except NiftyFormerError as error:
+                log.warning("%s could not be compared: %s", symbol, error)
+                failed += 1
+                continue
+            if comparison is not None:
+                self._compared[symbol] = comparison
+                self._others.append(comparison)
+        return list(self._compared.values())
+
+    def _compare(self, symbol: str) -> Comparison | None:
+        """An answer for the last known closes of a stock against those; nothing is written."""
+        file, _ = _read(self._workspace.candles(symbol))
+        if file is None or not file.rows or file.unlisted:
+            return None
+        kite, listed = self._open()
+        found = listed_as(symbol, listed, self._aliases)
+        if found is None or found[1] != file.series:
+            return None
+        days = file.candles["date"].drop_duplicates().tail(LAST_CLOSES + 1)
+        answer = self._asking(kite, found[0])(days.iloc[0].date(), days.iloc[-1].date())
+        return compared(file, answer, self._wanted)
+
+    def refuse_contradictions(self) -> bool:
+        """Whether too many stocks contradict what is known; then nothing more is asked in this ingest."""
+        comparisons = self.comparisons()
+        if not too_many(comparisons):
+            return False
+        against = [comparison for comparison in comparisons if comparison.contradicts]
+        self._over = NiftyFormerError(
+            f"Kite's answers contradict the last known closes of {len(against)} of {len(comparisons)} stocks "
+            f"({against[0].said}): all candles are kept; fetch them again later. If the candles at hand are the wrong "
+            f"ones, move {self._workspace.raw} away, then fetch."
+        )
+        return True
 
     def _unlisted(self, symbol: str, path: Path, file: CandleFile | None) -> Fetched:
         """No candles is an answer; candles at hand stay."""
@@ -260,14 +330,7 @@ class _Ingest:
         write_candle_file(path, kept)
         return _fetched(symbol, "unavailable", kept, 0)
 
-    def _names(self, symbol: str) -> Iterator[tuple[str, str]]:
-        """Under which trading symbols Kite may list a stock, the likeliest first, each with its series."""
-        names = (symbol, *self._aliases.get(symbol, ()))
-        yield from ((name, "") for name in names)
-        for series in SURVEILLANCE_SERIES:
-            yield from ((f"{name}-{series}", series) for name in names)
-
-    def _open(self) -> tuple[KiteSession, dict[str, int]]:
+    def _open(self) -> tuple[KiteSession, dict[str, int | None]]:
         """The session and the list of instruments, made once for all symbols."""
         with self._opening:
             if self._over is not None:
@@ -275,28 +338,15 @@ class _Ingest:
             if self._opened is None:
                 try:
                     kite = self._make_session()
-                    self._opened = kite, self._retried(lambda: self._checked(kite.instruments()), paced=False)
+                    self._opened = kite, self._retried(lambda: self._listed(kite), paced=False)
                 except NiftyFormerError as error:
                     self._over = error
                     raise
             return self._opened
 
-    def _checked(self, listed: dict[str, int]) -> dict[str, int]:
-        """Refuse a list of instruments that lacks too many of the symbols that have candles."""
-        with_candles, gone = 0, []
-        for path in sorted(self._workspace.raw.glob("*.parquet")):
-            if not is_listed_with_candles(path):
-                continue
-            with_candles += 1
-            symbol = Workspace.symbol_of(path)
-            if not any(name in listed for name, _ in self._names(symbol)):
-                gone.append(symbol)
-        # A single stock may always go, or a small universe could never lose one.
-        if len(gone) > max(1, MAX_UNLISTED_SHARE * with_candles):
-            raise BrokenAnswer(
-                f"Kite's list of instruments lacks {len(gone)} of the {with_candles} symbols that have candles "
-                f"({', '.join(gone[:3])}, …): it was cut short. All candles are kept; fetch them again later."
-            )
+    def _listed(self, kite: KiteSession) -> dict[str, int | None]:
+        listed = kite.instruments()
+        must_be_whole(listed, self._workspace, self._aliases)
         return listed
 
     def _retried(self, call: Callable[[], T], *, paced: bool) -> T:
@@ -308,40 +358,9 @@ class _Ingest:
         return retried(send, self._settings, self._pacer if paced else None, self.stop)
 
 
-def retried(
-    call: Callable[[], T], settings: IngestSettings, pacer: Pacer | None = None, stop: threading.Event | None = None
-) -> T:
-    """Send a request, and again where that may help, with exponential backoff and jitter.
-
-    Raises:
-        KiteError: that of the last attempt, or at once one that asking again cannot mend.
-        NiftyFormerError: `stop` was set.
-    """
-    stop = stop or threading.Event()
-
-    def send() -> T:
-        if stop.is_set() or (pacer is not None and not pacer.wait(stop)):
-            raise NiftyFormerError("not asked for: the ingest was stopped.")
-        return call()
-
-    retrying = Retrying(
-        stop=stop_after_attempt(settings.attempts),
-        wait=wait_exponential(multiplier=settings.backoff_s, max=settings.max_backoff_s)
-        + wait_random(0, settings.backoff_s),
-        retry=retry_if_exception(lambda error: isinstance(error, KiteError) and error.retryable),
-        sleep=partial(_pause, stop),
-        reraise=True,
-    )
-    return retrying(send)
-
-
 def _locks(workspace: Workspace) -> Path:
     """Where locks lie: not beside the candles, whose folder is an artifact."""
     return workspace.root / "locks"
-
-
-def _pause(stop: threading.Event, seconds: float) -> None:
-    stop.wait(seconds)
 
 
 def _read(path: Path) -> tuple[CandleFile | None, str]:
@@ -350,9 +369,17 @@ def _read(path: Path) -> tuple[CandleFile | None, str]:
         return None, ""
     try:
         return read_candle_file(path), ""
-    except NiftyFormerError as error:
+    except DamagedError as error:
         log.warning("%s", error)
-        return None, f"{path.name} was damaged; all of its candles were fetched again"
+        return None, f"{path.name} was damaged"
+
+
+def _keep_damaged(path: Path, workspace: Workspace) -> Path:
+    """Put a copy aside of what is about to be replaced: most of it may be good, and Kite may lack some of it."""
+    kept = workspace.root / "damaged" / path.name
+    kept.parent.mkdir(exist_ok=True)
+    shutil.copyfile(path, kept)
+    return kept
 
 
 def _fetched(

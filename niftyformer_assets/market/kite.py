@@ -8,6 +8,7 @@ message holds a token: neither the answer's body nor a URL is quoted.
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -18,12 +19,15 @@ import pandas as pd
 
 from niftyformer_assets.market.candle_files import from_rows
 from niftyformer_assets.market.index_lists import is_loopback
+from niftyformer_assets.market.quoting import quoted
 from niftyformer_assets.store.errors import NiftyFormerError
 
 KITE_ROOT = "https://api.kite.trade"
+# The segments of NSE's instruments that are of use here, and the exchanges that Kite knows.
+STOCKS, INDICES = "NSE", "INDICES"
+_EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 # What one daily request may span, both ends included.
 MAX_DAYS = 2000
-_MAX_QUOTED = 160
 _ADDRESS = re.compile(r"\bips?\b", re.IGNORECASE)
 _PERMISSION = re.compile(r"permission|permitted|subscri|not enabled", re.IGNORECASE)
 
@@ -72,20 +76,31 @@ class KiteSession:
     Args:
         root: scheme, host and port of the API; Zerodha's unless given.
         timeout_s: how long to wait for an answer to begin, and for each of its parts.
+        deadline_s: how long an answer may take in all.
+        max_bytes: how large an answer may be.
+        workers: how many threads ask at once.
     """
 
     def __init__(
-        self, api_key: str, access_token: str | None, *, root: str = KITE_ROOT, timeout_s: float = 7.0, workers: int = 8
+        self,
+        api_key: str,
+        access_token: str | None,
+        *,
+        root: str = KITE_ROOT,
+        timeout_s: float = 7.0,
+        deadline_s: float = 30.0,
+        max_bytes: int = 16 * 2**20,
+        workers: int = 8,
     ) -> None:
         from kiteconnect import KiteConnect  # pulls in Twisted's reactor
-        from requests.adapters import HTTPAdapter
+
+        from niftyformer_assets.web import BoundedSession
 
         self.root = root
         self._secrets = [secret for secret in (access_token, api_key) if secret]
         self._client = KiteConnect(api_key=api_key, access_token=access_token, root=root, timeout=timeout_s)
-        # The client's own `pool` covers https only, and a pool smaller than the threads reconnects all the time.
-        for scheme in ("https://", "http://"):
-            self._client.reqsession.mount(scheme, HTTPAdapter(pool_maxsize=max(workers, 1)))
+        # It carries the token: where an answer sends elsewhere, nobody is asked.
+        self._client.reqsession = BoundedSession(deadline_s=deadline_s, max_bytes=max_bytes, connections=workers)
         if is_loopback(root):
             self._client.reqsession.trust_env = False
 
@@ -100,16 +115,20 @@ class KiteSession:
         """
         self._ask("the profile", self._client.profile)
 
-    def instruments(self) -> dict[str, int]:
-        """Token of each instrument listed on NSE by its trading symbol, indices included."""
+    def instruments(self, segment: str = STOCKS) -> dict[str, int | None]:
+        """Token of each instrument of a segment of NSE by its trading symbol; None where several bear that symbol."""
         rows = self._ask("the list of instruments", lambda: self._client.instruments("NSE"))
+        listed: dict[str, int | None] = {}
         try:
-            listed = {str(row["tradingsymbol"]): int(row["instrument_token"]) for row in rows}
-            whole = all(row["exchange"] == "NSE" for row in rows)
+            # The last column of the last line tells whether the line is whole.
+            whole = all(row["exchange"] in _EXCHANGES for row in rows)
+            for row in rows:
+                if (row["exchange"], row["segment"]) == ("NSE", segment):
+                    symbol, token = str(row["tradingsymbol"]), int(row["instrument_token"])
+                    listed[symbol] = token if listed.get(symbol, token) == token else None
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenAnswer("Kite's list of instruments cannot be read: ask again later.") from error
-        # The last column of the last line tells whether the line is whole.
-        if not listed or "" in listed or not whole:
+        if not rows or "" in listed or not whole:
             raise BrokenAnswer("Kite's list of instruments is empty or cut off: ask again later.")
         return listed
 
@@ -136,7 +155,8 @@ class KiteSession:
 
     def exchange(self, request_token: str, api_secret: str) -> str:
         """Exchange the request token of a login for an access token, and use it from here on."""
-        self._secrets += [request_token, api_secret]
+        checksum = hashlib.sha256(f"{self._client.api_key}{request_token}{api_secret}".encode()).hexdigest()
+        self._secrets += [request_token, api_secret, checksum]
         answer = self._ask(
             "an access token", lambda: self._client.generate_session(request_token, api_secret), login=True
         )
@@ -160,8 +180,16 @@ class KiteSession:
         import requests
         from kiteconnect import exceptions as kite
 
+        from niftyformer_assets.web import AnswerTooLong, Redirected
+
         if isinstance(error, kite.KiteException):
             return self._sorted_by_status(what, error, login)
+        if isinstance(error, AnswerTooLong):
+            return BrokenAnswer(f"Kite's answer for {what} is far too long, and was not read: ask again later.")
+        if isinstance(error, Redirected):
+            return RequestRefused(
+                f"{self.root} sends elsewhere for {what}, and no secret goes there: correct the setting of its root."
+            )
         if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
             return BrokenAnswer(f"Kite's answer for {what} was cut off: ask again later.")
         if isinstance(error, requests.exceptions.Timeout):
@@ -170,14 +198,15 @@ class KiteSession:
             return RequestRefused(f"{self.root!r} is no address of a Kite server: correct the setting of its root.")
         if isinstance(error, requests.exceptions.RequestException) and not isinstance(error, ValueError):
             return ServerTrouble(f"no connection to {self.root} for {what} ({type(error).__name__}): ask again later.")
-        if isinstance(error, (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, csv.Error)):
+        unreadable = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, csv.Error)
+        if isinstance(error, unreadable):
             return BrokenAnswer(f"Kite's answer for {what} cannot be read ({type(error).__name__}): ask again later.")
         raise error
 
     def _sorted_by_status(self, what: str, error: Any, login: bool) -> KiteError:
         from kiteconnect import exceptions as kite
 
-        said, code = self._quote(str(error)), int(getattr(error, "code", 0) or 0)
+        said, code = quoted(str(error), self._secrets), int(getattr(error, "code", 0) or 0)
         if code == 429:
             return RateLimited(f"Kite limits the rate for {what}: {said}")
         if isinstance(error, (kite.TokenException, kite.PermissionException)) or code in (401, 403):
@@ -206,9 +235,3 @@ class KiteSession:
             )
         todo = "log in once more" if login else "run `niftyformer login`, then this again"
         return TokenRefused(f"Kite refused the access token ({said}): {todo}.")
-
-    def _quote(self, message: str) -> str:
-        text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", message)).strip()
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text[:_MAX_QUOTED] or "no reason given"

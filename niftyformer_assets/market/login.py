@@ -27,6 +27,7 @@ from niftyformer_assets.market.index_lists import is_loopback
 from niftyformer_assets.market.kite import KITE_ROOT, KiteSession
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import read_given_json
 
 LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
 PORT = 8721
@@ -117,11 +118,11 @@ def find_token(path: Path, now: datetime, environment: Mapping[str, str] | None 
     if not path.is_file():
         raise NiftyFormerError("nobody has logged in to Kite: run `niftyformer login`.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_given_json(path)
         token = AccessToken(content["access_token"], datetime.fromisoformat(content["expires"]))
         if not isinstance(token.value, str) or token.expires is None or token.expires.tzinfo is None:
             raise ValueError
-    except (ValueError, KeyError, TypeError, OSError):
+    except (NiftyFormerError, ValueError, KeyError, TypeError):
         # The file's content stays out of the message: it is a token.
         raise NiftyFormerError(f"{path} is damaged: run `niftyformer login`.") from None
     if now >= token.expires:
@@ -191,10 +192,13 @@ class _Catcher:
         return Handler
 
     def _take(self, address: str) -> tuple[int, str]:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        try:
+            query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        except ValueError:  # no address at all
+            query = {}
         if not {"request_token", "status"} & set(query):
             return 404, "Nothing is here."
-        if not hmac.compare_digest(query.get("state", ""), self.state):
+        if not hmac.compare_digest(query.get("state", "").encode(), self.state.encode()):
             return 403, "This login was not asked for here. Run niftyformer login again."
         if query.get("status") == "success" and query.get("request_token"):
             self._request_token = query["request_token"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,9 +18,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.private import open_own, private_temporary_folder
 
 # The fourth request leaves this many seconds after the first where the limit is 3/s: room for 40 ms of jitter.
 _WINDOW = 1.04
+# More of the file than anybody notes is not read.
+_MAX_NOTED = 2**16
 # Requests of one window are spread over this share of it, not sent at once; the rest lets a late one be made up for.
 _SPREAD = 0.7
 
@@ -44,9 +46,11 @@ class Pacer:
         self._turn = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(exist_ok=True)
+            os.close(open_own(path))
         except OSError as error:
-            raise NiftyFormerError(f"{path} could not be written ({error.strerror}): it paces requests.") from error
+            raise NiftyFormerError(
+                f"{path} could not be written ({error.strerror}): it paces requests; remove what is there."
+            ) from error
         self._lock = FileLock(f"{path}.lock")
 
     def wait(self, stop: threading.Event | None = None) -> bool:
@@ -56,17 +60,30 @@ class Pacer:
             while not stop.is_set():
                 # Noted is when a request really leaves, not when it was due: a thread that wakes late crowds nobody.
                 with self._lock.acquire(poll_interval=0.002):
-                    left, noted = self._left()
+                    left = self._taken()
                     if left <= 0:
-                        noted = [*noted, time.monotonic()][-self._count :]
-                        self._path.write_bytes(struct.pack(f"{len(noted)}d", *noted))
                         return True
                 stop.wait(left)
         return False
 
-    def _left(self) -> tuple[float, list[float]]:
+    def _taken(self) -> float:
+        """How long this caller must wait yet; at 0 it leaves now, and that is noted."""
+        try:
+            with os.fdopen(open_own(self._path), "r+b") as file:
+                left, noted = self._left(file.read(_MAX_NOTED))
+                if left <= 0:
+                    noted = [*noted, time.monotonic()][-self._count :]
+                    file.seek(0)
+                    file.truncate()
+                    file.write(struct.pack(f"{len(noted)}d", *noted))
+                return left
+        except OSError as error:
+            raise NiftyFormerError(
+                f"{self._path} could not be written ({error.strerror}): it paces requests; remove what is there."
+            ) from error
+
+    def _left(self, content: bytes) -> tuple[float, list[float]]:
         """How long the next caller must wait, and when the last ones left."""
-        content = self._path.read_bytes()
         now = time.monotonic()
         # The monotonic clock starts anew when the machine does: a time ahead of us is from before.
         noted = [at for (at,) in struct.iter_unpack("d", content[: len(content) // 8 * 8]) if at <= now]
@@ -79,7 +96,10 @@ class Pacer:
 
 
 def pacer_of(api_key: str, root: str, per_second: float = 3.0) -> Pacer:
-    """The pacer that every process of this user on this machine shares for this key and server."""
+    """The pacer that every process of this user on this machine shares for this key and server.
+
+    Raises:
+        NiftyFormerError: another user may have put something where its file lies.
+    """
     name = hashlib.sha256(f"{root}|{api_key}".encode()).hexdigest()[:16]
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Pacer(Path(tempfile.gettempdir()) / f"niftyformer-{user}" / f"kite-{name}", per_second)
+    return Pacer(private_temporary_folder() / f"kite-{name}", per_second)

@@ -22,7 +22,7 @@ def read_table(name: str, columns: tuple[str, ...], folder: Path | None = None) 
         with path.open(encoding="utf-8-sig", newline="") as stream:
             table = csv.DictReader(stream)
             rows, header = list(table), table.fieldnames or []
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise NiftyFormerError(f"{path} could not be read ({error}): restore it from the project.") from error
     if absent := [column for column in columns if column not in header]:
         raise NiftyFormerError(f"{path} has no column {absent[0]!r}: restore it from the project.")

@@ -21,7 +21,7 @@ from niftyformer_assets.market.settings import QualitySettings
 # An answer in which a larger share of the candles at hand is missing or broken replaces nothing.
 _MAX_WORSE_SHARE = 0.05
 # Closes of one session in two series are the same price up to rounding; the smallest adjustments are larger.
-_ALIKE = 0.005
+ALIKE = 0.005
 _SESSIONS_COMPARED = 5
 # How often a doubtful answer is asked for before the best one is taken.
 _MAX_ASKS = 3
@@ -194,7 +194,7 @@ def _adjusted_alike(held: pd.DataFrame, answer: pd.DataFrame) -> bool | None:
     Later ones may have been adjusted since, and say nothing of those before.
     """
     both = held.merge(answer, on="date", suffixes=("_held", "_now")).sort_values("date").head(_SESSIONS_COMPARED)
-    return bool(abs((both["close_now"] / both["close_held"]).median() - 1) < _ALIKE) if len(both) else None
+    return bool(abs((both["close_now"] / both["close_held"]).median() - 1) < ALIKE) if len(both) else None
 
 
 def _ask_soundly(ask: Ask, first: date, wanted: Wanted, held: pd.DataFrame | None) -> pd.DataFrame:

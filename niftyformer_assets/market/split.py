@@ -11,6 +11,8 @@ from niftyformer_assets.store.checks import require
 from niftyformer_assets.store.errors import NiftyFormerError
 
 PARTS = ("train", "validation", "test", "later")
+# No exchange of ours is older, and dates near the calendar's end cannot be reckoned with.
+_YEARS = range(1990, 2101)
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Period:
     end: date
 
     def __post_init__(self) -> None:
-        require(self.start <= self.end, f"start {self.start} is after end {self.end}")
+        _must_be_a_span(self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class SplitByRatio:
     ratio: tuple[float, float, float]
 
     def __post_init__(self) -> None:
-        require(self.start <= self.end, f"start {self.start} is after end {self.end}")
+        _must_be_a_span(self.start, self.end)
         require(abs(sum(self.ratio) - 1) < 1e-9, f"the shares {self.ratio} do not add up to 1")
         require(min(self.ratio) > 0, f"every share in {self.ratio} must be above 0")
 
@@ -134,6 +136,12 @@ class SplitByRatio:
                 "Change the experiment's sessions or fetch more candles."
             )
         return _relative(list(zip(edges[:-1], edges[1:], strict=True)))
+
+
+def _must_be_a_span(start: date, end: date) -> None:
+    require(start <= end, f"start {start} is after end {end}")
+    for day in (start, end):
+        require(day.year in _YEARS, f"{day} is not between {_YEARS[0]} and {_YEARS[-1]}")
 
 
 def _relative(parts: list[tuple[int, int]]) -> tuple[slice, Split]:

@@ -4,6 +4,11 @@ model.json    what the weights are of: settings, symbols, factors, device, data 
 best.pt       the weights with the smallest validation MAE
 last.pt       everything needed to go on after the last finished epoch
 metrics.csv   one row an epoch
+trained.json  that the training has ended, why, and with which best.pt
+index.json    the hashes of all these
+
+The same training gives these the same bytes. What is another each time lies beside them:
+environment.json (versions, device, threads) and speed.csv (time and memory of each epoch).
 """
 
 from __future__ import annotations
@@ -11,8 +16,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
-import struct
-import zipfile
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +25,9 @@ import torch
 
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
-from niftyformer_assets.store.atomic import write_bytes, write_text
-from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
+from niftyformer_assets.store.atomic import remove_leftovers
+from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
+from niftyformer_assets.store.index import entered_digests, read_entered, read_json, write_entered
 from niftyformer_assets.store.provenance import code_version, flat_settings
 
 FORMAT = 1
@@ -54,6 +59,18 @@ class ModelFolder:
         return self.root / "metrics.csv"
 
     @property
+    def trained(self) -> Path:
+        return self.root / "trained.json"
+
+    @property
+    def environment(self) -> Path:
+        return self.root / "environment.json"
+
+    @property
+    def speed(self) -> Path:
+        return self.root / "speed.csv"
+
+    @property
     def lock(self) -> Path:
         return self.root / ".training.lock"
 
@@ -67,30 +84,26 @@ class ModelFolder:
         return self.root / "output"
 
     def remove_unfinished_writes(self) -> None:
-        """Remove the temporary files of a process that was killed while it wrote."""
-        for left in self.root.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        """Remove the temporary files of a training that was killed while it wrote; the lock must be held."""
+        for path in self._written:
+            remove_leftovers(path)
 
     def clear(self) -> None:
         """Forget a training: the files that make a later one go on from here."""
-        for path in (self.last, self.best, self.card, self.metrics):
+        for path in self._written:
             path.unlink(missing_ok=True)
+
+    @property
+    def _written(self) -> tuple[Path, ...]:
+        return self.trained, self.last, self.best, self.card, self.metrics, self.environment, self.speed
 
 
 def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
-    """What a model is of, as JSON values: enough to build it, and to see whether data fit it.
-
-    `environment` is what bits depend on beside what `changes` compares.
-    """
+    """What a model is of, as JSON values: enough to build it, and to see whether data fit it."""
     dates, split = dataset.axes.dates, dataset.split
     return {
         "format": FORMAT,
         "code": code_version("model", "dataset"),
-        "environment": {
-            "torch": str(torch.__version__),
-            "device": device.name,
-            "threads": torch.get_num_threads() if device.kind == "cpu" else 1,
-        },
         "sessions": {
             part: f"{dates[place.start]} to {dates[place.stop - 1]}"
             for part, place in (("train", split.train), ("validation", split.validation))
@@ -102,6 +115,12 @@ def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
         "precision": device.precision,
         "data": dataset.fingerprint(),
     }
+
+
+def environment(device: Device) -> dict[str, Any]:
+    """What bits depend on beside what `changes` compares, as JSON values."""
+    threads = torch.get_num_threads() if device.kind == "cpu" else 1
+    return {"torch": str(torch.__version__), "device": device.name, "threads": threads}
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -140,7 +159,7 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
     """Write a model card; the same card gives the same bytes."""
-    write_text(path, json.dumps(card, indent=1, sort_keys=True) + "\n")
+    write_entered(path, json.dumps(card, indent=1, sort_keys=True) + "\n")
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -149,12 +168,7 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         NiftyFormerError: missing, damaged, or written by another version.
     """
-    if not path.is_file():
-        raise missing(path)
-    try:
-        card = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise damaged(path, error) from error
+    card = read_json(path)
     if card.get("format") != FORMAT:
         raise NiftyFormerError(f"{path} is of format {card.get('format')}, this version reads {FORMAT}: train again.")
     return card
@@ -163,8 +177,19 @@ def read_card(path: Path) -> dict[str, Any]:
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors and plain values to `path` atomically; the same state gives the same bytes."""
     stream = io.BytesIO()  # a file's name would become part of its content
-    torch.save(dict(state), stream)
-    write_bytes(path, stream.getvalue())
+    torch.save(_plain(state), stream)
+    write_entered(path, stream.getvalue())
+
+
+def _plain(value: Any) -> Any:
+    """The same, each text one object: pickle writes an object that it has met before in another way."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(each) for each in value)
+    return value
 
 
 def read_checkpoint(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
@@ -174,32 +199,46 @@ def read_checkpoint(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
         keys: that must be in it.
 
     Raises:
-        NiftyFormerError: missing, damaged or holding something else.
+        NiftyFormerError: missing, not the file that was written, or holding something else.
     """
-    if not path.is_file():
-        raise missing(path)
+    content = read_entered(path).content
     try:
-        # torch reads the parts of the archive without looking at their checksums.
-        with zipfile.ZipFile(path) as archive:
-            if (part := archive.testzip()) is not None:
-                raise ValueError(f"the checksum of {part} is wrong")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise damaged(path, ValueError("it holds something else than weights and plain values")) from None
-    except (
-        RuntimeError,
-        ValueError,
-        TypeError,
-        EOFError,
-        KeyError,
-        OSError,
-        struct.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except UNREADABLE as error:
         raise damaged(path, error) from error
     if not isinstance(state, dict) or any(key not in state for key in keys):
         raise damaged(path, ValueError(f"it does not hold {', '.join(keys) or 'a state'}"))
     return state
+
+
+def write_trained(files: ModelFolder, stopped: str) -> None:
+    """Record that the training has ended, why, and with which weights."""
+    content = {"best": _digest_of_best(files), "stopped": stopped}
+    write_entered(files.trained, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def read_best(files: ModelFolder) -> dict[str, Any]:
+    """What best.pt holds (`BEST_STATE`), of a training that has ended.
+
+    Raises:
+        NiftyFormerError: as `read_checkpoint`, or the training has not ended, or did with other weights.
+    """
+    if not files.trained.is_file():
+        raise NiftyFormerError(
+            f"the training in {files.root} has not ended, or was of an earlier version: start it again, and it goes on "
+            "from the last finished epoch."
+        )
+    ended = read_json(files.trained)
+    state = read_checkpoint(files.best, BEST_STATE)
+    if ended.get("best") != _digest_of_best(files):
+        raise damaged(files.best, ValueError(f"it is not the one that {files.trained.name} names"))
+    return state
+
+
+def _digest_of_best(files: ModelFolder) -> str | None:
+    return entered_digests([files.best], files.root).get(files.best.name)
 
 
 def why_not_go_on(files: ModelFolder, card: Mapping[str, Any]) -> list[str]:

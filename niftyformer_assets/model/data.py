@@ -6,7 +6,6 @@ Only NumPy is needed here beside the store, so that a bare GPU machine can train
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -22,7 +21,8 @@ from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.calendar_features import calendar_features
 from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
 from niftyformer_assets.store.arrays import Axes, load_arrays
-from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import read_json
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 PERIODS = ("train", "validation", "test")
@@ -137,7 +137,7 @@ def load_dataset(folder: Path) -> Dataset:
             others; a factor is not finite; the embedding is not as wide as the model.
     """
     files = ExperimentFolder(folder)
-    content = _read_experiment(files.settings)
+    content = read_json(files.settings)
     try:
         run = RunSettings.read(content)
         graph_settings = _section("graph", GraphSettings, content)
@@ -175,15 +175,6 @@ def load_dataset(folder: Path) -> Dataset:
         low_matrix_output=flow["low_matrix_output"].astype(np.float32),
         to_come=to_come,
     )
-
-
-def _read_experiment(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise missing(path)
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise damaged(path, error) from error
 
 
 def _section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from niftyformer_assets.model.batches import DeviceData
-from niftyformer_assets.model.checkpoint import BEST_STATE, ModelFolder, changes, read_card, read_checkpoint
+from niftyformer_assets.model.checkpoint import ModelFolder, changes, read_best, read_card
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
@@ -47,7 +47,7 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
         NiftyFormerError: the folder has no model, or one for other symbols, factors or settings.
     """
     _must_be_of_one_training(dataset, folder)
-    states = [load_state(ModelFolder(place), dataset) for _, place in networks(dataset, folder)]
+    states = [load_state(ModelFolder(place), network) for network, place in networks(dataset, folder)]
     made_for, axes = dataset.all_samples, dataset.axes
     split = made_for.parts(dataset.split)  # [S, T2]
     asked = np.isin(split, list(parts))
@@ -107,7 +107,7 @@ def value_column(dataset: Dataset) -> str:
 
 
 def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
-    """The best weights, on the CPU, refused if the dataset does not fit them."""
+    """The best weights, on the CPU, refused if they are another experiment's, or the dataset does not fit them."""
     card = read_card(files.card)
     try:
         settings = RunSettings.read(card["settings"])
@@ -116,6 +116,8 @@ def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
         raise damaged(files.card, error) from error
     now = dataset.settings
     for name, of_model, of_data in (
+        ("name", settings.name, now.name),
+        ("seed", settings.seed, now.seed),
         ("symbols", known["symbols"], list(dataset.axes.symbols)),
         ("factors", known["factors"], list(dataset.factor_names)),
         ("windows", settings.windows, now.windows),
@@ -127,7 +129,7 @@ def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
                 f"the model in {files.root} was trained with other {name} than the dataset has: "
                 f"{_difference(of_model, of_data)}. Train again, or use the dataset it was trained on."
             )
-    state: dict[str, Tensor] = read_checkpoint(files.best, BEST_STATE)["model"]
+    state: dict[str, Tensor] = read_best(files)["model"]
     expected = network_of(now, len(dataset.axes.symbols), len(dataset.factor_names)).state_dict()
     if {name: tensor.shape for name, tensor in state.items()} != {name: t.shape for name, t in expected.items()}:
         raise damaged(files.best, ValueError("its weights are not those of the settings in model.json"))

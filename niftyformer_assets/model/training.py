@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -22,11 +23,13 @@ from niftyformer_assets.model.checkpoint import (
     STATE,
     ModelFolder,
     changed_settings,
+    environment,
     model_card,
     read_checkpoint,
     why_not_go_on,
     write_card,
     write_checkpoint,
+    write_trained,
 )
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
@@ -37,8 +40,12 @@ from niftyformer_assets.model.settings import TrainingSettings
 from niftyformer_assets.model.step import Steps
 from niftyformer_assets.model.stockformer import build_model
 from niftyformer_assets.model.watch import Observer
-from niftyformer_assets.store.atomic import atomic_path
+from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import write_entered
+
+# The columns of speed.csv, which lie apart because they are others each time.
+SPEED = ("epoch", "sessions_per_second", "seconds", "memory_mib")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +54,7 @@ class Trained:
 
     best: the metrics of the epoch whose weights were kept.
     history: the metrics of each epoch; metrics.csv as a frame.
+    speed: time and memory of those epochs of which they are known; speed.csv as a frame.
     stopped: why it ended, in words.
     notes: what a reader of the figures should know.
     """
@@ -55,6 +63,7 @@ class Trained:
     device: Device
     best: dict[str, float]
     history: pd.DataFrame
+    speed: pd.DataFrame
     stopped: str
     notes: tuple[str, ...]
 
@@ -142,7 +151,9 @@ def _train(
     # Only now: what is refused above leaves an older model as it is.
     if resumed is None:
         files.clear()
+    resumed_notes = _notes_on_resuming(resumed, files, device)
     write_card(files.card, card)
+    write_text(files.environment, json.dumps(environment(device), indent=1, sort_keys=True) + "\n")
     if device.kind == "cuda":
         torch.cuda.reset_peak_memory_stats()
     step = steps.of(dataset, device)
@@ -155,19 +166,22 @@ def _train(
         min_lr=settings.min_learning_rate,
     )
     history: list[dict[str, float]] = []
+    speed: list[dict[str, float]] = []
     if resumed is not None:
         step.weights.load(resumed["model"])
         step.load_optimizer_state(resumed["optimizer"])
         scheduler.load_state_dict(resumed["scheduler"])
         _set_random_states(resumed["random"])
         history = resumed["history"]
+        speed = _known_speed(files.speed, len(history))
         # Killed right after last.pt was written, the last epoch is told nowhere else.
-        _write_history(files.metrics, history)
+        write_entered(files.metrics, _as_csv(history))
         for observer in observers:
             observer.caught_up(history[-1])
 
     count = -(-len(made_on["train"]) // settings.batch_size)
     if (reason := _why_stop(history, settings)) is None:
+        files.trained.unlink(missing_ok=True)
         for observer in observers:
             observer.started(len(history) + 1, settings.max_epochs, count)
     with Saver(observers) as saver:
@@ -196,11 +210,14 @@ def _train(
                 **{f"val_{name}": figure for name, figure in validation.items()},
                 "learning_rate": learning_rate,
                 "gradient_norm": means[-1],
+            }
+            took = {
                 "sessions_per_second": len(made_on["train"]) / trained_for,
                 "seconds": time.perf_counter() - began,
                 "memory_mib": float(device.peak_mib()),
             }
             history.append(metrics)
+            speed.append({"epoch": float(epoch), **took})
             state = {
                 "card": card,
                 "model": step.state(),
@@ -210,14 +227,16 @@ def _train(
                 "random": _random_states(device),
                 "history": list(history),
             }
-            saver.save(partial(_write_epoch, files, state), metrics)
+            saver.save(partial(_write_epoch, files, state, list(speed)), {**metrics, **took})
             reason = _why_stop(history, settings)
         saver.wait()
-    notes = (*_notes(settings), *step.notes, *_notes_on_resuming(resumed, card))
-    return Trained(files.root, device, _best(history), pd.DataFrame(history), reason, notes)
+    write_trained(files, reason)
+    notes = (*_notes(settings), *step.notes, *resumed_notes)
+    table = pd.DataFrame(speed, columns=list(SPEED))
+    return Trained(files.root, device, _best(history), pd.DataFrame(history), table, reason, notes)
 
 
-def _write_epoch(files: ModelFolder, state: dict[str, Any]) -> None:
+def _write_epoch(files: ModelFolder, state: dict[str, Any], speed: Sequence[dict[str, float]]) -> None:
     """Write an epoch's files; `state` is what last.pt holds."""
     history = state["history"]
     # The best state goes first: killed between the two, the epoch is repeated and writes the same again.
@@ -225,7 +244,8 @@ def _write_epoch(files: ModelFolder, state: dict[str, Any]) -> None:
         best = {"model": state["model"], "epoch": int(history[-1]["epoch"]), "val_mae": history[-1]["val_mae"]}
         write_checkpoint(files.best, best)
     write_checkpoint(files.last, state)
-    _write_history(files.metrics, history)
+    write_entered(files.metrics, _as_csv(history))
+    write_text(files.speed, _as_csv(speed))
 
 
 def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
@@ -273,10 +293,14 @@ def _notes(settings: TrainingSettings) -> tuple[str, ...]:
     return ()
 
 
-def _notes_on_resuming(resumed: dict[str, Any] | None, card: dict[str, Any]) -> tuple[str, ...]:
+def _notes_on_resuming(resumed: dict[str, Any] | None, files: ModelFolder, device: Device) -> tuple[str, ...]:
     if resumed is None:
         return ()
-    found = changed_settings(resumed["card"].get("environment", {}), card["environment"])
+    try:
+        before = dict(json.loads(files.environment.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return (f"Resumed without {files.environment.name}, so nothing tells where the first epochs were trained.",)
+    found = changed_settings(before, environment(device))
     if not found:
         return ()
     return (f"Resumed where {'; '.join(found)}: the weights are not bit by bit those of one uninterrupted training.",)
@@ -318,9 +342,18 @@ def _must_be_finite_in_validation(
         )
 
 
-def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
-    with atomic_path(path) as temporary:
-        pd.DataFrame(history).to_csv(temporary, index=False)
+def _as_csv(epochs: Sequence[dict[str, float]]) -> str:
+    return pd.DataFrame(epochs).to_csv(index=False, lineterminator="\n")
+
+
+def _known_speed(path: Path, epochs: int) -> list[dict[str, float]]:
+    """The rows of speed.csv of the first epochs; none where they cannot be read, for nothing depends on them."""
+    try:
+        table = pd.read_csv(path).astype(float)
+        rows = table.loc[table["epoch"] <= epochs, list(SPEED)].to_numpy()
+        return [dict(zip(SPEED, row, strict=True)) for row in rows.tolist()]
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def _random_states(device: Device) -> dict[str, Tensor]:

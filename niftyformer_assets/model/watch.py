@@ -130,11 +130,11 @@ def tensorboard(folder: Path) -> Observer:
 
 
 def summary(metrics: Metrics) -> str:
-    """An epoch in one line, each figure beside that of the trivial prediction."""
+    """An epoch in one line, each figure beside that of the trivial prediction, and its speed where given."""
+    speed = f", {metrics['sessions_per_second']:.0f} sessions/s" if "sessions_per_second" in metrics else ""
     return (
         f"epoch {metrics['epoch']:.0f}: loss {metrics['loss']:.4f}, "
         f"val MAE {metrics['val_mae']:.5f} (zero {metrics['val_mae_zero']:.5f}), "
         f"accuracy {metrics['val_accuracy']:.3f} (majority {metrics['val_accuracy_majority']:.3f}), "
-        f"rank IC {metrics['val_rank_ic']:+.3f}, lr {metrics['learning_rate']:.1e}, "
-        f"{metrics['sessions_per_second']:.0f} sessions/s"
+        f"rank IC {metrics['val_rank_ic']:+.3f}, lr {metrics['learning_rate']:.1e}{speed}"
     )

@@ -7,7 +7,6 @@ tried by now is named, to be made again.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio.report import METRICS
+from niftyformer_assets.portfolio.report import METRICS, read_metrics
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL
 from niftyformer_assets.portfolio.tries import tried_on
 from niftyformer_assets.portfolio.verdict import Standing, in_short
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.tables import damaged
+from niftyformer_assets.store.errors import NiftyFormerError, damaged
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 EXCESS = "excess_return_equal_weight"
@@ -62,13 +60,16 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def model_comparison(experiments: Mapping[str, ExperimentFolder], tries: Path) -> Comparison:
+def model_comparison(
+    experiments: Mapping[str, ExperimentFolder], tries: Path, refused: Mapping[str, str] | None = None
+) -> Comparison:
     """Read the reports of all experiments and rank what is in them.
 
     An experiment without a report, or with a damaged one, is left out and named.
 
     Args:
         tries: where `tries.remember_try` keeps what was tried.
+        refused: experiments whose report is not to be read -> why.
 
     The rank is by `excess_return_equal_weight`, the return above the equal-weight universe of the
     same sessions by `metrics.excess_return`, which is 0 for that universe itself; `excess_span` says
@@ -76,8 +77,10 @@ def model_comparison(experiments: Mapping[str, ExperimentFolder], tries: Path) -
     models only and those of the report; `variants_now` is how many have been tried by now on these
     sessions. MAE and accuracy are of the largest horizon on the part that was traded.
     """
-    reports, without = {}, {}
+    reports, without = {}, dict(refused or {})
     for name, folder in experiments.items():
+        if name in without:
+            continue
         try:
             reports[name] = _read(folder.backtest)
         except NiftyFormerError as error:
@@ -142,11 +145,8 @@ class _Report:
 
 
 def _read(folder: Path) -> _Report:
-    path = folder / METRICS
-    if not path.is_file():
-        raise NiftyFormerError(f"{path} does not exist: materialize backtest_report for this experiment.")
+    content = read_metrics(folder)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         standing: dict[str, Any] = {
             key: math.nan if value is None else value for key, value in content["standing"].items()
         }
@@ -155,7 +155,7 @@ def _read(folder: Path) -> _Report:
             figures[column] = figures[column].astype(float)
         return _Report(content, figures, Standing(**standing))
     except (ValueError, KeyError, TypeError) as error:
-        raise damaged(path, error) from error
+        raise damaged(folder / METRICS, error) from error
 
 
 def _cell(table: pd.DataFrame, row: str, column: str) -> float:

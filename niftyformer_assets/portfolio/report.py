@@ -22,6 +22,8 @@ from niftyformer_assets.portfolio.report_page import Page, Picture, Section, ren
 from niftyformer_assets.portfolio.report_tearsheet import write_tearsheet
 from niftyformer_assets.portfolio.verdict import in_short, verdict
 from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import read_json, write_entered
 from niftyformer_assets.store.tables import write_parquet
 
 REPORT, METRICS, TEARSHEET = "report.html", "metrics.json", "tearsheet.html"
@@ -68,7 +70,7 @@ def write_report(
 ) -> Summary:
     """Write the report and its tables to `folder` (files are replaced one by one, each atomically).
 
-    The same evidence gives the same bytes, the appendix apart.
+    The same evidence gives the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     appendix = "No tear sheet was asked for."
@@ -77,7 +79,7 @@ def write_report(
         appendix = write_tearsheet(folder / TEARSHEET, evidence, background.experiment)
     progress("tables")
     _write_tables(folder, evidence)
-    write_text(folder / METRICS, json.dumps(_plain(report_metrics(evidence, background)), indent=1) + "\n")
+    write_entered(folder / METRICS, json.dumps(_plain(report_metrics(evidence, background)), indent=1) + "\n")
     progress("report")
     page = report_page(evidence, background, appendix)
     write_text(folder / REPORT, render(page))
@@ -164,6 +166,18 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
         "figures": evidence.figures.to_dict("records"),
         "predictions": evidence.errors.to_dict("records"),
     }
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The content of metrics.json in the folder of a report.
+
+    Raises:
+        NiftyFormerError: there is none, or it is not the one that was written.
+    """
+    path = folder / METRICS
+    if not path.is_file():
+        raise NiftyFormerError(f"{path} does not exist: materialize backtest_report for this experiment.")
+    return read_json(path)
 
 
 def _write_tables(folder: Path, evidence: Evidence) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
+import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +24,7 @@ CAVEATS = (
 
 
 def write_tearsheet(path: Path, evidence: Evidence, title: str) -> str:
-    """Write the tear sheet and say in a sentence what came of it.
+    """Write the tear sheet and say in a sentence what came of it; the same evidence gives the same bytes.
 
     The benchmark is the first index, or equal weight where there is none, handed over as a series:
     given by name, QuantStats would download it.
@@ -34,7 +38,7 @@ def write_tearsheet(path: Path, evidence: Evidence, title: str) -> str:
     ours = pd.Series(result.returns, index=days, name=title)
     theirs = pd.Series(session_returns(nav, result.strategy.trade_at), index=days, name=name)
     try:
-        content = _tearsheet(ours, theirs, result.strategy.risk_free_rate, title, path)
+        content = _tearsheet(ours, theirs, result.strategy.risk_free_rate, title)
     # A library's page is no reason to lose the report: whatever goes wrong in it is said instead.
     except Exception as error:
         logging.getLogger(__name__).warning("no tear sheet", exc_info=True)
@@ -43,14 +47,14 @@ def write_tearsheet(path: Path, evidence: Evidence, title: str) -> str:
     return f"{path.name}, beside this file, is QuantStats' tear sheet against {name}. {CAVEATS}"
 
 
-def _tearsheet(ours: pd.Series, theirs: pd.Series, rate: float, title: str, path: Path) -> str:
+def _tearsheet(ours: pd.Series, theirs: pd.Series, rate: float, title: str) -> str:
     # Loaded here: it takes seconds. It draws through pyplot, which must not look for a display.
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    scratch = path.with_name(f".{path.name}.tmp")
+    style = _style()
     before = set(pyplot.get_fignums())
     # It asks for a font that few machines have, and matplotlib says so each time.
     fonts = logging.getLogger("matplotlib.font_manager")
@@ -58,7 +62,12 @@ def _tearsheet(ours: pd.Series, theirs: pd.Series, rate: float, title: str, path
     fonts.setLevel(logging.ERROR)
     try:
         # It changes matplotlib's global style too.
-        with warnings.catch_warnings(), matplotlib.rc_context():
+        with (
+            warnings.catch_warnings(),
+            # The names of a drawing's parts are random unless salted.
+            matplotlib.rc_context({**style, "svg.hashsalt": "tearsheet"}),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             warnings.simplefilter("ignore")
             import quantstats
 
@@ -67,13 +76,26 @@ def _tearsheet(ours: pd.Series, theirs: pd.Series, rate: float, title: str, path
                 benchmark=theirs,
                 rf=rate,
                 title=title,
-                output=str(scratch),
+                output=str(Path(folder) / "tearsheet.html"),
                 match_dates=False,
                 periods_per_year=YEAR,
             )
-        return scratch.read_text(encoding="utf-8")
+            content = (Path(folder) / "tearsheet.html").read_text(encoding="utf-8")
+        return re.sub(r"<dc:date>.*?</dc:date>", "", content)  # when it was drawn
     finally:
         fonts.setLevel(level)
-        scratch.unlink(missing_ok=True)
         for figure in set(pyplot.get_fignums()) - before:
             pyplot.close(figure)
+
+
+@cache
+def _style() -> Any:
+    """The style that QuantStats sets as it is loaded, which is once a process; the next sheet is to look the same."""
+    import matplotlib
+
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        warnings.simplefilter("ignore")
+        matplotlib.rcdefaults()
+        import quantstats  # noqa: F401
+
+        return {name: value for name, value in matplotlib.rcParams.items() if not name.startswith("backend")}

@@ -14,6 +14,7 @@ from typing import Any
 
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import damaged
+from niftyformer_assets.store.given import read_given_json
 
 # What an experiment is called, and how it came by its values, makes no other variant of it.
 _NAMES = ("name", "market", "overrides")
@@ -28,9 +29,11 @@ def variant_id(settings: Mapping[str, Any]) -> str:
 def remember_try(folder: Path, settings: Mapping[str, Any], first: str, last: str) -> None:
     """Keep that a report was made with these settings on the sessions first..last (ISO dates)."""
     content = {"first_session": first, "last_session": last, "settings": dict(settings)}
-    write_text(
-        folder / f"{variant_id(settings)}_{first}_{last}.json", json.dumps(content, indent=1, sort_keys=True) + "\n"
-    )
+    write_text(folder / f"{_stem(settings, first, last)}.json", json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _stem(settings: Mapping[str, Any], first: str, last: str) -> str:
+    return f"{variant_id(settings)}_{first}_{last}"
 
 
 def count_variants(folder: Path, settings: Mapping[str, Any], first: str, last: str) -> int:
@@ -50,10 +53,12 @@ def tried_on(folder: Path, first: str, last: str) -> set[str]:
     """
     found = set()
     for path in sorted(folder.glob("*.json")):
+        content = read_given_json(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            if path.stem != _stem(content["settings"], content["first_session"], content["last_session"]):
+                raise ValueError("its name is not that of its content")
             if content["first_session"] <= last and first <= content["last_session"]:
                 found.add(path.stem.partition("_")[0])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise damaged(path, error) from error
     return found

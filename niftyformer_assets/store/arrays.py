@@ -1,27 +1,21 @@
 """Bare arrays that cannot lose their sessions and symbols.
 
-Beside every bare array (`.npz`, `.npy`, matrix `.csv`) of a folder lies one `index.json`: the
-sessions and symbols of that folder's arrays, and for each file its SHA-256 and which of its
-dimensions is which. An array is loaded through this module only, which refuses a file that was
-shuffled, shortened, re-dated or swapped, and names it.
+The `index.json` beside a folder's bare arrays (`.npz`, `.npy`, matrix `.csv`) holds their sessions
+and symbols, and for each file which of its dimensions is which. An array is loaded through this
+module only, which refuses a file that was shuffled, shortened, re-dated or swapped, and names it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zipfile
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
-from niftyformer_assets.store.atomic import atomic_path, write_text
-from niftyformer_assets.store.errors import NiftyFormerError, damaged, missing
-
-INDEX_NAME = "index.json"
+from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
+from niftyformer_assets.store.index import INDEX_NAME, enter, entered_path, read_entered
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +41,10 @@ class Axes:
     def shape(self) -> tuple[int, int]:
         """(T, N)"""
         return len(self.dates), len(self.symbols)
+
+    def content(self) -> dict[str, list[str]]:
+        """As an index holds them."""
+        return {"dates": self.dates.astype(str).tolist(), "symbols": list(self.symbols)}
 
     def difference(self, other: Axes) -> str | None:
         """What differs first between these axes and `other`, in words; None if nothing does."""
@@ -80,14 +78,13 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], axes: Axes, dims: 
     """
     for name, array in arrays.items():
         _check_shape(str(path), name, np.asarray(array), dims[name], axes)
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+    with entered_path(path, axes.content(), dims) as temporary, temporary.open("wb") as stream:
         if path.suffix == ".npy":
             (array,) = arrays.values()
             np.save(stream, array, allow_pickle=False)
         else:
             names = np.array(axes.symbols, dtype=np.str_)
             np.savez(stream, **arrays, dates=axes.dates.astype(str), symbols=names)  # type: ignore[arg-type]
-    enter_in_index(path.parent, axes, {path.name: dims})
 
 
 def load_arrays(path: Path, expected: Axes | None = None) -> tuple[dict[str, np.ndarray], Axes]:
@@ -99,17 +96,17 @@ def load_arrays(path: Path, expected: Axes | None = None) -> tuple[dict[str, np.
         NiftyFormerError: missing, damaged, not what the index says, or on other axes than
             `expected`.
     """
-    axes, dims = check_in_index(path, expected)
+    content, axes, dims = read_in_index(path, expected)
     try:
         if path.suffix == ".npy":
-            arrays = {name: np.load(path, allow_pickle=False) for name in dims}
+            arrays = {name: np.load(io.BytesIO(content), allow_pickle=False) for name in dims}
         else:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             inside = Axes(arrays.pop("dates"), tuple(arrays.pop("symbols").tolist()))
             if (problem := inside.difference(axes)) is not None:
                 raise NiftyFormerError(f"{path} and its {INDEX_NAME} disagree: {problem}. Materialize it again.")
-    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise damaged(path, error) from error
     for name, array in arrays.items():
         try:
@@ -122,80 +119,30 @@ def load_arrays(path: Path, expected: Axes | None = None) -> tuple[dict[str, np.
 def enter_in_index(folder: Path, axes: Axes, files: Mapping[str, Mapping[str, str]]) -> None:
     """Enter files (names relative to `folder`, with the dims of their arrays) in its `index.json`.
 
-    Entries made on other axes are dropped: those files no longer fit what is there now, and
+    Entries of arrays on other axes are dropped: those files no longer fit what is there now, and
     loading them says to materialize them again.
     """
-    with FileLock(folder / f".{INDEX_NAME}.lock"):
-        known: dict = {}
-        try:
-            index = _read_index(folder)
-            if _axes_of(index) == axes:
-                known = index["files"]
-        except NiftyFormerError:
-            pass  # none yet, or damaged: it is written anew, and files not entered are refused
-        entries = {name: {"sha256": sha256(folder / name), "dims": dict(dims)} for name, dims in files.items()}
-        merged = {name: entry for name, entry in (known | entries).items() if (folder / name).is_file()}
-        content = {
-            "dates": axes.dates.astype(str).tolist(),
-            "symbols": list(axes.symbols),
-            "files": dict(sorted(merged.items())),
-        }
-        write_text(folder / INDEX_NAME, json.dumps(content, indent=1) + "\n")
+    enter(folder, files, axes.content())
 
 
-def check_in_index(path: Path, expected: Axes | None = None, folder: Path | None = None) -> tuple[Axes, dict[str, str]]:
-    """Verify that a file is the one its index describes; return its axes and the dims of its arrays.
+def read_in_index(
+    path: Path, expected: Axes | None = None, folder: Path | None = None
+) -> tuple[bytes, Axes, Mapping[str, str]]:
+    """The content of a file of arrays as its index describes it, with its axes and the dims of its arrays.
 
     `folder` is where the index lies, if not beside the file.
+
+    Raises:
+        NiftyFormerError: as `read_entered`, or on other axes than `expected`.
     """
-    folder = folder or path.parent
-    if not path.is_file():
-        raise missing(path)
-    index = _read_index(folder)
-    name = path.relative_to(folder).as_posix()
-    entry = index["files"].get(name)
-    if entry is None:
-        raise NiftyFormerError(
-            f"{path} is not in {folder / INDEX_NAME}: it was made on other sessions or symbols. Materialize it again."
-        )
+    entered = read_entered(path, folder)
     try:
-        found = sha256(path)
-    except OSError as error:
-        raise damaged(path, error) from error
-    if found != entry["sha256"]:
-        raise NiftyFormerError(
-            f"{path} is not the file that {folder / INDEX_NAME} describes: it was changed after it was written. "
-            "Materialize it again."
-        )
-    axes = _axes_of(index)
+        axes = Axes(np.array(entered.axes["dates"], dtype="datetime64[D]"), tuple(entered.axes["symbols"]))
+    except UNREADABLE as error:
+        raise damaged((folder or path.parent) / INDEX_NAME, error) from error
     if expected is not None and (problem := axes.difference(expected)) is not None:
         raise NiftyFormerError(f"{path} is on other axes than asked for: {problem}. Materialize it again.")
-    return axes, entry["dims"]
-
-
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _read_index(folder: Path) -> dict:
-    path = folder / INDEX_NAME
-    if not path.is_file():
-        raise missing(path)
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        _axes_of(index)
-        return {**index, "files": dict(index["files"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise damaged(path, error) from error
-
-
-def _axes_of(index: dict) -> Axes:
-    return Axes(np.array(index["dates"], dtype="datetime64[D]"), tuple(index["symbols"]))
+    return entered.content, axes, entered.dims
 
 
 def _check_shape(file: str, name: str, array: np.ndarray, dims: str, axes: Axes) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from niftyformer_assets.store.errors import NiftyFormerError
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is synced and renamed to `path`.
+def atomic_path(path: Path, place: Callable[[Path, Path], object] = Path.replace) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is synced and renamed to `path`, by `place` if given.
 
     When the block raises, the temporary file is removed and `path` keeps what it held. The
     temporary name starts with a dot and ends in `.tmp`, so that no glob of ours picks it up.
@@ -31,7 +32,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            temporary.replace(path)
+            place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -41,13 +42,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files that a killed process left beside `path`; nobody else may be writing it now."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
+
+# What libraries raise of bytes that are not what they are read as: a header that asks for more memory than there is,
+# nestings, a header that numpy takes for Python, a part that an archive's directory lacks, a compression nobody knows.
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class NiftyFormerError(Exception):
@@ -13,10 +36,14 @@ class NiftyFormerError(Exception):
     """
 
 
-def damaged(path: Path, error: Exception) -> NiftyFormerError:
-    """The error for a file that is there but cannot be read."""
+class DamagedError(NiftyFormerError):
+    """A file is there, and its content is not to be believed. One that cannot be read now may still be sound."""
+
+
+def damaged(path: Path, error: Exception) -> DamagedError:
+    """The error for a file that is there but whose content makes no sense."""
     detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return NiftyFormerError(f"{path} is damaged ({detail}): delete it and materialize its asset again.")
+    return DamagedError(f"{path} is damaged ({detail}): delete it and materialize its asset again.")
 
 
 def missing(path: Path) -> NiftyFormerError:

@@ -13,16 +13,23 @@ from filelock import FileLock, Timeout
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 
+_HELD_BY_US: set[Path] = set()
+
 
 @contextmanager
 def held(path: Path, what: str) -> Iterator[None]:
     """Hold `what` for the time of the block, by a lock at `path` that ends with the process, however it ends.
+
+    A process that holds it already may hold it again, until the outer block ends.
 
     Raises:
         NiftyFormerError: another process holds it; the message says which, and since when.
     """
     # Beside the lock, for whoever tries the lock empties its file.
     holder = path.with_suffix(".holder")
+    if path in _HELD_BY_US:
+        yield
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -34,9 +41,11 @@ def held(path: Path, what: str) -> Iterator[None]:
             f"{path} could not be written ({error.strerror or error}): choose a folder that can."
         ) from error
     try:
+        _HELD_BY_US.add(path)
         write_text(holder, f"process {os.getpid()} since {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}\n")
         yield
     finally:
+        _HELD_BY_US.discard(path)
         holder.unlink(missing_ok=True)
         lock.release()
 
@@ -44,5 +53,5 @@ def held(path: Path, what: str) -> Iterator[None]:
 def _said(holder: Path) -> str:
     try:
         return holder.read_text(encoding="utf-8").strip()
-    except OSError:  # it has the lock, and has not said so yet
+    except (OSError, ValueError):  # it has the lock, and has not said so yet
         return "another process"

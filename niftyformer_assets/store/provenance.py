@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from niftyformer_assets.store.arrays import sha256
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.errors import NiftyFormerError, damaged
+from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
+from niftyformer_assets.store.given import read_given_json
+from niftyformer_assets.store.index import entered_digests, file_sha256
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -29,17 +30,20 @@ class Provenance:
     settings: those that matter to it, as JSON values.
     code: the version of the packages that made it (`code_version`).
     inputs: the name of each input and the fingerprint of its content.
+    outputs: the SHA-256 of each file it consists of, by its path below the folder that holds the records'.
     """
 
     asset: str
     settings: Mapping[str, Any]
     code: str
     inputs: Mapping[str, str]
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """24 hex digits that change whenever a setting, the code or an input does."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        deciding = {name: value for name, value in asdict(self).items() if name != "outputs"}
+        canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:24]
 
     def write(self, folder: Path) -> None:
@@ -53,11 +57,54 @@ def read_provenance(folder: Path, asset: str) -> Provenance | None:
     path = folder / f"{asset}.json"
     if not path.is_file():
         return None
+    content = read_given_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Provenance(content["asset"], content["settings"], content["code"], content["inputs"])
-    except (ValueError, KeyError, TypeError) as error:
+        given = content.pop("fingerprint")
+        record = Provenance(**content)
+        if record.asset != asset or record.fingerprint != given:
+            raise ValueError("it does not fit its fingerprint")
+        return record
+    except UNREADABLE as error:
         raise damaged(path, error) from error
+
+
+def must_have_record(folder: Path, asset: str) -> Provenance:
+    """The record of an artifact.
+
+    Raises:
+        NiftyFormerError: there is none, or it is damaged.
+    """
+    record = read_provenance(folder, asset)
+    if record is None:
+        raise NiftyFormerError(f"{folder.parent} has no {asset} with a record of its making: materialize {asset}.")
+    return record
+
+
+def must_be_as_recorded(folder: Path, record: Provenance) -> None:
+    """Refuse an artifact whose files are not those that were there when its record was written.
+
+    What a file holds is checked where it is read, against its index; here, that the index has not gone
+    on without the record, as when a making was cut off, or another's files were put in place.
+
+    Args:
+        folder: of the records; the artifacts lie beside it.
+
+    Raises:
+        NiftyFormerError: the message names the file.
+    """
+    root, asset = folder.parent, record.asset
+    if not record.outputs:
+        raise NiftyFormerError(
+            f"{folder / f'{asset}.json'} does not say which files {asset} consists of, as records of earlier versions: "
+            f"materialize {asset} again."
+        )
+    now = entered_digests([root / name for name in record.outputs], root)
+    for name, digest in record.outputs.items():
+        if now.get(name) != digest:
+            raise NiftyFormerError(
+                f"{root / name} is not the file that the record of {asset} describes: its making was cut off, or "
+                f"another file was put in its place. Materialize {asset} again."
+            )
 
 
 @cache
@@ -108,5 +155,5 @@ def content_fingerprint(paths: Iterable[Path]) -> str:
             if not file.is_file():
                 raise NiftyFormerError(f"{file} does not exist: materialize the asset that writes it first.")
             digest.update(file.relative_to(path.parent).as_posix().encode())
-            digest.update(sha256(file).encode())
+            digest.update(file_sha256(file).encode())
     return digest.hexdigest()[:24]

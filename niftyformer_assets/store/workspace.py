@@ -44,10 +44,26 @@ class Workspace:
         """The candles of one symbol. The only place where a symbol becomes a file name."""
         return self.raw / f"{quote(symbol, safe='&')}.parquet"
 
+    def held_back(self, symbol: str) -> Path:
+        """An answer for one symbol that contradicts its candles, until it comes again on a later day."""
+        return self.root / "held_back" / self.candles(symbol).name
+
     @staticmethod
     def symbol_of(candles: Path) -> str:
         """The symbol whose candles lie at this path."""
         return unquote(candles.stem)
+
+    def new_set_aside(self) -> Path:
+        """Make a folder for candles that others replace, numbered, so that none is ever overwritten."""
+        number = 1
+        while True:
+            folder = self.root / "set_aside" / f"{number:03d}"
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
 
     @property
     def benchmark_index(self) -> Path:
@@ -93,6 +109,10 @@ class Workspace:
     def tries(self) -> Path:
         """One file for each variant and test window of which a report was made."""
         return self.root / "tries"
+
+    def experiment_lock(self, name: str) -> Path:
+        """Held by whoever makes anything of the experiment."""
+        return self.root / "locks" / "experiments" / f"{name}.lock"
 
     def experiment(self, name: str) -> ExperimentFolder:
         return ExperimentFolder(self.root / "experiments" / name)

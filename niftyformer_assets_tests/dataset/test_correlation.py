@@ -146,5 +146,5 @@ def test_the_file_is_a_bare_array_checked_against_its_index(tmp_path: Path) -> N
         load_arrays(path, other)
     order = np.random.default_rng(0).permutation(SYMBOLS)
     np.save(path, adjacency[order][:, order])
-    with pytest.raises(NiftyFormerError, match=r"corr_adj\.npy is not the file"):
+    with pytest.raises(NiftyFormerError, match=r"corr_adj\.npy is damaged: it is not the file"):
         load_arrays(path)

@@ -86,7 +86,7 @@ def test_shuffled_shortened_and_re_dated_arrays_are_refused_by_name(tmp_path: Pa
         ("re-dated", {"dates": (asked.dates + np.timedelta64(7, "D")).astype(str)}),
     ):
         np.savez(path, **(content | changed))
-        with pytest.raises(NiftyFormerError, match=r"flow\.npz is not the file"):
+        with pytest.raises(NiftyFormerError, match=r"flow\.npz is damaged: it is not the file"):
             load_arrays(path)
         assert name
 

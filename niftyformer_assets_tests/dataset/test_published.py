@@ -29,7 +29,7 @@ NAMES = ("BETA5", "KMID", "ROC20")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> ExperimentFolder:
-    # A % in the path must survive the configuration file.
+    # Nothing of where the folder lies may get into the configuration file.
     made = ExperimentFolder(tmp_path_factory.mktemp("100% made up") / "mvp")
     save_flow(made.flow, flow(returns(), axes(), WindowSettings(), WaveletSettings()), axes())
     save_trend(made.trend_indicator, trend(returns()), axes())
@@ -103,7 +103,8 @@ def load(conf: configparser.ConfigParser, part: str) -> dict[str, np.ndarray]:
     }
 
 
-def test_the_published_loader_reads_the_folder(folder: ExperimentFolder) -> None:
+def test_the_published_loader_reads_the_folder(folder: ExperimentFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.root)
     conf = read_conf(folder)
     parts = {"train": (SPLIT.train, 80), "val": (SPLIT.validation, 25), "test": (slice(105, SESSIONS), 35)}
     for part, (place, sessions) in parts.items():
@@ -122,7 +123,13 @@ def test_the_published_loader_reads_the_folder(folder: ExperimentFolder) -> None
             np.testing.assert_allclose(loaded["X_low"], ours["low_freq"][first : first + samples], rtol=0, atol=1e-12)
 
 
-def test_the_plans_values(folder: ExperimentFolder) -> None:
+def test_the_configuration_is_the_same_wherever_the_folder_lies(folder: ExperimentFolder, tmp_path: Path) -> None:
+    write_conf(ExperimentFolder(tmp_path), SPLIT)
+    assert ExperimentFolder(tmp_path).stockformer_conf.read_bytes() == folder.stockformer_conf.read_bytes()
+
+
+def test_the_plans_values(folder: ExperimentFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.root)
     conf = read_conf(folder)
     assert dict(conf["param"]) == {
         "layers": "2",

@@ -246,7 +246,7 @@ def test_the_file_is_a_bare_array_checked_against_its_index(tmp_path: Path) -> N
         load_arrays(path, Axes(axes().dates, axes().symbols[:-1]))
     for damaged in (vectors[::-1], vectors[:-1]):
         np.save(path, damaged)
-        with pytest.raises(NiftyFormerError, match=r"adjgat\.npy is not the file"):
+        with pytest.raises(NiftyFormerError, match=r"adjgat\.npy is damaged: it is not the file"):
             load_arrays(path)
     with pytest.raises(ValueError, match="does not fit"):
         save_embedding(path, vectors[: SYMBOLS - 1], axes())

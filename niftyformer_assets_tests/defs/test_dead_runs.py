@@ -9,8 +9,12 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import pytest
+from rich.console import Console
 
+from niftyformer_assets.defs import dead_runs
 from niftyformer_assets.defs.dead_runs import fail_dead_runs
+from niftyformer_assets.defs.run import _execute
 from niftyformer_assets.settings import PROJECT
 
 SLEEPER = """
@@ -32,17 +36,80 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
 RUNS = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
 
 
-def start(home: Path, run_id: str) -> subprocess.Popen[str]:
+def start(home: Path, run_id: str, script: str = SLEEPER, says: str = "asleep") -> subprocess.Popen[str]:
     """A process in the middle of a run."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER, str(home), run_id],
+        [sys.executable, "-c", script, str(home), run_id],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "DAGSTER_HOME": str(home)},
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "asleep\n"
+    assert process.stdout.readline() == f"{says}\n"
     return process
+
+
+MAKER = """
+import sys, time
+import dagster as dg
+from niftyformer_assets.defs.dead_runs import own_process
+
+@dg.job
+def nothing():
+    pass
+
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    instance.create_run_for_job(nothing, run_id=sys.argv[2], tags=own_process())
+    print("made", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_run_whose_process_was_killed_before_it_started(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "demo" / "dagster.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        maker = start(tmp_path, RUNS[0], MAKER, "made")
+        try:
+            assert fail_dead_runs(instance) == []
+        finally:
+            maker.kill()
+            maker.wait()
+        assert [run.run_id for run in fail_dead_runs(instance)] == RUNS[:1]
+        run = instance.get_run_by_id(RUNS[0])
+        assert run is not None and run.status is dg.DagsterRunStatus.FAILURE
+
+
+@dg.job
+def nothing() -> None:
+    """A job for runs that only have a status."""
+
+
+@pytest.mark.parametrize(
+    ("status", "dies"),
+    [
+        (dg.DagsterRunStatus.NOT_STARTED, True),
+        (dg.DagsterRunStatus.STARTING, True),
+        (dg.DagsterRunStatus.STARTED, False),
+        (dg.DagsterRunStatus.SUCCESS, False),
+    ],
+)
+def test_a_run_of_an_unknown_process_is_dead_once_it_should_have_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dg.DagsterRunStatus, dies: bool
+) -> None:
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        run = instance.create_run_for_job(nothing, status=status)
+        now = time.time()
+        monkeypatch.setattr(dead_runs.time, "time", lambda: now + dead_runs.STARTS_WITHIN_S - 60)
+        assert fail_dead_runs(instance) == []
+        monkeypatch.setattr(dead_runs.time, "time", lambda: now + dead_runs.STARTS_WITHIN_S + 60)
+        assert [dead.run_id for dead in fail_dead_runs(instance)] == [run.run_id] * dies
+
+
+def test_the_runs_of_the_command_line_name_their_process(tmp_path: Path) -> None:
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        _execute(Console(quiet=True), instance, nothing, 1, {}, None)
+        (run,) = instance.get_runs()
+        assert run.tags[dead_runs.PROCESS] == str(os.getpid())
 
 
 def test_a_killed_run_fails_and_gives_its_place_back(tmp_path: Path) -> None:

@@ -84,7 +84,10 @@ def test_each_artifact_of_an_experiment_has_its_provenance(graph: Graph, folder:
         assert record.fingerprint == (latest(graph, dg.AssetKey(asset)).tags or {})["dagster/data_version"]
 
 
-def test_the_folder_is_read_as_the_published_code_reads_it(folder: ExperimentFolder) -> None:
+def test_the_folder_is_read_as_the_published_code_reads_it(
+    folder: ExperimentFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.root)
     conf = configparser.ConfigParser()
     conf.read(folder.stockformer_conf)
     returns = np.load(conf["file"]["traffic"])["result"]
@@ -217,7 +220,8 @@ def test_settings_that_do_not_fit_are_refused_by_name(
 
 def test_a_report_counts_every_variant_ever_reported_on_its_sessions(graph: Graph, folder: ExperimentFolder) -> None:
     path = graph.settings.experiments / "tiny.yaml"
-    text, backtest = path.read_text(), {file: file.read_bytes() for file in folder.backtest.iterdir() if file.is_file()}
+    made = [*folder.backtest.iterdir(), folder.provenance / "backtest_report.json"]
+    text, backtest = path.read_text(), {file: file.read_bytes() for file in made if file.is_file()}
     tried = []
     try:
         for top_k in (4, 3):

@@ -9,6 +9,7 @@ import pytest
 from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
 from niftyformer_assets.settings import find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import entered_digests, write_entered
 from niftyformer_assets.store.provenance import Provenance
 from niftyformer_assets_tests.conftest import tiny_settings
 
@@ -30,7 +31,9 @@ def test_a_graph_of_other_sessions_or_factors_is_refused(
     text = path.read_text().replace("graph: {", "graph: {source: factors, ")
     path.write_text(text)
     experiment = find_experiment(settings, "tiny")
-    Provenance(asset, deciding_settings(experiment, asset), "code", {}).write(folder.provenance)
+    write_entered(folder.corr_adj, b"made")
+    outputs = entered_digests([folder.corr_adj], folder.root)
+    Provenance(asset, deciding_settings(experiment, asset), "code", {}, outputs).write(folder.provenance)
     must_be_made_with(experiment, folder, [asset])
     assert text.count(before) == 1
     path.write_text(text.replace(before, now))

@@ -79,7 +79,10 @@ def test_a_file_without_rows_is_a_stock_without_candles(folder: Path):
         (HEADER + "2024-01-02,10,nan,9.5,10,1000\n", "column 'High', line 2: 'nan' is no number"),
         (HEADER + "2024-01-02,10,11,9.5,10,inf\n", "column 'Volume', line 2: 'inf' is no number"),
         (HEADER + "2024-13-02,10,11,9.5,10,1000\n", "column 'Date', line 2: '2024-13-02' is no date"),
-        (HEADER + "02/01/2024,10,11,9.5,10,1000\n", "column 'Date', line 2: '02/01/2024' is no date"),
+        (
+            HEADER + "02/01/2024,10,11,9.5,10,1000\n",
+            "line 2: '02/01/2024' is 2024-01-02 (day first) or 2024-02-01 (month first)",
+        ),
         (HEADER + "2024-01,10,11,9.5,10,1000\n", "'2024-01' is no date"),
         (HEADER + "2024-01-01 18:30:00,10,11,9.5,10,1000\n", "'2024-01-01 18:30:00' is no midnight in India"),
         (HEADER + ROW + "\n" + ROW, "has session 2024-01-01 twice (lines 2 and 4)"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from niftyformer_assets.factors.kernels import compiling
+from niftyformer_assets.store.private import private_temporary_folder
 from niftyformer_assets_tests.shared_data import ROOT
 
 USE = """
@@ -49,7 +50,7 @@ def test_a_package_that_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert compiling.cache_folder().parent == user
         compiling.cache_folder.cache_clear()
         monkeypatch.setattr(compiling, "_writable", lambda folder: False)
-        assert compiling.cache_folder().parent == Path(compiling.tempfile.gettempdir())
+        assert compiling.cache_folder().parent == private_temporary_folder()
     finally:
         compiling.cache_folder.cache_clear()
 

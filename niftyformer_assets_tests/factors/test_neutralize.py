@@ -13,7 +13,7 @@ from niftyformer_assets.factors.neutralize import (
     write_neutralized,
 )
 from niftyformer_assets.factors.settings import FactorSettings
-from niftyformer_assets.store.arrays import Axes, check_in_index
+from niftyformer_assets.store.arrays import Axes, read_in_index
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -197,10 +197,10 @@ def test_files_of_an_earlier_selection_go(tmp_path: Path) -> None:
     (folder.factors / "stray.txt").write_text("x")
     folder, axes = folder_with(tmp_path, ("KMID", "ROC5"))
     assert sorted(file.name for file in folder.factors.iterdir()) == ["KMID.csv", "ROC5.csv"]
-    check_in_index(folder.factors / "KMID.csv", axes, folder.root)
+    read_in_index(folder.factors / "KMID.csv", axes, folder.root)
     (folder.factors / "KMID.csv").write_text("date,S0\n")
     with pytest.raises(NiftyFormerError, match="was changed"):
-        check_in_index(folder.factors / "KMID.csv", axes, folder.root)
+        read_in_index(folder.factors / "KMID.csv", axes, folder.root)
 
 
 def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:

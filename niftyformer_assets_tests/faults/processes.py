@@ -16,7 +16,8 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from niftyformer_assets.market.ingest import Failed, IngestSettings, ingest
+from niftyformer_assets.market.asking import IngestSettings
+from niftyformer_assets.market.ingest import Failed, ingest
 from niftyformer_assets.market.kite import KiteSession
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.store.workspace import Workspace

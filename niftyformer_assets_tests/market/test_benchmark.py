@@ -13,7 +13,7 @@ from niftyformer_assets.market.benchmark import (
     empty_benchmark,
     fetch_benchmark,
     load_benchmark,
-    must_not_shrink,
+    must_be_no_worse,
     read_benchmark_file,
     save_benchmark,
     shortcomings,
@@ -48,14 +48,20 @@ def test_an_answer_with_holes_replaces_nothing(tmp_path: Path) -> None:
     path = tmp_path / "benchmark_index.parquet"
     days = pd.date_range("2024-01-01", periods=100)
     whole = empty_benchmark().reindex(range(100)).assign(date=days.astype("datetime64[ms]"), close=1.0)
-    must_not_shrink(path, empty_benchmark())
+    must_be_no_worse(path, empty_benchmark())
     save_benchmark(path, whole, "Kite's instrument NIFTY 50")
-    must_not_shrink(path, whole[4:])
+    must_be_no_worse(path, whole[4:])
     for worse in (whole[:50], empty_benchmark()):
         with pytest.raises(NiftyFormerError, match="of the 100 sessions"):
-            must_not_shrink(path, worse)
+            must_be_no_worse(path, worse)
+    for scale in (100, 0.01, 1.01):
+        with pytest.raises(NiftyFormerError, match="100 of 100 closes at hand read otherwise"):
+            must_be_no_worse(path, whole.assign(close=scale))
+    must_be_no_worse(path, whole.assign(close=[1.5, *[1.0] * 99]))
+    with pytest.raises(NiftyFormerError, match="the index jumps"):
+        must_be_no_worse(path, whole.assign(close=[*[1.0] * 99, 100.0]))
     save_benchmark(path, whole, "my.csv")  # what a person chose is theirs to change
-    must_not_shrink(path, whole[:50])
+    must_be_no_worse(path, whole[:50])
 
 
 def test_from_real_files(tmp_path: Path) -> None:
@@ -76,8 +82,8 @@ def test_from_real_files(tmp_path: Path) -> None:
         ("Date,Open\n2024-01-01,5\n", "no column 'close'"),
         ("Date,Close\n2024-01-01,x\n", "no number"),
         ("Date,Close\n2024-01-01,5\nyesterday,5\n", "line 3: a date cannot be read: 'yesterday' is no date"),
-        ("Date,Close\n01-02-2024,5\n", "'01-02-2024' is no date"),
-        ("Date,Close\n1704067200,5\n", "'1704067200' is no date"),
+        ("Date,Close\n01-02-2024,5\n", r"'01-02-2024' is 2024-02-01 \(day first\) or 2024-01-02 \(month first\)"),
+        ('Date,Close\n2024-01-01,"1,234"\n', r"can be read as 1,234\.50 or as 1\.234,50"),
         ("Date,Close\n2024-01-01 18:30:00,5\n", "no midnight in India"),
         ("Date,Close\n2024-01-01,5\n2024-01-01,5\n", "2024-01-01 is there twice"),
         ("Date,Close\n2024-01-01,-5\n", "not above 0"),
@@ -103,6 +109,15 @@ def test_a_csv_with_dates_and_closes_is_enough(tmp_path: Path) -> None:
         read_benchmark_file(tmp_path / "absent.csv")
 
 
+def test_a_file_as_nse_or_yahoo_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "index.csv"
+    path.write_text('"Date ","Close "\n"03-JAN-2024","21,517.35"\n"02-JAN-2024","21,665.80"\n')
+    assert read_benchmark_file(path)["close"].tolist() == [21665.80, 21517.35]
+    path.write_text("Date,Open,Close\n15-01-2024,null,null\n16-01-2024,9,5\n17-01-2024,9,6\n")
+    benchmark = read_benchmark_file(path)
+    assert [str(day.date()) for day in benchmark["date"]] == ["2024-01-16", "2024-01-17"]
+
+
 DAYS = sessions(date(2024, 1, 1), date(2024, 12, 31))
 LEVELS = 21700.0 + np.arange(len(DAYS))
 
@@ -118,10 +133,12 @@ def index_file(folder: Path, dates: object, name: str = "index.csv", column: str
 
 
 @pytest.mark.parametrize("name", ["index.csv", "index.parquet"])
-@pytest.mark.parametrize("zone", ["Asia/Kolkata", "UTC", "America/New_York", None])
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "UTC", "America/New_York", None, "UTC, not written"])
 def test_each_level_is_on_its_session_whatever_the_zone(tmp_path: Path, name: str, zone: str | None) -> None:
     stamps = pd.DatetimeIndex(DAYS)
-    if zone is not None:
+    if zone == "UTC, not written":
+        stamps = stamps - pd.Timedelta(hours=5.5)
+    elif zone is not None:
         stamps = stamps.tz_localize("Asia/Kolkata").tz_convert(zone)
     benchmark = read_benchmark_file(index_file(tmp_path, stamps, name))
     np.testing.assert_array_equal(benchmark["date"].to_numpy().astype("datetime64[D]"), DAYS)
@@ -135,7 +152,7 @@ def test_each_level_is_on_its_session_whatever_the_zone(tmp_path: Path, name: st
     [
         (DAYS - np.timedelta64(1, "D"), "are no sessions of NSE, as 2023-12-31"),
         (DAYS + np.timedelta64(1, "D"), "are no sessions of NSE"),
-        (pd.DatetimeIndex(DAYS) - pd.Timedelta(hours=5.5), "no midnight in India"),
+        (pd.DatetimeIndex(DAYS[:3]) - pd.Timedelta(hours=5.5), "no midnight in India"),
         (np.r_[DAYS[:60], DAYS[121:]], rf"lacks 61 sessions in a row \({DAYS[60]} to {DAYS[120]}\)"),
         (np.r_[DAYS[:60], DAYS[66:]], "lacks 6 sessions in a row"),
         (DAYS[::5], "lacks 196 of the 246 sessions from 2024-01-01 to 2024-12-26"),

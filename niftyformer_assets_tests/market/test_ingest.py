@@ -10,8 +10,9 @@ import pytest
 
 from niftyformer_assets.exchange.faults import Faults, Rename, Split
 from niftyformer_assets.exchange.market import Market, instruments_of
+from niftyformer_assets.market.asking import IngestSettings
 from niftyformer_assets.market.candle_files import read_candle_file
-from niftyformer_assets.market.ingest import Failed, Fetched, IngestSettings, Outcome, ingest
+from niftyformer_assets.market.ingest import Failed, Fetched, Outcome, ingest
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
@@ -121,7 +122,7 @@ def test_a_damaged_file_of_a_stock_that_is_gone_is_kept(tmp_path: Path) -> None:
         path.write_bytes(torn)
         it.exchange.faults = Faults(renames=(Rename("DEMO001", "ELSE"),))
         clock.now = at("2024-05-31")
-        assert "is damaged and Kite does not list" in failures(it.ingest(clock.now))["DEMO001"]
+        assert "was damaged and Kite does not list" in failures(it.ingest(clock.now))["DEMO001"]
         assert path.read_bytes() == torn
         it.exchange.faults = Faults()
         assert not failures(it.ingest(clock.now))
@@ -303,3 +304,24 @@ def test_no_session_no_candles_but_what_is_cached(tmp_path: Path) -> None:
 def test_settings_are_checked(change: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         IngestSettings(**change)
+
+
+def test_candles_of_a_symbol_that_changes_hands_again_and_again_are_all_kept(tmp_path: Path) -> None:
+    """Whatever the lists say of whose symbol it is, no candle is overwritten by those of another company."""
+    isins = ("INE000A01010", "INE111B01010")
+    with world(tmp_path, at("2024-05-31")) as (it, clock):
+        contents = set()
+        for number in range(5):
+            isin = {"DEMO001": isins[number % 2]}
+            outcomes = ingest(["DEMO001"], it.workspace, it.session, it.pacer(), it.settings, clock.now, isins=isin)
+            assert kinds({outcome.symbol: outcome for outcome in outcomes}) == {"fetched"}
+            contents.add(it.workspace.candles("DEMO001").read_bytes())
+        kept = sorted(it.workspace.root.rglob("*.parquet"))
+        assert [str(path.relative_to(it.workspace.root)) for path in kept] == [
+            "raw/DEMO001.INE000A01010.parquet",
+            "raw/DEMO001.INE111B01010.parquet",
+            "raw/DEMO001.parquet",
+            "set_aside/001/DEMO001.INE000A01010.parquet",
+            "set_aside/002/DEMO001.INE111B01010.parquet",
+        ]
+        assert {path.read_bytes() for path in kept} == contents

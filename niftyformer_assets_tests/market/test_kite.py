@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,9 +13,11 @@ import pytest
 
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.market import kite
+from niftyformer_assets.market.benchmark import fetch_benchmark
 from niftyformer_assets.market.ingest import Failed, ingest
 from niftyformer_assets.market.kite import KiteSession
 from niftyformer_assets.market.rate_limit import Pacer
+from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets_tests.market.world import QUICK, at, world
 
@@ -26,7 +29,8 @@ def test_instruments_and_candles_through_the_real_client(tmp_path: Path) -> None
         session = it.session()
         session.check()
         listed = session.instruments()
-        assert listed["NIFTY 50"] == 256265
+        assert session.instruments(kite.INDICES) == {"NIFTY 50": 256265}
+        assert "NIFTY 50" not in listed
         assert "DEMO&002" in listed
         candles = session.daily_candles(listed["DEMO&002"], FIRST, LAST)
     assert len(candles) == 22  # 23 weekdays, two of them holidays, and a Saturday session
@@ -186,6 +190,74 @@ class CutAnywhere(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
+
+
+HEADER = (
+    "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,"
+    "instrument_type,segment,exchange\n"
+)
+
+
+@contextmanager
+def listing(*rows: str) -> Iterator[KiteSession]:
+    """A session with a server that lists these: token, symbol, segment, exchange."""
+    fields = [row.split() for row in rows]
+    lines = (f"{token},1,{symbol},X,0,,0,0.05,1,EQ,{segment},{on}\n" for token, symbol, segment, on in fields)
+    CutAnywhere.body = (HEADER + "".join(lines)).encode()
+    server = HTTPServer(("127.0.0.1", 0), CutAnywhere)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield KiteSession("key", "token", root=f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # Another segment, another exchange: whichever comes first, the stock of NSE is meant.
+        (["257 AAA NSE NSE", "513 AAA INDICES NSE"], {"AAA": 257}),
+        (["513 AAA INDICES NSE", "257 AAA NSE NSE"], {"AAA": 257}),
+        (["513 AAA NFO-FUT NSE", "257 AAA NSE NSE"], {"AAA": 257}),
+        (["257 AAA NSE NSE", "513 AAA BSE BSE"], {"AAA": 257}),
+        (["513 AAA BSE BSE", "257 AAA NSE NSE"], {"AAA": 257}),
+        # The same line twice is one instrument; two are ambiguous, a third does not settle it.
+        (["257 AAA NSE NSE", "257 AAA NSE NSE"], {"AAA": 257}),
+        (["257 AAA NSE NSE", "513 AAA NSE NSE", "769 BBB NSE NSE"], {"AAA": None, "BBB": 769}),
+        (["257 AAA NSE NSE", "513 AAA NSE NSE", "257 AAA NSE NSE"], {"AAA": None}),
+    ],
+)
+def test_a_symbol_is_that_of_the_stock_or_of_nobody(rows: list[str], expected: dict[str, int | None]) -> None:
+    with listing(*rows) as session:
+        assert session.instruments() == expected
+
+
+def test_an_ambiguous_symbol_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
+    rows = ("257 AAA NSE NSE", "513 AAA NSE NSE", "769 BBB-BE NSE NSE", "1025 BBB-BE NSE NSE")
+    with listing(*rows) as session:
+        outcomes = ingest(
+            ["AAA", "BBB", "CCC"],
+            Workspace(tmp_path, "w"),
+            lambda: session,
+            Pacer(tmp_path / "pace", 500),
+            QUICK,
+            at("2024-05-31"),
+        )
+        said = {outcome.symbol: outcome for outcome in outcomes}
+    for symbol, name in (("AAA", "AAA"), ("BBB", "BBB-BE")):
+        outcome = said[symbol]
+        assert isinstance(outcome, Failed)
+        assert f"several instruments of NSE as {name}" in outcome.reason
+        assert not Workspace(tmp_path, "w").candles(symbol).exists()
+    assert said["CCC"].kind == "unavailable"  # type: ignore[union-attr]
+
+
+def test_two_indices_of_one_name_are_no_benchmark(tmp_path: Path) -> None:
+    with listing("257 NIFTY50 INDICES NSE", "513 NIFTY50 INDICES NSE", "769 X NSE NSE") as session:
+        with pytest.raises(NiftyFormerError, match="several indices as NIFTY50"):
+            fetch_benchmark(session, Pacer(tmp_path / "pace", 500), QUICK, at("2024-05-31"), "NIFTY50")
+        assert fetch_benchmark(session, Pacer(tmp_path / "pace", 500), QUICK, at("2024-05-31"), "X").empty
 
 
 def test_a_list_of_instruments_that_ends_within_a_line_is_broken() -> None:

@@ -75,7 +75,12 @@ def test_an_idle_connection_blocks_nobody(tmp_path: Path) -> None:
 def test_a_redirect_that_was_not_asked_for_changes_nothing(tmp_path: Path) -> None:
     def attack(address: str) -> None:
         port = urlsplit(parse_qs(urlsplit(address).query)["redirect_url"][0]).port
-        for query, status in (("request_token=evil&status=success&state=guess", 403), ("", 404)):
+        for query, status in (
+            ("request_token=evil&status=success&state=guess", 403),
+            ("request_token=evil&status=success&state=%C3%A9%FF", 403),
+            ("request_token=evil&status=success&state=", 403),
+            ("", 404),
+        ):
             with pytest.raises(HTTPError) as caught:
                 OPENER.open(f"http://127.0.0.1:{port}/?{query}", timeout=5)
             assert caught.value.code == status

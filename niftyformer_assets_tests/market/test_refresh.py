@@ -219,6 +219,7 @@ def test_what_is_no_number_is_no_price(value: object) -> None:
 def test_loading_many_names_what_is_missing(tmp_path: Path) -> None:
     write_candle_file(tmp_path / "A.parquet", file_of(rows(DAYS[:3]), 2, 2))
     write_candle_file(tmp_path / "B.parquet", CandleFile(rows([]), DAYS[0], DAYS[2], DAYS[2], reason="not listed"))
+    write_candle_file(tmp_path / "C.parquet", file_of(rows(DAYS[:3]), 2, 2))
     (tmp_path / "C.parquet").write_bytes(b"broken")
     candles, reasons = load_candles({name: tmp_path / f"{name}.parquet" for name in "ABCD"})
     assert list(candles) == ["A"]

@@ -208,6 +208,7 @@ def test_real_lists() -> None:
         (HEADER, "no member"),
         (HEADER + line("AAA") + "BBB Ltd.,Pow", "line 3"),
         (HEADER + line("AAA") + line("AAA"), "AAA is there twice"),
+        (HEADER + line("AAA", "INE000A01010") + line("BBB", "INE000A01010"), "BBB and AAA have one ISIN, INE000A01010"),
         (HEADER + line("AAA", industry="Space Travel"), "'Space Travel'"),
         (HEADER + line("AAA", isin="12"), "'12' is not the ISIN of AAA"),
     ],
@@ -220,7 +221,8 @@ def test_a_broken_list_is_one_clear_line(content: str, said: str) -> None:
 
 
 def test_headers_in_any_case_and_placeholders(tmp_path: Path) -> None:
-    content = "COMPANY NAME,INDUSTRY,SYMBOL,SERIES,ISIN CODE\n" + line("M&M") + line("DUMMYITC")
+    content = "COMPANY NAME,INDUSTRY,SYMBOL,SERIES,ISIN CODE\n" + line("M&M", "INE101A01026")
+    content += line("DUMMYITC") + line("DUMMYMM", "INE101A01026")
     assert [member.symbol for member in parse_list(content.encode(), "x")] == ["M&M"]
 
 
@@ -263,7 +265,7 @@ def test_a_broken_answer_never_replaces_a_list(tmp_path: Path, fault: str) -> No
         it.exchange.faults = Faults(**{fault: 1.0}, paths=("/IndexConstituent",))  # type: ignore[arg-type]
         with pytest.raises(NiftyFormerError):
             fetch_list(tmp_path / "lists", date(2024, 3, 2), it.exchange.url, attempts=1)
-        assert [path.read_bytes() for path in (tmp_path / "lists").iterdir()] == [before]
+        assert [path.read_bytes() for path in (tmp_path / "lists").glob("*.csv")] == [before]
 
 
 def test_a_short_first_list_is_refused(tmp_path: Path) -> None:

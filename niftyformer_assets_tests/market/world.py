@@ -16,9 +16,10 @@ from niftyformer_assets.exchange.made_up import make_market
 from niftyformer_assets.exchange.market import Market
 from niftyformer_assets.exchange.server import RunningExchange, run_exchange
 from niftyformer_assets.exchange.settings import MadeUpSettings
+from niftyformer_assets.market.asking import IngestSettings
 from niftyformer_assets.market.calendar import IST, sessions
 from niftyformer_assets.market.candle_files import read_candle_file
-from niftyformer_assets.market.ingest import Failed, Fetched, IngestSettings, Outcome, ingest
+from niftyformer_assets.market.ingest import Failed, Fetched, Outcome, ingest
 from niftyformer_assets.market.kite import KiteSession
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.store.workspace import Workspace

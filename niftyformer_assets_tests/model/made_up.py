@@ -13,6 +13,7 @@ from niftyformer_assets.dataset.flow import flow, save_flow
 from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
 from niftyformer_assets.dataset.trend import save_trend, trend
 from niftyformer_assets.store.arrays import Axes, save_arrays
+from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 SESSIONS, SYMBOLS, FACTORS, WIDTH = 150, 10, 3, 8
@@ -67,7 +68,7 @@ def write_experiment(
         content[name] = {**content[name], **section}
     files = ExperimentFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files.settings.write_text(json.dumps(content))
+    write_entered(files.settings, json.dumps(content))
     windows = WindowSettings(**content["windows"])
     save_flow(files.flow, flow(returns, dates, windows, WaveletSettings(**content["wavelet"])), dates)
     save_trend(files.trend_indicator, trend(returns), dates)

@@ -65,7 +65,8 @@ def test_training_and_predicting_on_a_bare_machine(tmp_path: Path, bare: dict[st
     assert "learning rate will hardly ever fall" in done.stderr
     table = pd.read_parquet(experiment / "predictions.parquet")
     assert set(table["split"]) == {"validation", "test", "later"}
-    expected = {"model.json", "best.pt", "last.pt", "metrics.csv", "output", ".training.lock"}
+    expected = {"model.json", "best.pt", "last.pt", "metrics.csv", "trained.json", "index.json", "output"}
+    expected |= {"environment.json", "speed.csv", ".training.lock", ".index.json.lock"}
     assert {path.name for path in (experiment / "model").iterdir()} == expected
 
     for name in ("last.pt", "metrics.csv"):

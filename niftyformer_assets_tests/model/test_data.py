@@ -15,6 +15,7 @@ from niftyformer_assets.model.calendar_features import calendar_features
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.store.arrays import load_arrays, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.model.made_up import FACTORS, SESSIONS, SYMBOLS, write_experiment
 
@@ -129,7 +130,7 @@ def test_wrong_settings_are_named(tmp_path: Path, section: str, value: dict, mes
     path = ExperimentFolder(write_experiment(tmp_path)).settings
     content = json.loads(path.read_text())
     content[section].update(value)
-    path.write_text(json.dumps(content))
+    write_entered(path, json.dumps(content))
     with pytest.raises(NiftyFormerError, match=message):
         load_dataset(tmp_path)
 
@@ -138,7 +139,7 @@ def test_absent_settings_and_arrays_are_named(tmp_path: Path) -> None:
     files = ExperimentFolder(write_experiment(tmp_path))
     content = json.loads(files.settings.read_text())
     del content["windows"]
-    files.settings.write_text(json.dumps(content))
+    write_entered(files.settings, json.dumps(content))
     with pytest.raises(NiftyFormerError, match="windows is missing"):
         load_dataset(tmp_path)
     files.settings.write_text("{")

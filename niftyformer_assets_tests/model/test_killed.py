@@ -61,5 +61,6 @@ def test_killed_five_times_it_ends_with_bit_identical_weights(tmp_path: Path, ex
     assert len(killed_state["history"]) == len(whole_state["history"]) == end
     for name, weight in whole_state["model"].items():
         assert torch.equal(killed_state["model"][name], weight), name
-    assert files.best.read_bytes() == whole.best.read_bytes()
+    for path in ("model.json", "best.pt", "last.pt", "metrics.csv", "trained.json", "index.json"):
+        assert (files.root / path).read_bytes() == (whole.root / path).read_bytes(), path
     assert not list(files.root.glob(".*.tmp"))

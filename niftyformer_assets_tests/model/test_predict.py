@@ -85,7 +85,7 @@ def test_training_sessions_only_if_asked_for(model: Path, dataset: Dataset, cpu:
 def test_predictions_need_the_model_folder_and_the_data_alone(
     tmp_path: Path, model: Path, dataset: Dataset, predictions: pd.DataFrame, cpu: Device
 ) -> None:
-    for name in ("model.json", "best.pt"):
+    for name in ("model.json", "best.pt", "trained.json", "index.json"):
         shutil.copy(model / name, tmp_path / name)
     pd.testing.assert_frame_equal(predict(dataset, tmp_path, cpu), predictions)
     longer = load_dataset(write_experiment(tmp_path / "longer", sessions=SESSIONS + 10))

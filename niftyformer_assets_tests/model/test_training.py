@@ -61,13 +61,17 @@ def test_a_planted_signal_is_learned(planted: Trained) -> None:
 def test_every_epoch_has_its_figures(planted: Trained) -> None:
     expected = {"epoch", "loss", "loss_mae", "loss_mae_low", "loss_cross_entropy", "loss_cross_entropy_low"}
     expected |= {"val_mae", "val_rmse", "val_mape", "val_accuracy", "val_rank_ic", "val_mae_zero"}
-    expected |= {"val_accuracy_majority", "learning_rate", "gradient_norm", "sessions_per_second", "memory_mib"}
+    expected |= {"val_accuracy_majority", "learning_rate", "gradient_norm"}
     assert expected <= set(planted.history.columns)
+    assert list(planted.speed.columns) == ["epoch", "sessions_per_second", "seconds", "memory_mib"]
+    assert (planted.speed > 0).all(axis=None) and len(planted.speed) == 30
     assert len(planted.history) == 30
     parts = planted.history.filter(regex="^loss_").sum(axis=1)
     np.testing.assert_allclose(parts, planted.history["loss"], rtol=1e-6)
     written = pd.read_csv(ModelFolder(planted.folder).metrics)
     np.testing.assert_allclose(written.to_numpy(), planted.history.to_numpy())
+    written = pd.read_csv(ModelFolder(planted.folder).speed)
+    np.testing.assert_allclose(written.to_numpy(), planted.speed.to_numpy())
     assert "zero" in summary(planted.best) and "majority" in summary(planted.best)
 
 

@@ -26,10 +26,11 @@ def test_tensorboard_has_one_value_an_epoch_also_after_going_on(tmp_path: Path, 
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     files = ModelFolder(tmp_path)
     train(epochs(dataset, 2), tmp_path, cpu, [tensorboard(files.tensorboard)])
-    history = train(epochs(dataset, 3), tmp_path, cpu, [tensorboard(files.tensorboard)]).history
+    trained = train(epochs(dataset, 3), tmp_path, cpu, [tensorboard(files.tensorboard)])
+    history = trained.history
     events = accumulators.EventAccumulator(str(files.tensorboard))
     events.Reload()
-    assert set(events.Tags()["scalars"]) == set(history.columns) - {"epoch"}
+    assert set(events.Tags()["scalars"]) == {*history.columns, *trained.speed.columns} - {"epoch"}
     for name in ("val_mae", "val_mae_zero", "val_accuracy_majority", "gradient_norm"):
         written = events.Scalars(name)
         assert [event.step for event in written] == [1, 2, 3]

@@ -245,6 +245,9 @@ def test_the_appendix_is_a_tear_sheet(luck: Evidence, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["tearsheet.html"]
     changed = {key for key in style if matplotlib.rcParams[key] != style[key]} - {"backend", "backend_fallback"}
     assert not changed
+    # Neither the time, nor chance, nor whether QuantStats was loaded already is in it.
+    write_tearsheet(tmp_path / "again.html", luck, "example")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
 
 
 def test_a_model_that_never_trades_has_a_report_without_a_tear_sheet(market: Example, tmp_path: Path) -> None:

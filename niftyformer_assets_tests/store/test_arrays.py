@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from niftyformer_assets.store.arrays import Axes, check_in_index, enter_in_index, load_arrays, save_arrays
+from niftyformer_assets.store.arrays import Axes, enter_in_index, load_arrays, read_in_index, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 
 AXES = Axes(np.array(["2022-01-03", "2022-01-04", "2022-01-05"], dtype="datetime64[D]"), ("A", "B&C"))
@@ -45,7 +45,9 @@ def test_a_shuffled_array_is_refused(tmp_path: Path) -> None:
     with np.load(path) as file:
         arrays = dict(file)
     np.savez(path, **{**arrays, "result": arrays["result"][:, ::-1]})
-    with pytest.raises(NiftyFormerError, match=r"flow\.npz is not the file that .*index\.json describes"):
+    with pytest.raises(
+        NiftyFormerError, match=r"flow\.npz is damaged: it is not the file that .*index\.json describes"
+    ):
         load_arrays(path)
 
 
@@ -53,6 +55,10 @@ def test_a_re_dated_index_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     index = json.loads((tmp_path / "index.json").read_text())
     index["dates"][2] = "2022-01-06"
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(NiftyFormerError, match=r"index\.json is damaged \(its content does not fit its seal\)"):
+        load_arrays(path)
+    del index["seal"]  # as earlier versions wrote it
     (tmp_path / "index.json").write_text(json.dumps(index))
     with pytest.raises(NiftyFormerError, match=r"disagree: session 2 is 2022-01-05 against 2022-01-06"):
         load_arrays(path)
@@ -88,10 +94,10 @@ def test_a_matrix_file_of_a_subfolder_is_checked(tmp_path: Path) -> None:
     csv.parent.mkdir()
     csv.write_text("date,A,B&C\n")
     enter_in_index(tmp_path, AXES, {"factors/ROC5.csv": {"ROC5": "TN"}})
-    assert check_in_index(csv, AXES, folder=tmp_path)[1] == {"ROC5": "TN"}
+    assert read_in_index(csv, AXES, folder=tmp_path)[2] == {"ROC5": "TN"}
     csv.write_text("date,B&C,A\n")
-    with pytest.raises(NiftyFormerError, match=r"ROC5\.csv is not the file"):
-        check_in_index(csv, folder=tmp_path)
+    with pytest.raises(NiftyFormerError, match=r"ROC5\.csv is damaged: it is not the file"):
+        read_in_index(csv, folder=tmp_path)
 
 
 def test_a_shape_that_does_not_fit_is_a_defect(tmp_path: Path) -> None:

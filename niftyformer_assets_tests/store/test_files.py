@@ -10,6 +10,7 @@ import pytest
 
 from niftyformer_assets.store.atomic import atomic_path, write_text
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.provenance import (
     Provenance,
     code_version,
@@ -17,7 +18,7 @@ from niftyformer_assets.store.provenance import (
     fingerprints,
     read_provenance,
 )
-from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet
+from niftyformer_assets.store.tables import read_given_parquet, read_notes, read_parquet, write_parquet
 from niftyformer_assets.store.workspace import Workspace
 
 
@@ -49,8 +50,8 @@ def test_tables_keep_rows_types_and_notes(tmp_path: Path) -> None:
 def test_missing_and_damaged_tables_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NiftyFormerError, match=r"a\.parquet does not exist: materialize"):
         read_parquet(tmp_path / "a.parquet")
-    (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
-    for read in (read_parquet, read_notes):
+    write_entered(tmp_path / "a.parquet", b"PAR1 and then nothing")
+    for read in (read_parquet, read_notes, read_given_parquet):
         with pytest.raises(NiftyFormerError, match=r"a\.parquet is damaged .*delete it"):
             read(tmp_path / "a.parquet")
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
 from niftyformer_assets.defs.partitions import Partitions
+from niftyformer_assets.defs.resources import ExperimentHolder
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture, table
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
@@ -36,11 +37,16 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         "code trains on this folder.",
     )
     @one_line_errors()
-    def flow(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    def flow(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
+    ) -> dg.MaterializeResult:
         from niftyformer_assets.dataset import flow as bands
         from niftyformer_assets.defs.experiment_file import write_experiment_files
         from niftyformer_assets.experiment import open_experiment
 
+        holder.take(settings.workspace, context.partition_key)
         opened = open_experiment(settings, context.partition_key)
         experiment, folder = opened.settings, opened.folder
         arrays = bands.flow(opened.returns(), opened.axes, experiment.windows, experiment.wavelet)
@@ -54,7 +60,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             made_by=MADE_BY,
             settings=experiment.values(),
             inputs=[opened.workspace.labels, opened.workspace.market_panel, opened.workspace.universe],
-            outputs=[folder.flow, folder.settings, folder.stockformer_conf],
+            outputs=[folder.flow, folder.stockformer_conf],
             metadata={
                 "dagster/row_count": sessions,
                 "symbols": symbols,
@@ -76,11 +82,14 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
     @one_line_errors()
     def trend_indicator(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
     ) -> dg.MaterializeResult:
         from niftyformer_assets.dataset.trend import save_trend, trend, trend_picture
         from niftyformer_assets.experiment import open_experiment
 
+        holder.take(settings.workspace, context.partition_key)
         opened = open_experiment(settings, context.partition_key)
         arrays = trend(opened.returns())
         save_trend(opened.folder.trend_indicator, arrays, opened.axes)
@@ -110,12 +119,17 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         "`corr_adj.graphml`: the same as a graph with every symbol and its sector.",
     )
     @one_line_errors()
-    def corr_adj(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    def corr_adj(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
+    ) -> dg.MaterializeResult:
         from niftyformer_assets.dataset.correlation import correlation_adjacency, save_adjacency
         from niftyformer_assets.dataset.graph import correlation_graph, graph_picture, graph_statistics, save_graphml
         from niftyformer_assets.experiment import open_experiment
         from niftyformer_assets.factors.neutralize import read_neutralized
 
+        holder.take(settings.workspace, context.partition_key)
         opened = open_experiment(settings, context.partition_key)
         folder, graph_settings = opened.folder, opened.settings.graph
         inputs = [opened.workspace.labels, opened.workspace.market_panel, opened.workspace.universe]
@@ -161,7 +175,9 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
     @one_line_errors()
     def graph_embeddings(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
     ) -> dg.MaterializeResult:
         from niftyformer_assets.dataset.embed import graph_embedding
         from niftyformer_assets.dataset.embedding import save_embedding
@@ -169,6 +185,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         from niftyformer_assets.experiment import open_experiment
         from niftyformer_assets.store.arrays import load_arrays
 
+        holder.take(settings.workspace, context.partition_key)
         opened = open_experiment(settings, context.partition_key)
         folder, experiment = opened.folder, opened.settings
         must_be_made_with(experiment, folder, ["corr_adj"])

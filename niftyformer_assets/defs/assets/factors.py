@@ -6,6 +6,7 @@ import dagster as dg
 
 from niftyformer_assets.defs.jobs import OWN_PANEL_TAG
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
+from niftyformer_assets.defs.resources import ExperimentHolder
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture
 from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL
 from niftyformer_assets.settings import Settings, asks_for
@@ -112,12 +113,17 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         "panel and `labels` of the training sessions only.\n\n"
         "`ic_summary.csv`: a row a factor with its daily information coefficients; `selected_factors.txt`: those kept. "
         "Validation and test coefficients of the kept ones are shown beside, not used."
-        + told_of_wrong_files(partitions),
+        + told_of_wrong_files(partitions.wrong),
     )
     @one_line_errors()
-    def ic_summary(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    def ic_summary(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
+    ) -> dg.MaterializeResult:
         from niftyformer_assets.defs.selection import summarize_ic
 
+        holder.take(settings.workspace, context.partition_key)
         return summarize_ic(context, settings, MADE_BY)
 
     @asset(
@@ -131,10 +137,13 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
     @one_line_errors()
     def neutralized_factors(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
     ) -> dg.MaterializeResult:
         from niftyformer_assets.defs.selection import neutralize_selected
 
+        holder.take(settings.workspace, context.partition_key)
         return neutralize_selected(context, settings, MADE_BY)
 
     return [labels, alpha158_panel, alpha360_panel, *own_panels, ic_summary, neutralized_factors]

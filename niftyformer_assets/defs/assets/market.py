@@ -6,7 +6,7 @@ from functools import partial
 
 import dagster as dg
 
-from niftyformer_assets.defs.partitions import Partitions
+from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.results import materialized, one_line_errors, picture, table
 from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL, AFTER_NEW_CANDLES
@@ -14,6 +14,8 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
 
 MADE_BY = ("market",)
+# The index may be read from a file of any vendor.
+BENCHMARK_MADE_BY = ("market", "vendors")
 # Made between the close of a session and 20:00. Cron knows no holidays: on one it is late until the next refresh.
 AFTER_EACH_CLOSE = dg.FreshnessPolicy.cron(
     deadline_cron="0 20 * * 1-5", lower_bound_delta=timedelta(hours=4), timezone="Asia/Kolkata"
@@ -115,6 +117,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         yield from ()
 
     @asset(
+        code_version=code_version(*BENCHMARK_MADE_BY),
         kinds={"kite", "parquet"},
         description="The NIFTY 50 by session, from Kite Connect or a file: what a person gets without choosing.\n\n"
         "`benchmark_index.parquet`: date, open, high, low, close (points, without dividends), total_return (points "
@@ -126,7 +129,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         from niftyformer_assets.defs.benchmark import make_benchmark
 
-        return make_benchmark(settings, candle_source, MADE_BY)
+        return make_benchmark(settings, candle_source, BENCHMARK_MADE_BY)
 
     @asset(
         deps=["raw_ohlcv", "universe"],
@@ -205,4 +208,4 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 
 def _advice(partitions: Partitions) -> str:
-    return f"\n\n**{partitions.advice}**" if partitions.advice else ""
+    return (f"\n\n**{partitions.advice}**" if partitions.advice else "") + told_of_wrong_files(partitions.wrong_lists)

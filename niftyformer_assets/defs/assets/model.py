@@ -6,7 +6,7 @@ import dagster as dg
 
 from niftyformer_assets.defs.made_with import DATASET
 from niftyformer_assets.defs.partitions import Partitions
-from niftyformer_assets.defs.resources import GpuResource
+from niftyformer_assets.defs.resources import ExperimentHolder, GpuResource
 from niftyformer_assets.defs.results import one_line_errors
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
@@ -42,10 +42,14 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
     @one_line_errors()
     def trained_model(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], gpu: GpuResource
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
+        gpu: GpuResource,
     ) -> dg.MaterializeResult:
         from niftyformer_assets.defs.training import train_model
 
+        holder.take(settings.workspace, context.partition_key)
         return train_model(context, settings, gpu, MADE_BY)
 
     @asset(
@@ -60,10 +64,14 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
     @one_line_errors()
     def predictions(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], gpu: GpuResource
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
+        gpu: GpuResource,
     ) -> dg.MaterializeResult:
         from niftyformer_assets.defs.training import predict_with_model
 
+        holder.take(settings.workspace, context.partition_key)
         return predict_with_model(context, settings, gpu, MADE_BY)
 
     @asset(
@@ -75,10 +83,13 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
     @one_line_errors()
     def baseline_predictions(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
     ) -> dg.MaterializeResult:
         from niftyformer_assets.defs.training import predict_baselines
 
+        holder.take(settings.workspace, context.partition_key)
         return predict_baselines(context, settings, MADE_BY)
 
     return [trained_model, predictions, baseline_predictions]

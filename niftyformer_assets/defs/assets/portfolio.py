@@ -3,6 +3,7 @@
 import dagster as dg
 
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
+from niftyformer_assets.defs.resources import ExperimentHolder
 from niftyformer_assets.defs.results import one_line_errors
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
@@ -35,10 +36,13 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
     @one_line_errors()
     def backtest_report(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        holder: dg.ResourceParam[ExperimentHolder],
     ) -> dg.MaterializeResult:
         from niftyformer_assets.defs.backtest import report_backtest
 
+        holder.take(settings.workspace, context.partition_key)
         return report_backtest(context, settings, MADE_BY)
 
     @dg.asset(
@@ -49,7 +53,7 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         kinds={"html", "csv"},
         description="All experiments and baselines side by side, from every `backtest_report`.\n\n"
         "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run is named."
-        + told_of_wrong_files(partitions),
+        + told_of_wrong_files(partitions.wrong),
     )
     @one_line_errors()
     def model_comparison(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:

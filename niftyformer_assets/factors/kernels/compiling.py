@@ -13,6 +13,8 @@ from typing import Any
 import numba
 from numba.core import config as numba_config
 
+from niftyformer_assets.store.private import private_temporary_folder
+
 config: Any = numba_config  # its settings are set from the environment, not declared
 
 
@@ -42,8 +44,9 @@ def cache_folder() -> Path:
     """The folder of the compiled code of exactly these sources.
 
     It lies where NUMBA_CACHE_DIR says; else beside the package; else, where that is read-only, in
-    the user's cache folder; else among the temporary files. numba by itself looks only at the file
-    a kernel stands in, and would go on using code compiled with an old constant of another file.
+    the user's cache folder; else in the user's own folder among the temporary files. numba by itself
+    looks only at the file a kernel stands in, and would go on using code compiled with an old constant
+    of another file.
     """
     here = Path(__file__).parent
     sources = hashlib.sha256()
@@ -56,7 +59,8 @@ def cache_folder() -> Path:
     for parent in (here / "__pycache__", user):
         if _writable(parent):
             return parent / name
-    return Path(tempfile.gettempdir()) / name
+    # What is loaded from there is run, so nobody else may have put it there.
+    return private_temporary_folder() / name
 
 
 def _writable(folder: Path) -> bool:

@@ -1,0 +1,1 @@
+"""Attacks on a small workspace of the simulated exchange: kills, faulty answers, damaged files."""

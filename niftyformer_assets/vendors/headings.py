@@ -1,0 +1,164 @@
+"""What the columns of a table of daily candles are: vendors' headings, and headings in two rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from niftyformer_assets.vendors.dates import is_date
+
+# Field -> headings without case, spaces and signs. Of several in one table the first of the row counts; of prices
+# and volume they must all say the same, but for those in `_VAGUE`, which count where there is no other.
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "date": (
+        *("date", "tradedate", "tradingdate", "traddt", "date1", "dateymd", "datetime", "dtyyyymmdd", "timestamp"),
+        *("historicaldate", "indexdate", "time", "day", "session", "bizdt", "t"),
+        *("indexlevel0", "unnamed0", "index", ""),
+    ),
+    "open": ("open", "openprice", "opnpric", "o"),
+    "high": ("high", "highprice", "hghpric", "h"),
+    "low": ("low", "lowprice", "lwpric", "l"),
+    "close": ("close", "closeprice", "clspric", "c", "price"),
+    "volume": (
+        *("volume", "vol", "tottrdqty", "ttltradgvol", "ttltrdqnty", "totaltradedquantity", "tradedquantity"),
+        *("sharestraded", "noofshares", "quantity", "qty", "v"),
+    ),
+    "adjusted close": ("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted"),
+    "symbol": ("symbol", "tckrsymb", "ticker", "tradingsymbol", "scrip", "stock", "instrument"),
+    "series": ("series", "sctysrs"),
+    "previous close": ("prevclose", "prvsclsgpric", "previousclose", "prevcloseprice"),
+    "isin": ("isin", "isincode", "isinnumber"),
+    "industry": ("industry",),
+}
+_VAGUE = frozenset({"price", "quantity", "qty", "noofshares", "o", "h", "l", "c", "v"})
+PRICES = ("open", "high", "low", "close")
+NEEDED = ("date", *PRICES, "volume")
+
+# Whose format a table is, by headings that only this vendor has; the first that fits.
+_VENDORS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("NSE bhavcopy (UDiFF)", frozenset({"tckrsymb", "sctysrs", "clspric"})),
+    ("NSE bhavcopy with deliveries", frozenset({"symbol", "series", "date1", "closeprice"})),
+    ("NSE bhavcopy", frozenset({"symbol", "series", "tottrdqty", "timestamp"})),
+    ("NSE security-wise prices", frozenset({"series", "prevclose", "date"})),
+    ("Yahoo", frozenset({"adjclose", "close", "volume"})),
+    ("AmiBroker", frozenset({"ticker", "datetime", "close"})),
+    ("AmiBroker", frozenset({"ticker", "dtyyyymmdd", "close"})),
+    ("AmiBroker", frozenset({"ticker", "date", "close"})),
+    ("TradingView", frozenset({"time", "open", "close"})),
+    ("Investing.com", frozenset({"price", "vol", "change"})),
+    ("kiteconnect", frozenset({"", "date", "close"})),
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the fields of one table stand.
+
+    places: field -> places of its columns; more than one where a heading is there several times.
+    headings: the headings as written.
+    ticker: the symbol that these columns are of, where one table holds several side by side.
+    told: whether the file has headings; without any, prices are taken for open, high, low and close in turn.
+    """
+
+    places: Mapping[str, tuple[int, ...]]
+    headings: tuple[str, ...]
+    ticker: str | None = None
+    told: bool = True
+
+
+@cache
+def plain(heading: str) -> str:
+    """A heading without case, spaces, signs, a unit in brackets, and pandas' number for a repetition."""
+    text = re.sub(r"\(.*?\)", "", heading.strip().lower())
+    text = re.sub(r"\.\d+$", "", text)
+    return re.sub(r"[^a-z0-9]", "", text)
+
+
+def columns_of(headings: Sequence[str]) -> Columns:
+    """The fields that headings name; what is not known is no field."""
+    plains = [plain(heading) for heading in headings]
+    places: dict[str, tuple[int, ...]] = {}
+    for field, names in FIELDS.items():
+        # Only the first column may go without a heading: an index, which saved tables often have.
+        found = [name for name in names if (name in plains if name else plains[:1] == [""])]
+        plainly = [name for name in found if name not in _VAGUE] if field in (*PRICES, "volume") else []
+        meant = plainly or found[:1]
+        if meant:
+            places[field] = (0,) if meant == [""] else tuple(n for n, name in enumerate(plains) if name in meant)
+    return Columns(places, tuple(headings))
+
+
+def tables_of(rows: Sequence[Sequence[str]]) -> tuple[list[Columns], int]:
+    """The tables that stand side by side under the first rows of a file, and how many rows are headings.
+
+    That is one table under one row, but for yfinance's: a row of fields and one of tickers, in either
+    order, then often one that names the date alone. Files for AmiBroker often have no headings.
+    """
+    if not rows:
+        return [columns_of(())], 1
+    if (headless := _without_headings(rows[0])) is not None:
+        return [headless], 0
+    if len(rows) < 2 or len(rows[0]) != len(rows[1]):
+        return [columns_of(rows[0])], 1
+    for fields, tickers in ((rows[0], rows[1]), (rows[1], rows[0])):
+        if _is_fields(fields) and _is_tickers(tickers):
+            break
+    else:
+        return [columns_of(rows[0])], 1
+    count = 2
+    if len(rows) > 2 and rows[2] and plain(rows[2][0]) in FIELDS["date"] and not any(rows[2][1:]):
+        count = 3
+    found = []
+    for ticker in dict.fromkeys(tickers[1:]):
+        headings = [
+            "Date",
+            *(field if of == ticker else "-" for field, of in zip(fields[1:], tickers[1:], strict=True)),
+        ]
+        columns = columns_of(headings)
+        found.append(Columns(columns.places, columns.headings, ticker.strip()))
+    return found, count
+
+
+def _without_headings(row: Sequence[str]) -> Columns | None:
+    """The columns of a first row that is a candle already: a symbol or none, a date, a time or none, numbers."""
+    headings: list[str] = []
+    cells = [cell.strip() for cell in row]
+    if cells and re.search(r"[A-Za-z]", cells[0]) and not is_date(cells[0]):
+        headings.append("Symbol")
+    if len(headings) >= len(cells) or not is_date(cells[len(headings)]):
+        return None
+    headings.append("Date")
+    if len(headings) < len(cells) and re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", cells[len(headings)]):
+        headings.append("-")
+    numbers = cells[len(headings) :]
+    if len(numbers) < len(NEEDED) - 1 or not all(re.fullmatch(r"[\d.,' ]*\d[\d.,]*", cell) for cell in numbers[:5]):
+        return None
+    headings += [name.capitalize() for name in NEEDED[1:]]
+    headings += ["-"] * (len(cells) - len(headings))
+    return replace(columns_of(headings), told=False)
+
+
+def _is_fields(row: Sequence[str]) -> bool:
+    known = {name for field in (*PRICES, "volume", "adjusted close") for name in FIELDS[field]}
+    names = [plain(heading) for heading in row[1:]]
+    first = plain(row[0]) if row else "-"
+    return (
+        first in ("price", "attributes", "")
+        and {"open", "close"} <= set(names)
+        and sum(name in known for name in names) >= 0.7 * len(names)
+    )
+
+
+def _is_tickers(row: Sequence[str]) -> bool:
+    first = plain(row[0]) if row else "-"
+    return first in ("ticker", "tickers", "symbol", "symbols", "") and all(
+        re.search(r"[A-Za-z]", cell) is not None for cell in row[1:]
+    )
+
+
+def vendor_of(columns: Columns) -> str:
+    """Whose format it is, "" where the headings are anybody's."""
+    plains = {plain(heading) for heading in columns.headings} if columns.told else set()
+    return next((vendor for vendor, needed in _VENDORS if needed <= plains), "")

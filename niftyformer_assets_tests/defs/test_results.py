@@ -1,0 +1,46 @@
+"""What a server says is shown as it is, never as a link, a picture or markup."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from niftyformer_assets.defs.candles import _failure
+from niftyformer_assets.defs.results import as_text, table
+from niftyformer_assets.market.ingest import Failed
+
+ODD = {
+    "a link": "[click](javascript:alert(1))",
+    "a picture": "![x](https://elsewhere.example/x.png)",
+    "a reference": "[x]: javascript:alert(1)",
+    "an autolink": "<javascript:alert(1)>",
+    "a bare address": "see https://elsewhere.example/ or www.elsewhere.example",
+    "an address in capitals": "HTTPS://elsewhere.example",
+    "html": "<img src=x onerror=alert(1)>",
+    "an entity": "&#91;x&#93;(javascript:alert&#40;1&#41;)",
+    "another cell": "a | b",
+    "another line": "a |\n| [x](javascript:alert(1)) | b",
+    "escaped before": "\\[x](javascript:alert(1))",
+    "code": "`a` ``b``",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_odd_words_stay_words(text: str) -> None:
+    for shown in (as_text(text), table(pd.DataFrame({"reason": [text]})).md_str.splitlines()[2][2:-2]):
+        # Every sign that markdown knows has a backslash of its own before it, and nothing is left that begins a link.
+        assert not re.search(r"[`*_()\[\]<>|~]", re.sub(r"\\[\\`*_()\[\]<>|~]", "", shown))
+        assert not re.search(r"(?i)https?:\S|www\.\S", shown)
+        assert "\n" not in shown
+        unescaped = re.sub(r"\\([\\`*_()\[\]<>|~])", r"\1", shown)
+        assert unescaped.replace(" ", "") == "".join(text.split())
+
+
+def test_a_failed_symbol_with_odd_words() -> None:
+    failure = _failure([Failed("M&M", ODD["a link"]), Failed("AAA", ODD["another line"])], 2)
+    shown = failure.metadata["failed"].md_str  # type: ignore[union-attr]
+    assert "](" not in shown
+    assert len(shown.splitlines()) == 4
+    assert r"| M&M | \[click\]\(javascript:alert\(1\)\) |" in shown

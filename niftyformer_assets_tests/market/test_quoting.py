@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from niftyformer_assets.market import kite
+from niftyformer_assets.market.kite import KiteSession
+from niftyformer_assets.market.quoting import MAX_QUOTED, quoted
+from niftyformer_assets_tests.odd_server import answer, odd_server
+
+TOKEN = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7cF0xR"
+
+WRITTEN = {
+    "plain": TOKEN,
+    "split by markup": "<b>".join((TOKEN[:10], TOKEN[10:20], TOKEN[20:])),
+    "each letter in markup": "".join(f"<i>{letter}</i>" for letter in TOKEN),
+    "split by blanks": " ".join(TOKEN),
+    "split by signs": "-".join((TOKEN[:7], TOKEN[7:])),
+    "split by a line end": TOKEN[:16] + "\n" + TOKEN[16:],
+    "split by what cannot be seen": "\u200b".join(TOKEN),
+    "in entities": "".join(f"&#{ord(letter)};" for letter in TOKEN),
+    "its markup in entities": html.escape("<u>".join((TOKEN[:12], TOKEN[12:]))),
+    "in percents": "".join(f"%{ord(letter):02x}" for letter in TOKEN),
+    "in percents twice": quote("".join(f"%{ord(letter):02x}" for letter in TOKEN)),
+    "in capitals": TOKEN.upper(),
+    "backwards": TOKEN[::-1],
+    "its first half": TOKEN[:16],
+    "its middle": TOKEN[10:22],
+    "with its key": f"token an-app:{TOKEN}",
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_a_secret_is_withheld_however_it_is_written(written: str) -> None:
+    for message in (f"Token {written} has expired.", written):
+        said = quoted(message, [TOKEN, "an-app"])
+        assert said == "its words are withheld, they hold a secret"
+
+
+def test_what_looks_like_a_token_is_left_out_whosever_it_is() -> None:
+    other = "QUIzZEU2Z0g5aksybU41cFE4c1QxdlcueVo3Y0YweFI="
+    assert quoted(f"Session {other} is over", [TOKEN]) == "Session *** is over"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Incorrect `api_key` or `access_token`.",
+        "Token is invalid or has expired.",
+        "interval exceeds max limit: 2000 days",
+        "IP (1.2.3.4) is not allowed for this app.",
+    ],
+)
+def test_words_stay(message: str) -> None:
+    assert quoted(message, [TOKEN, "an-app"]) == message
+
+
+def test_one_short_line_without_control_characters() -> None:
+    said = quoted("<p>Red \x1b[31mand\x07\r\n\u202elate</p>" + "so on " * 100, [])
+    assert said.startswith("Red [31mand late")
+    assert said.isprintable()
+    assert len(said) <= MAX_QUOTED
+    assert quoted("<br>", []) == "no reason given"
+
+
+@pytest.mark.parametrize("error_type", ["TokenException", "NetworkException", "InputException", "Unknown"])
+@pytest.mark.parametrize("status", [400, 403, 429, 500])
+def test_a_server_that_sends_a_token_back(tmp_path: Path, status: int, error_type: str) -> None:
+    message = f"{TOKEN[:9]}<br>{TOKEN[9:]} is unknown"
+    body = json.dumps({"status": "error", "message": message, "error_type": error_type}).encode()
+    with odd_server(lambda _: [answer(body, "Content-Type: application/json", status=f"{status} No")]) as server:
+        session = KiteSession("an-app", TOKEN, root=server.url)
+        with pytest.raises(kite.KiteError, match="withheld") as caught:
+            session.instruments()
+        # At the login the request token and the checksum are such secrets.
+        login = KiteSession("an-app", None, root=server.url)
+        with pytest.raises(kite.KiteError, match="withheld"):
+            login.exchange(TOKEN, "a-secret-of-the-app")
+    assert TOKEN[:9] not in str(caught.value) and TOKEN[9:] not in str(caught.value)

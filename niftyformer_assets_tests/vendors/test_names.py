@@ -1,0 +1,112 @@
+"""Vendors' names become NSE's symbols; which stand on one side only is said before anything is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from niftyformer_assets.exchange.market import BENCHMARK
+from niftyformer_assets.exchange.replay import read_replay
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.vendors.names import cleaned, matched, without_common
+
+ROWS = "Date,Open,High,Low,Close,Volume\n2024-01-01,10,11,9,10,5\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("RELIANCE", "RELIANCE"),
+        ("reliance.ns", "RELIANCE"),
+        ("RELIANCE.NSE", "RELIANCE"),
+        ("NSE:RELIANCE", "RELIANCE"),
+        ("NSE:RELIANCE-EQ", "RELIANCE"),
+        ("NSE_RELIANCE", "RELIANCE"),
+        ("NSE_RELIANCE, 1D", "RELIANCE"),
+        ("NSE_DLY_RELIANCE, 1D_0f3ab", "RELIANCE"),
+        ("RELIANCE-EQ", "RELIANCE"),
+        ("RELIANCE_EQ", "RELIANCE"),
+        ("RELIANCE (1)", "RELIANCE"),
+        ("RELIANCE_1D", "RELIANCE"),
+        ("Reliance Historical Data", "RELIANCE"),
+        ("reliance_historical_data", "RELIANCE"),
+        ("RELIANCE_daily_data", "RELIANCE"),
+        ("NSE-EQ", "NSE"),
+        ("NSE.NS", "NSE"),
+        ("Quote-Equity-RELIANCE-EQ-01-01-2023-to-31-12-2023", "RELIANCE"),
+        ("M&M.NS", "M&M"),
+        ("BAJAJ-AUTO", "BAJAJ-AUTO"),
+        ("BAJAJ-AUTO-EQ", "BAJAJ-AUTO"),
+        ("MCDOWELL-N.NS", "MCDOWELL-N"),
+        ("NSLNISP", "NSLNISP"),
+        ("DATAPATTNS", "DATAPATTNS"),
+        ("^NSEI", BENCHMARK),
+        ("NSE_NIFTY, 1D", BENCHMARK),
+        ("NIFTY 50", BENCHMARK),
+        ("NIFTYBEES", "NIFTYBEES"),
+    ],
+)
+def test_what_vendors_put_around_a_symbol_is_taken_off(name: str, symbol: str) -> None:
+    assert cleaned(name) == symbol
+
+
+def test_what_all_files_are_called_is_taken_off() -> None:
+    names = ["stock_RELIANCE_2016-2024", "stock_BAJAJ-AUTO_2016-2024", "stock_M&M_2016-2024"]
+    assert without_common(names) == ["RELIANCE", "BAJAJ-AUTO", "M&M"]
+    # The rest would be no symbols, or two files are too few to tell.
+    assert without_common(["M_M", "M_MFIN"]) == ["M_M", "M_MFIN"]
+
+
+def test_a_name_is_the_only_symbol_with_its_letters() -> None:
+    known = {"M&M", "BAJAJ-AUTO", "AB-C", "A-BC"}
+    assert matched(["M_M", "BAJAJ_AUTO", "ABC", "M&M2"], known) == {
+        "M_M": "M&M",
+        "BAJAJ_AUTO": "BAJAJ-AUTO",
+        "ABC": "ABC",
+        "M&M2": "M&M2",
+    }
+
+
+def list_of(tmp_path: Path, *symbols: str) -> Path:
+    path = tmp_path / "ind_nifty200list_2024-01-01.csv"
+    rows = "".join(f"{symbol} Ltd.,Power,{symbol},EQ,INE{n:03d}A01010\n" for n, symbol in enumerate(symbols))
+    path.write_text("Company Name,Industry,Symbol,Series,ISIN Code\n" + rows)
+    return path
+
+
+def test_a_folder_of_which_no_name_is_listed_is_refused_with_the_nearest(
+    folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = folder(RELIANC=ROWS, ZZZ=ROWS)
+    with pytest.raises(NiftyFormerError) as error:
+        read_replay(path, list_of(tmp_path, "RELIANCE", "TCS"))
+    said = str(error.value)
+    assert f"none of the 2 symbols of {path} (RELIANC, ZZZ) is one of the 2 of" in said
+    assert "(RELIANCE, TCS). RELIANC is nearest to RELIANCE." in said
+
+
+def test_a_folder_of_which_few_names_are_listed_warns(folder: Callable[..., Path], tmp_path: Path) -> None:
+    path = folder(AAA=ROWS, TATAMOTR=ROWS, ZZZ=ROWS)
+    found = read_replay(path, list_of(tmp_path, "AAA", "TATAMOTORS", "TCS"))
+    assert found.few
+    assert found.warnings[0] == (
+        "only 1 of the 3 symbols of ind_nifty200list_2024-01-01.csv have candles; without any: TATAMOTORS, TCS; "
+        "not in the list: TATAMOTR, ZZZ. TATAMOTR is nearest to TATAMOTORS."
+    )
+
+
+def test_renamed_stocks_are_matched_under_either_name(folder: Callable[..., Path], tmp_path: Path) -> None:
+    found = read_replay(
+        folder(MCDOWELL_N=ROWS, NSE_TMPV=ROWS),
+        list_of(tmp_path, "UNITDSPR", "TATAMOTORS"),
+        {"MCDOWELL-N": "UNITDSPR", "TATAMOTORS": "TMPV"},
+    )
+    assert found.matched == {"UNITDSPR", "TMPV"}
+    assert "names are taken for symbols: MCDOWELL_N as MCDOWELL-N." in found.told
+
+
+def test_two_names_of_one_symbol_are_refused(folder: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(NiftyFormerError, match="are both for M&M"):
+        read_replay(folder(M_M=ROWS, MM=ROWS), list_of(tmp_path, "M&M"))
