@@ -11,11 +11,15 @@ import numpy as np
 
 from niftyformer_assets.store import pictures
 from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.words import counted
 
 if TYPE_CHECKING:
     import networkx as nx
+    from matplotlib.axes import Axes
 
 UNKNOWN_SECTOR = "unknown"
+WIDTH, HEIGHT = 11, 7  # inches
+NAMED = 15  # symbols that bear their name in the picture, those with the most edges
 STRONGEST = 4  # edges of a symbol that its place in the picture depends on
 
 
@@ -97,7 +101,7 @@ def graph_statistics(graph: nx.Graph) -> GraphStatistics:
 
 
 def graph_picture(graph: nx.Graph, seed: int = 0) -> bytes:
-    """The graph as PNG, coloured by sector, isolated symbols in a row below.
+    """The graph as PNG, coloured by sector, the most connected symbols with their names, isolated ones in a row below.
 
     The layout is force-directed and looks at each symbol's strongest edges only: all edges of a dense
     graph together pull everything into one knot. All edges are drawn.
@@ -119,7 +123,7 @@ def graph_picture(graph: nx.Graph, seed: int = 0) -> bytes:
         symbol: np.array([x, floor])
         for symbol, x in zip(isolated, np.linspace(-1, 1, max(len(isolated), 2)), strict=False)
     }
-    figure = pictures.figure(11, 7)
+    figure = pictures.figure(WIDTH, HEIGHT)
     axes = figure.add_subplot()
     segments = [np.stack([place[a], place[b]]) for a, b in graph.edges]
     axes.add_collection(LineCollection(segments, colors="#0000000f", linewidths=0.5, zorder=0))
@@ -129,19 +133,61 @@ def graph_picture(graph: nx.Graph, seed: int = 0) -> bytes:
         points = np.array([place[symbol] for symbol in graph if sector[symbol] == name])
         axes.scatter(points[:, 0], points[:, 1], s=26, color=colour, edgecolors="white", linewidths=0.4, label=name)
     for symbol in isolated if len(isolated) <= 12 else []:
-        axes.annotate(
-            symbol,
-            (place[symbol][0], place[symbol][1]),
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7,
-        )
+        _name(axes, symbol, place[symbol], (0, 6))
+    for symbol, offset in room_for_names(most_connected(graph), place).items():
+        _name(axes, symbol, place[symbol], offset)
     statistics = graph_statistics(graph)
     axes.set_title(
-        f"{statistics.symbols} symbols, {statistics.edges} edges (density {statistics.density:.1%}), "
-        f"{statistics.components} components, {len(isolated)} isolated (bottom row)"
+        f"{counted(statistics.symbols, 'symbol')}, {counted(statistics.edges, 'edge')} "
+        f"(density {statistics.density:.1%}), {counted(statistics.components, 'component')}, {len(isolated)} isolated"
+        + " (bottom row)"
+        * bool(isolated)
     )
     axes.set_axis_off()
     figure.legend(loc="outside right center", fontsize=9, frameon=False)
     return pictures.png(figure)
+
+
+def most_connected(graph: nx.Graph) -> list[str]:
+    """The NAMED symbols with the most edges, of as many those with the heavier ones first; none without an edge."""
+    weight = dict(graph.degree(weight="weight"))
+    edges = dict(graph.degree())
+    ranked = sorted(graph, key=lambda symbol: (-edges[symbol], -weight[symbol], symbol))
+    return [symbol for symbol in ranked if edges[symbol]][:NAMED]
+
+
+def room_for_names(symbols: Sequence[str], place: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    """Where each name stands from its point, in points of print, so that as few names as possible cross."""
+    if not symbols:
+        return {}
+    spread = np.ptp(np.array(list(place.values())), axis=0)
+    scale = np.array([WIDTH, HEIGHT]) * 60 / np.where(spread > 0, spread, 1)
+    taken: list[tuple[np.ndarray, float]] = []
+    offsets: dict[str, tuple[float, float]] = {}
+    for symbol in symbols:
+        half = 2.4 * len(symbol)
+        tried: list[tuple[int, int, tuple[float, float], np.ndarray]] = []
+        for offset in ((0.0, 6.0), (0.0, -12.0), (half + 6, -3.0), (-half - 6, -3.0), (0.0, 15.0), (0.0, -21.0)):
+            middle = np.asarray(place[symbol]) * scale + offset
+            crossed = sum(
+                abs(middle[0] - other[0]) < half + wide and abs(middle[1] - other[1]) < 9 for other, wide in taken
+            )
+            tried.append((crossed, len(tried), offset, middle))
+        _, _, best, where = min(tried, key=lambda each: each[:2])
+        taken.append((where, half))
+        offsets[symbol] = best
+    return offsets
+
+
+def _name(axes: Axes, symbol: str, point: np.ndarray, offset: tuple[float, float]) -> None:
+    from matplotlib.patheffects import withStroke
+
+    axes.annotate(
+        symbol,
+        (point[0], point[1]),
+        xytext=offset,
+        textcoords="offset points",
+        ha="center",
+        fontsize=7.5,
+        path_effects=[withStroke(linewidth=2, foreground="white")],
+    )

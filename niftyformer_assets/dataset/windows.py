@@ -20,6 +20,7 @@ import numpy as np
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.market.split import PARTS, Split
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.words import counted
 
 
 def sliding_windows(array: np.ndarray, length: int) -> np.ndarray:
@@ -33,7 +34,7 @@ def sliding_windows(array: np.ndarray, length: int) -> np.ndarray:
     """
     if len(array) < length:
         raise NiftyFormerError(
-            f"{len(array)} sessions are fewer than a window of {length}: "
+            f"{counted(len(array), 'session is', 'sessions are')} fewer than a window of {length}: "
             "lower windows.input_sessions, or give the experiment more sessions."
         )
     return np.moveaxis(np.lib.stride_tricks.sliding_window_view(array, length, axis=0), -1, 1)
@@ -146,8 +147,8 @@ def samples(split: Split, windows: WindowSettings) -> dict[str, Samples]:
         stop = max(place.stop - windows.output_sessions, start)
         if start == stop and name != "later":
             raise NiftyFormerError(
-                f"the {name} part has {place.stop - place.start} sessions, too few for a sample of "
-                f"{windows.input_sessions} sessions in and {windows.output_sessions} out: "
+                f"the {name} part has {counted(place.stop - place.start, 'session')}, too few for a sample of "
+                f"{counted(windows.input_sessions, 'session')} in and {windows.output_sessions} out: "
                 f"lengthen it, or shorten windows.input_sessions or windows.output_sessions."
             )
         parts[name] = Samples(start, stop, windows)
@@ -165,7 +166,7 @@ def inference_samples(sessions: int, windows: WindowSettings) -> Samples:
     """
     if sessions < windows.input_sessions:
         raise NiftyFormerError(
-            f"{sessions} sessions are fewer than a window of {windows.input_sessions}: "
+            f"{counted(sessions, 'session is', 'sessions are')} fewer than a window of {windows.input_sessions}: "
             "lower windows.input_sessions, or give the experiment more sessions."
         )
     return Samples(windows.input_sessions - 1, sessions, windows)

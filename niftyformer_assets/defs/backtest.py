@@ -51,6 +51,8 @@ def report_backtest(
         workspace.market_panel,
         workspace.benchmark_index,
         workspace.universe,
+        workspace.sector_dummies,
+        workspace.size_proxy,
         workspace.data_quality_report,
     ]
     window = _test_window(opened)
@@ -63,6 +65,8 @@ def report_backtest(
         _indices(settings, opened),
         experiment.strategy,
         experiment.costs,
+        sectors=opened.sectors_in_force(),
+        log_size=opened.log_size(),
         variants=count_variants(workspace.tries, experiment.values(), *window),
         seed=experiment.seed,
     )

@@ -16,6 +16,9 @@ from niftyformer_assets.settings import PROJECT
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints
+from niftyformer_assets.store.words import counted
+
+PRICES = ("open", "high", "low", "close", "price")
 
 
 @contextmanager
@@ -91,20 +94,23 @@ def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
 
 
 def table(rows: Any, limit: int = 50) -> dg.MarkdownMetadataValue:
-    """A frame as a table in the web UI; what is beyond `limit` rows is counted."""
+    """A frame as a table in the web UI: prices to the paisa; what is beyond `limit` rows is counted."""
     if not len(rows):
         return dg.MetadataValue.md("none")
     head = rows.head(limit)
     lines = ["| " + " | ".join(str(c) for c in head.columns) + " |", "|" + " --- |" * len(head.columns)]
-    lines += ["| " + " | ".join(map(_cell, values)) + " |" for values in head.itertuples(index=False)]
+    lines += ["| " + " | ".join(map(_cell, head.columns, values)) + " |" for values in head.itertuples(index=False)]
     if len(rows) > limit:
-        lines.append(f"\n… and {len(rows) - limit} more rows")
+        lines.append(f"\n… and {counted(len(rows) - limit, 'more row')}")
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def _cell(value: Any) -> str:
+def _cell(column: Any, value: Any) -> str:
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.4g}"
+        if math.isnan(value):
+            return ""
+        # From a thousand on four digits would cost the units.
+        return f"{value:.2f}" if column in PRICES or 1000 <= abs(value) < 1e15 else f"{value:.4g}"
     return as_text(value)
 
 

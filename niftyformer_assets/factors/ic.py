@@ -83,16 +83,15 @@ def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
     """Statistics of the coefficients over the sessions of one part, a row a factor.
 
     A pair of sessions (t, t + h) counts only if both lie in `part`. For each horizon h and for
-    Pearson (`ic`) and Spearman (`rank_ic`): mean, std (ddof 1), icir (mean / std), t, t_nw (Newey
-    and West 1987, with `newey_west_lags`), positive (share of sessions above 0) and sessions. The
-    means over the horizons are the decay. Then coverage and autocorrelation, averages over the part.
+    Pearson (`ic`) and Spearman (`rank_ic`) the figures of `statistics`. The means over the horizons
+    are the decay. Then coverage and autocorrelation, averages over the part.
     """
     columns: dict[str, np.ndarray] = {}
     for horizon in daily.horizons:
         for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
             pairs = daily.pairs(horizon, part, kind)
-            statistics = _statistics(pairs, newey_west_lags(pairs.shape[1], horizon))
-            columns |= {f"{prefix}_{name}_h{horizon}": values for name, values in statistics.items()}
+            told = statistics(pairs, horizon)
+            columns |= {f"{prefix}_{name}_h{horizon}": values for name, values in told.items()}
     columns["coverage"] = daily.coverage[:, part].mean(axis=1)
     # The first session of the part is compared with one that lies outside.
     columns["autocorrelation"] = _mean(daily.autocorrelation[:, part.start + 1 : part.stop])
@@ -108,7 +107,14 @@ def newey_west_lags(sessions: int, horizon: int) -> int:
     return max(horizon - 1, int(4 * (sessions / 100) ** (2 / 9)))
 
 
-def _statistics(daily: np.ndarray, lags: int) -> dict[str, np.ndarray]:
+def statistics(daily: np.ndarray, horizon: int) -> dict[str, np.ndarray]:
+    """Figures of F series [F, T] of values that look `horizon` sessions ahead; NaN where there is none.
+
+    Returns:
+        mean, std (ddof 1), icir (mean / std), t, t_nw (Newey and West 1987, with `newey_west_lags`),
+        positive (share of sessions above 0) and sessions, each [F].
+    """
+    lags = newey_west_lags(daily.shape[1], horizon)
     there = np.isfinite(daily)
     count = there.sum(axis=1)
     mean = _mean(daily)

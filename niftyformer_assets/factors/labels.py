@@ -11,7 +11,7 @@ import pandas as pd
 from niftyformer_assets.store.arrays import Axes, read_in_index
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
 from niftyformer_assets.store.index import entered_path
-from niftyformer_assets.store.pictures import BLUE, PALE, figure, png
+from niftyformer_assets.store.pictures import BLUE, PALE, figure, legend, png
 
 
 def daily_returns(close: np.ndarray, segment: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def labels_picture(returns: np.ndarray, axes: Axes) -> bytes:
     over_time.fill_between(days, low, high, color=PALE, label="10th to 90th percentile of the stocks")
     over_time.plot(days, middle, color=BLUE, linewidth=0.8, label="median stock")
     over_time.set(title="Daily return by session", ylabel="return, %")
-    over_time.legend(fontsize=8, frameon=False)
     together.hist(100 * np.clip(returns[np.isfinite(returns)], -0.1, 0.1), bins=80, color=BLUE)
     together.set(title="All (beyond ±10% at the edge)", xlabel="return, %", ylabel="stock sessions", yscale="log")
+    legend(drawn)
     return png(drawn)

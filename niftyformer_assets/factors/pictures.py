@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from niftyformer_assets.factors.selection import FactorSelection
-from niftyformer_assets.store.pictures import figure, png
+from niftyformer_assets.store.pictures import figure, legend, png
+from niftyformer_assets.store.words import counted
 
 KEPT, LEFT_OUT = "#1f6f8b", "#c8ccd0"
 
@@ -23,7 +24,7 @@ def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 25) -> 
     plot.set_ylim(len(top) - 0.5, -0.5)
     plot.axvline(0, color="black", linewidth=0.8)
     plot.set_xlabel(f"mean daily IC on the training sessions, horizon {horizon}, ± 2 standard errors")
-    plot.set_title(f"{len(selection.selected)} of {len(selection.summary)} factors selected (dark)")
+    plot.set_title(f"{len(selection.selected)} of {counted(len(selection.summary), 'factor')} selected (dark)")
     return png(drawn)
 
 
@@ -45,7 +46,7 @@ def cumulative_ic(
     plot.set_xlabel("session")
     plot.set_ylabel(f"sum of daily IC, horizon {horizon}")
     plot.set_title("Cumulative IC of the best selected factors")
-    plot.legend(fontsize=8, ncol=2)
+    legend(drawn, columns=8)
     drawn.autofmt_xdate()
     return png(drawn)
 

@@ -43,6 +43,7 @@ from niftyformer_assets.market.refresh import Ask, Wanted, is_up_to_date, refres
 from niftyformer_assets.store.atomic import remove_leftovers
 from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
 from niftyformer_assets.store.index import adopt, is_adopted, rename_entered
+from niftyformer_assets.store.words import counted
 from niftyformer_assets.store.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -322,7 +323,9 @@ class _Ingest:
         wanted = self._wanted
         reason = "not in Kite's list of instruments: no longer listed, not listed yet, or renamed"
         if file is not None and file.rows:
-            reason += f"; the {file.rows} candles through {file.last} are kept"
+            reason += (
+                f"; the {counted(file.rows, 'candle')} through {file.last} {'is' if file.rows == 1 else 'are'} kept"
+            )
             kept = replace(file, through=wanted.through, final_through=wanted.final_through)
             kept = replace(kept, reason=reason, unlisted=True, asked_from=min(file.asked_from, wanted.first))
         else:

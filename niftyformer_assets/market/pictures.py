@@ -9,7 +9,8 @@ import pandas as pd
 
 from niftyformer_assets.market.panel import Panel
 from niftyformer_assets.store.arrays import Axes
-from niftyformer_assets.store.pictures import BLUE, figure, png
+from niftyformer_assets.store.pictures import BLUE, figure, legend, png
+from niftyformer_assets.store.words import counted
 
 _COLOURS = {"ok": "#3a7d44", "warn": "#e0a030", "fail": "#b83232", "unavailable": "#9a9a9a"}
 # More columns than this are averaged: a picture a person sees has no room for them.
@@ -27,7 +28,7 @@ def coverage_picture(panel: Panel) -> bytes:
     image = axes.imshow(shares[:, order].T, aspect="auto", cmap="YlGnBu", vmin=0, vmax=1, interpolation="nearest")
     places = np.linspace(0, len(edges) - 2, min(6, len(edges) - 1)).astype(int)
     axes.set_xticks(places, [str(panel.axes.dates[edges[place]]) for place in places], fontsize=8)
-    axes.set_ylabel(f"{present.shape[1]} symbols, fewest candles first")
+    axes.set_ylabel(f"{counted(present.shape[1], 'symbol')}, fewest candles first")
     axes.set_title("Share of sessions with a candle")
     drawn.colorbar(image, ax=axes)
     return png(drawn)
@@ -57,7 +58,7 @@ def universe_picture(universe: pd.DataFrame) -> bytes:
     drawn = figure(7, 3.5)
     axes = drawn.subplots()
     axes.bar_label(axes.barh(counts.index, counts.to_numpy(), color=BLUE))
-    axes.set_title(f"{int(counts.sum())} stocks by macro-economic sector")
+    axes.set_title(f"{counted(int(counts.sum()), 'stock')} by macro-economic sector")
     return png(drawn)
 
 
@@ -71,7 +72,7 @@ def benchmark_picture(benchmark: pd.DataFrame) -> bytes:
             axes.plot(known["date"], 100 * known[name] / known[name].iloc[0], label=label, linewidth=1)
     axes.set_title("NIFTY 50, first session = 100")
     if len(benchmark):
-        axes.legend(frameon=False)
+        legend(drawn)
     return png(drawn)
 
 
@@ -85,7 +86,7 @@ def size_picture(size: np.ndarray, axes_of: Axes) -> bytes:
         days = axes_of.dates[known]
         axes.fill_between(days, low, high, color=BLUE, alpha=0.25, label="10th to 90th percentile")
         axes.plot(days, middle, color=BLUE, linewidth=1, label="median")
-        axes.legend(frameon=False)
+        legend(drawn)
     axes.set_title("log(close × 60-session mean volume)")
     return png(drawn)
 

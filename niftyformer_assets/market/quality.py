@@ -14,6 +14,7 @@ from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL, WRONG_DATES
 from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.tables import read_parquet, write_parquet
+from niftyformer_assets.store.words import counted
 
 # A stock whose candles end more than this many sessions before the last one was suspended or delisted.
 _STALE_SESSIONS = 5
@@ -126,7 +127,8 @@ def report_markdown(quality: Quality) -> str:
     if len(market.axes.dates):
         first, last = market.axes.dates[0], market.axes.dates[-1]
         lines += [
-            f"Candles of {len(market.axes.symbols)} symbols from {first} to {last}, {len(market.axes.dates)} sessions.",
+            f"Candles of {counted(len(market.axes.symbols), 'symbol')} from {first} to {last}, "
+            f"{counted(len(market.axes.dates), 'session')}.",
             "",
         ]
     if len(market.unknown_sessions):
@@ -144,8 +146,8 @@ def report_markdown(quality: Quality) -> str:
             sorted(set(column)) for column in (outside["session"].dt.strftime("%Y-%m-%d"), outside["symbol"])
         )
         lines += [
-            f"Dropped: {len(outside)} candles of {len(symbols)} symbols ({_some(symbols)}) on dates on which NSE did "
-            f"not trade ({_some(days)}).",
+            f"Dropped: {counted(len(outside), 'candle')} of {counted(len(symbols), 'symbol')} ({_some(symbols)}) "
+            f"on dates on which NSE did not trade ({_some(days)}).",
             "",
         ]
     if len(market.stale_sessions):
@@ -201,13 +203,13 @@ def _problems(
     elif shares.missing[column] > settings.max_missing_share:
         fail.append(f"{shares.missing[column]:.1%} of the sessions between its first and last candle are missing")
     if quarantined > max(settings.max_quarantined_share * market.raw_count[column], 1):
-        fail.append(f"{quarantined} of {market.raw_count[column]} candles quarantined")
+        fail.append(f"{quarantined} of {counted(int(market.raw_count[column]), 'candle')} quarantined")
     elif own:
         warn.append(f"{own} quarantined")
     if shares.zero_volume[column] > settings.max_zero_volume_share:
         warn.append(f"{shares.zero_volume[column]:.1%} of its candles have no volume")
     if shares.behind[column] > _STALE_SESSIONS:
-        warn.append(f"ends {shares.behind[column]} sessions before the last one")
+        warn.append(f"ends {counted(int(shares.behind[column]), 'session')} before the last one")
     if suspects:
         warn.append(f"{suspects} suspected")
     return {"fail": fail, "warn": warn}
@@ -247,9 +249,8 @@ def _headline(quality: Quality) -> str:
     parts = [f"{quality.count('fail')} failed", f"{quality.count('unavailable')} unavailable"]
     parts.append(f"{quality.count('warn')} used with a warning")
     lost = quality.market.quarantine["what"] != NO_SESSION
-    return (
-        f"**{used} of {total} symbols can be used** ({', '.join(parts)}); {lost.sum()} candles or returns quarantined."
-    )
+    quarantined = counted(int(lost.sum()), "candle or return", "candles or returns")
+    return f"**{used} of {counted(total, 'symbol')} can be used** ({', '.join(parts)}); {quarantined} quarantined."
 
 
 def _section(title: str, rows: pd.DataFrame) -> list[str]:

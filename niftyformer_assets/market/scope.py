@@ -11,6 +11,7 @@ from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import Split, SplitByDate, SplitByRatio
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def membership_at(universe: pd.DataFrame, dates: np.ndarray) -> dict[str, np.nda
 def _why_left_out(has_candle: np.ndarray | None, settings: UniverseSettings) -> str | None:
     count = 0 if has_candle is None else int(has_candle.sum())
     if has_candle is None or count < settings.min_training_sessions:
-        return f"{count} candles up to the training end, {settings.min_training_sessions} are needed"
+        return f"{counted(count, 'candle')} up to the training end, {settings.min_training_sessions} are needed"
     present = np.flatnonzero(has_candle)
     span = present[-1] - present[0] + 1
     missing_share = 1 - count / span

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.model.metrics import matrix, measure
+from niftyformer_assets.store.words import counted
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ def index_complete(predictions: pd.DataFrame, expected: pd.MultiIndex) -> Verdic
     if not twice and absent.empty and strange.empty:
         return Verdict(True, f"All {len(expected)} expected predictions are there, each once.", figures)
     example = next((f", for example {_told(rows[0])}" for rows in (absent, strange) if len(rows)), "")
-    sentence = f"{len(absent)} predictions are absent, {len(strange)} unexpected, {twice} duplicated{example}."
+    sentence = (
+        f"{counted(len(absent), 'prediction is', 'predictions are')} absent, {len(strange)} unexpected, "
+        f"{twice} duplicated{example}."
+    )
     return Verdict(False, sentence, figures)
 
 

@@ -18,39 +18,42 @@ def training_curves(history: pd.DataFrame) -> bytes:
     Args:
         history: `Trained.history`, or metrics.csv.
     """
-    drawn = figure(11, 6)
+    drawn = figure(11, 7)
     panels = drawn.subplots(2, 2, sharex=True)
     epoch = history["epoch"]
     best = int(epoch.iloc[history["val_mae"].argmin()])
-    for name in ("loss_mae", "loss_mae_low", "loss_cross_entropy", "loss_cross_entropy_low", "loss"):
-        panels[0, 0].plot(epoch, history[name], label=name.removeprefix("loss_").replace("_", " "))
-    panels[0, 0].set(title="training loss and its parts")
+    for name in ("loss", "loss_mae", "loss_mae_low", "loss_cross_entropy", "loss_cross_entropy_low"):
+        # The parts differ in size, and each moves by a few per cent: on one scale they would be flat lines.
+        first = history[name].iloc[0]
+        label = "all" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
+        panels[0, 0].plot(epoch, 100 * history[name] / first, label=f"{label} ({first:.3g} at first)")
+    _finish(panels[0, 0], "training loss and its parts, % of the first epoch")
     panels[0, 1].plot(epoch, history["val_mae"], label="model")
     panels[0, 1].plot(epoch, history["val_mae_zero"], "--", color="grey", label="predict zero")
-    panels[0, 1].set(title="validation MAE")
-    for panel in panels[0]:
-        _logarithmic(panel)
+    _finish(panels[0, 1], "validation MAE")
     panels[1, 0].plot(epoch, history["val_accuracy"], label="model")
     panels[1, 0].plot(epoch, history["val_accuracy_majority"], "--", color="grey", label="majority class")
-    panels[1, 0].set(title="validation accuracy", xlabel="epoch")
+    _finish(panels[1, 0], "validation accuracy")
     panels[1, 1].plot(epoch, history["val_rank_ic"], label="all horizons")
     panels[1, 1].plot(epoch, history["val_rank_ic_last"], label="last horizon, traded")
     panels[1, 1].axhline(0, ls="--", color="grey", label="no skill")
-    panels[1, 1].set(title="validation rank IC", xlabel="epoch")
+    _finish(panels[1, 1], "validation rank IC")
     for panel in panels.flat:
+        for line in panel.get_lines() if len(history) == 1 else []:
+            line.set_marker("o")
         panel.axvline(best, lw=0.8, ls=":", color="black")
-        panel.legend(fontsize="small")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    for panel in panels[1]:
+        panel.set_xlabel("epoch")
     drawn.suptitle(f"the weights of epoch {best} (dotted) were kept")
     return png(drawn)
 
 
-def _logarithmic(panel: Axes) -> None:
-    """A logarithmic scale with numbers on it, also where it spans less than a decade."""
-    from matplotlib.ticker import MaxNLocator, NullFormatter
-
-    panel.set_yscale("log")
-    low, high = panel.get_ylim()
-    if high < 10 * low:
-        panel.yaxis.set_major_locator(MaxNLocator(6))
-        panel.yaxis.set_minor_formatter(NullFormatter())
-    panel.yaxis.set_major_formatter("{x:g}")
+def _finish(panel: Axes, title: str) -> None:
+    """Title, and between it and the lines what they are, so that it covers none."""
+    lines = len(panel.get_lines())
+    columns = 3 if lines <= 3 else 2
+    panel.set_title(title, loc="left", fontsize="medium", pad=8 + 13 * -(-lines // columns))
+    panel.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize="x-small", frameon=False, borderaxespad=0.2
+    )

@@ -43,6 +43,7 @@ from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import write_entered
+from niftyformer_assets.store.words import counted
 
 # The columns of speed.csv, which lie apart because they are others each time.
 SPEED = ("epoch", "sessions_per_second", "seconds", "memory_mib")
@@ -277,16 +278,17 @@ def _why_stop(history: Sequence[dict[str, float]], settings: TrainingSettings) -
         return None
     best = int(_best(history)["epoch"])
     if len(history) - best >= settings.patience:
-        return f"no better validation MAE for {settings.patience} epochs, the best was epoch {best}"
+        return f"no better validation MAE for {counted(settings.patience, 'epoch')}, the best was epoch {best}"
     if len(history) >= settings.max_epochs:
-        return f"{len(history)} epochs are done, the best was epoch {best}"
+        return f"{counted(len(history), 'epoch is', 'epochs are')} done, the best was epoch {best}"
     return None
 
 
 def _notes(settings: TrainingSettings) -> tuple[str, ...]:
     if settings.scheduler_patience >= settings.patience:
         return (
-            f"The learning rate will hardly ever fall: its scheduler waits {settings.scheduler_patience} epochs for a "
+            "The learning rate will hardly ever fall: its scheduler waits "
+            f"{counted(settings.scheduler_patience, 'epoch')} for a "
             f"validation MAE lower by 0.01%, and early stopping ends the training after {settings.patience} without "
             "any lower one.",
         )

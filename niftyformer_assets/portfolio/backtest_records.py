@@ -117,7 +117,9 @@ def mark_table(scores: Scores, market: Market, holdings: np.ndarray, orders: pd.
     for t, j in zip(*np.nonzero((holdings[:-1] > 0) & (price[1:] > 0)), strict=True):
         after, paid = divmod(int(holdings[t, j] * market.mark[t, j]), int(price[t + 1, j]))
         real = int(price[t + 1, j]) / int(market.mark[t, j]) - 1
-        detail = f"{holdings[t, j]} shares carried over as {after} of the same value; a real move would be {real:+.1%}"
+        shares = int(holdings[t, j])
+        carried = f"{shares} share{'s' * (shares != 1)} carried over as {after} of the same value"
+        detail = f"{carried}; a real move would be {real:+.1%}"
         rows.append((dates[t + 1], symbols[j], "broken_adjustment", detail, paid / 100))
     # The scores of the last session trade nowhere, so their absence changes nothing.
     rows.extend(

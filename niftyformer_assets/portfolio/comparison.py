@@ -7,6 +7,7 @@ tried by now is named, to be made again.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ import pandas as pd
 
 from niftyformer_assets.portfolio.report import METRICS, read_metrics
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL
-from niftyformer_assets.portfolio.tries import tried_on
+from niftyformer_assets.portfolio.tries import NAMES, tried_on
 from niftyformer_assets.portfolio.verdict import Standing, in_short
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
+from niftyformer_assets.store.provenance import flat_settings
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 EXCESS = "excess_return_equal_weight"
@@ -37,12 +39,30 @@ class Comparison:
     """table: one row a predictor of an experiment, best return above equal weight first; see `COLUMNS`.
 
     standings: experiment -> what the verdict of its report rests on.
+    settings: experiment -> its settings as `section.key` -> value when its report was made; none where the report
+        is of a time before it kept them.
     without_report: experiment -> why it is not in the table.
     """
 
     table: pd.DataFrame
     standings: Mapping[str, Standing]
+    settings: Mapping[str, Mapping[str, Any]]
     without_report: Mapping[str, str]
+
+    def differing(self) -> pd.DataFrame:
+        """The settings in which the reports differ: index setting, a column an experiment, NaN where it has none.
+
+        What an experiment is called, and how it came by its values, is no setting of it.
+        """
+        known = {name: settings for name, settings in self.settings.items() if settings}
+        names = dict.fromkeys(key for settings in known.values() for key in settings)
+        rows = {
+            key: [settings.get(key, math.nan) for settings in known.values()]
+            for key in names
+            if key.partition(".")[0] not in NAMES
+            and len({json.dumps(settings.get(key, math.nan), sort_keys=True) for settings in known.values()}) > 1
+        }
+        return pd.DataFrame.from_dict(rows, orient="index", columns=list(known), dtype=object)
 
     @property
     def outdated(self) -> pd.DataFrame:
@@ -93,7 +113,12 @@ def model_comparison(
     )
     table = table.loc[order.index].reset_index(drop=True)
     table["rank"] = np.arange(1, len(table) + 1)
-    return Comparison(table, {name: report.standing for name, report in reports.items()}, without)
+    return Comparison(
+        table,
+        standings={name: report.standing for name, report in reports.items()},
+        settings={name: report.settings for name, report in reports.items()},
+        without_report=without,
+    )
 
 
 def write_comparison(csv: Path, html: Path, comparison: Comparison) -> None:
@@ -142,6 +167,10 @@ class _Report:
     content: dict[str, Any]
     figures: pd.DataFrame
     standing: Standing
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return flat_settings(self.content.get("settings", {}))
 
 
 def _read(folder: Path) -> _Report:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +22,7 @@ from niftyformer_assets.portfolio.report_format import (
 )
 from niftyformer_assets.portfolio.report_page import Page, Picture, Section, Table
 from niftyformer_assets.portfolio.verdict import SPAN_NAMES, against_baseline
+from niftyformer_assets.store.words import counted
 
 BETTER = "better than random"
 
@@ -41,6 +46,7 @@ def comparison_page(comparison: Comparison) -> Page:
                 ),
                 (_everything(_merged(table)),),
             ),
+            *_settings(comparison),
         ]
     if comparison.without_report:
         rows = sorted(comparison.without_report.items())
@@ -61,7 +67,9 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
     said = []
     if len(models):
         if better := _better(comparison):
-            said.append(f"Better than random scores beyond doubt: {', '.join(better)}, of {len(models)} models.")
+            said.append(
+                f"Better than random scores beyond doubt: {', '.join(better)}, of {counted(len(models), 'model')}."
+            )
         elif len(models) == 1:
             said.append(f"{models['experiment'].iloc[0]}: {models['verdict'].iloc[0]}.")
         else:
@@ -72,7 +80,7 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
         tried = int(models["variants_now"].max())
         if tried > 1:
             said.append(
-                f"Up to {tried} models were tried on overlapping sessions; by its report, which counted "
+                f"Up to {counted(tried, 'model')} were tried on overlapping sessions; by its report, which counted "
                 f"{best['variants']:.0f}, the probability that the best model's true Sharpe ratio beats the luck of "
                 f"so many is {percent(best['deflated_sharpe'])}. To pick the best of a table is to search: its figures "
                 "are no test results."
@@ -116,7 +124,7 @@ def _above(row: pd.Series) -> str:
     spread = interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=1)
     return (
         f"{number(100 * row[EXCESS], 1, signed=True)} percentage points {SPAN_NAMES[row['excess_span']]} against equal "
-        f"weight (95% interval {spread}), {row['verdict']}, over {row['sessions']} {row['part']} sessions"
+        f"weight (95% interval {spread}), {row['verdict']}, over {counted(row['sessions'], row['part'] + ' session')}"
     )
 
 
@@ -127,6 +135,7 @@ def _windows(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _models(models: pd.DataFrame) -> tuple[Table, Table]:
+    above_name, aboves = _excess(models)
     earned = [
         (
             str(row["experiment"]),
@@ -134,11 +143,11 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
             f"{row['first_session']} to {row['last_session']}",
             str(row["sessions"]),
             percent(row["total_return"], signed=True),
-            _excess(row),
+            above,
             interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=1),
             p_value(row["p_total_return"]),
         )
-        for _, row in models.iterrows()
+        for (_, row), above in zip(models.iterrows(), aboves, strict=True)
     ]
     told = [
         (
@@ -154,7 +163,7 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
         for _, row in models.iterrows()
     ]
     earned_columns = (
-        "experiment", "verdict", "window", "sessions", "return of the window", "above equal weight",
+        "experiment", "verdict", "window", "sessions", "return of the window", above_name,
         "95% interval", "p against random names",
     )  # fmt: skip
     told_columns = (
@@ -167,8 +176,39 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
     )
 
 
-def _excess(row: pd.Series) -> str:
-    return f"{percent(row[EXCESS], signed=True)} {SPAN_NAMES[row['excess_span']]}"
+def _settings(comparison: Comparison) -> list[Section]:
+    """What the experiments do not share, side by side; nothing where there is one."""
+    if len(comparison.settings) < 2:
+        return []
+    differing = comparison.differing()
+    unknown = sorted(name for name, settings in comparison.settings.items() if not settings)
+    said = [f"Those that differ, of {len(differing.columns)} experiments, as they were when the reports were made."]
+    if not len(differing):
+        said = ["No setting differs."]
+    if unknown:
+        said.append(
+            f"Not known, because their reports are of an earlier version: {', '.join(unknown)}. Materialize "
+            "backtest_report again for each."
+        )
+    rows = [(str(setting), *(_setting(value) for value in row)) for setting, *row in differing.itertuples()]
+    tables = (Table(("setting", *differing.columns), rows),) if rows else ()
+    return [Section("Settings side by side", said, tables)]
+
+
+def _setting(value: Any) -> str:
+    """A value as it would stand in the experiment's file; a dash where it is not in it."""
+    if isinstance(value, float) and math.isnan(value):
+        return NONE
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _excess(table: pd.DataFrame) -> tuple[str, list[str]]:
+    """Heading and cells of the return above equal weight; the span stands in the heading where all share it."""
+    spans = [SPAN_NAMES[span] for span in table["excess_span"]]
+    told = [percent(value, signed=True) for value in table[EXCESS]]
+    if len(set(spans)) == 1:
+        return f"above equal weight, {spans[0]}", told
+    return "above equal weight", [f"{value} {span}" for value, span in zip(told, spans, strict=True)]
 
 
 def _merged(table: pd.DataFrame) -> pd.DataFrame:
@@ -176,19 +216,22 @@ def _merged(table: pd.DataFrame) -> pd.DataFrame:
     same = ["name", "kind", "first_session", "last_session", "total_return", "sharpe", EXCESS]
     models = table["name"] == MODEL
     others = table[~models].fillna({"sharpe": np.inf}).groupby(same, sort=False)
-    named = others["experiment"].agg(lambda names: ", ".join(names) if len(names) < 4 else f"{len(names)} experiments")
+    named = others["experiment"].agg(
+        lambda names: ", ".join(names) if len(names) < 4 else counted(len(names), "experiment")
+    )
     first = table.loc[others["rank"].idxmin()].assign(experiment=named.to_numpy())
     return pd.concat([table[models], first]).sort_values("rank", ignore_index=True)
 
 
 def _everything(table: pd.DataFrame) -> Table:
+    above_name, aboves = _excess(table)
     rows = [
         (
             f"{place}. {readable_name(str(row['name']))}",
             str(row["experiment"]),
             str(row["kind"]),
             percent(row["total_return"], signed=True),
-            _excess(row),
+            above,
             interval(row[f"{EXCESS}_low"], row[f"{EXCESS}_high"], share=True, digits=1),
             number(row["sharpe"]),
             interval(row["sharpe_low"], row["sharpe_high"], digits=1),
@@ -196,10 +239,10 @@ def _everything(table: pd.DataFrame) -> Table:
             _ic(row),
             str(row["sessions"]),
         )
-        for place, (_, row) in enumerate(table.iterrows(), start=1)
+        for place, ((_, row), above) in enumerate(zip(table.iterrows(), aboves, strict=True), start=1)
     ]
     columns = (
-        "", "experiment", "kind", "return of the window", "above equal weight", "95% interval",
+        "", "experiment", "kind", "return of the window", above_name, "95% interval",
         "Sharpe ratio", "95% interval", "deepest drawdown", "rank IC (t)", "sessions",
     )  # fmt: skip
     strong = frozenset(np.flatnonzero(table["name"] == MODEL).tolist())

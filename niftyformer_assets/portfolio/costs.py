@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.settings import CostSettings
+from niftyformer_assets.store.words import counted
 
 COST_ITEMS = ("brokerage", "stt", "exchange", "sebi", "gst", "stamp", "dp", "flat", "rounding")
 RATE_UNIT = 100_000_000
@@ -105,7 +106,8 @@ def schedule_notes(dates: np.ndarray, settings: CostSettings) -> tuple[str, ...]
     ]
     if early := int((dates < np.datetime64(SCHEDULE_START, "D")).sum()):
         notes.append(
-            f"{early} of {len(dates)} sessions lie before {SCHEDULE_START}, where Zerodha's schedule at hand begins: "
+            f"{early} of {counted(len(dates), 'session')} lie before {SCHEDULE_START}, where Zerodha's schedule at "
+            "hand begins: "
             "they are charged its earliest rates."
         )
     return tuple(notes)

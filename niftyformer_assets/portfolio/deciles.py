@@ -12,20 +12,22 @@ from niftyformer_assets.portfolio.scores import Scores
 MIN_STOCKS = 10
 
 
-def realised_returns(market: Market, trade_at: str) -> np.ndarray:
-    """What a score made at session t can earn in one session: bought at t+1, sold at t+2.
+def realised_returns(market: Market, trade_at: str, horizon: int = 1) -> np.ndarray:
+    """What a score made at session t can earn in `horizon` sessions: bought at t+1, sold at t+1+horizon.
 
     Args:
         trade_at: "open" or "close", as the strategy trades.
 
     Returns:
-        float [T, N]; NaN where the stock is not traded at t+1 or t+2, across a broken adjustment,
-        where it is no member at t and so is not bought, and on the last two sessions.
+        float [T, N]; NaN where the stock is not traded on the session of either, across a broken
+        adjustment, where it is no member at t and so is not bought, and on the last 1 + horizon sessions.
     """
     price = market.trade_price(trade_at)
     earned = np.full(price.shape, np.nan)
-    earned[:-2] = price[2:] / price[1:-1] - 1
-    earned[:-2][market.broken[2:]] = np.nan
+    if (known := len(price) - 1 - horizon) > 0:
+        breaks = np.cumsum(market.broken, axis=0)
+        whole = breaks[1 + horizon :] == breaks[1 : 1 + known]
+        earned[:known] = np.where(whole, price[1 + horizon :] / price[1 : 1 + known] - 1, np.nan)
     earned[~market.member] = np.nan
     return earned
 
@@ -44,18 +46,30 @@ def untradable_returns(market: Market) -> np.ndarray:
     return earned
 
 
-def information_coefficients(scores: Scores, realised: np.ndarray) -> pd.DataFrame:
+def above_all(scores: Scores, realised: np.ndarray) -> np.ndarray:
+    """Realised returns [T, N] less their mean over the stocks that have a score and a return; NaN for the others.
+
+    Without the market's own swings, uncertainty is that of the stocks' differences.
+    """
+    both = np.isfinite(scores.values) & np.isfinite(realised)
+    count = both.sum(axis=1, keepdims=True)
+    # Sorted, so that the order of columns does not even change a rounding error.
+    total = np.sort(np.where(both, realised, 0), axis=1).sum(axis=1, keepdims=True)
+    return np.where(both, realised - total / np.maximum(count, 1), np.nan)
+
+
+def information_coefficients(scores: Scores, realised: np.ndarray, min_stocks: int = MIN_STOCKS) -> pd.DataFrame:
     """Correlation across stocks of score and realised return, at each session.
 
     Returns:
         One row a session: session, ic (Pearson), rank_ic (Spearman), stocks (with both a score and
-        a return). The coefficients are NaN below MIN_STOCKS stocks or where one side does not vary.
+        a return). The coefficients are NaN below `min_stocks` stocks or where one side does not vary.
     """
     score, earned = _in_order(scores, realised)
     stocks = np.isfinite(score).sum(axis=1)
     ic = _correlation(score, earned)
     rank_ic = _correlation(_ranks(score), _ranks(earned))
-    enough = stocks >= MIN_STOCKS
+    enough = stocks >= min_stocks
     return pd.DataFrame(
         {
             "session": scores.axes.dates.astype("datetime64[s]"),
@@ -66,17 +80,15 @@ def information_coefficients(scores: Scores, realised: np.ndarray) -> pd.DataFra
     )
 
 
-def decile_returns(scores: Scores, realised: np.ndarray, buckets: int = 10) -> pd.DataFrame:
-    """Mean realised return by bucket of the score, 1 the lowest.
+def bucket_returns(scores: Scores, realised: np.ndarray, buckets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean realised return of each bucket of the score at each session, the lowest scores first.
 
-    At each session the stocks with both are ranked and cut into equal buckets; the mean of each
-    bucket is averaged over sessions, so that every session counts alike. Stocks of one score share
-    their places: each place counts with the mean return of all of them. Sessions with fewer stocks
-    than MIN_STOCKS, or than buckets, are left out, and so are those whose scores are all equal.
+    At each session the stocks with both are ranked and cut into equal buckets. Stocks of one score
+    share their places: each place counts with the mean return of all of them.
 
     Returns:
-        bucket, mean (a session), standard_error (over sessions), t, sessions, stocks (places, all
-        told).
+        float [T, buckets], NaN on sessions with fewer stocks than MIN_STOCKS, or than buckets, and
+        where all scores are equal; int [buckets], how many places each bucket had, all told.
     """
     score, earned = _in_order(scores, realised)
     count = np.isfinite(score).sum(axis=1)
@@ -84,12 +96,24 @@ def decile_returns(scores: Scores, realised: np.ndarray, buckets: int = 10) -> p
     enough = (count >= max(MIN_STOCKS, buckets)) & varies
     score, earned, count = score[enough], _mean_of_equals(score[enough], earned[enough]), count[enough]
     bucket = np.where(np.isfinite(score), np.arange(score.shape[1]) * buckets // count[:, None], -1)
-    means = np.empty((len(score), buckets))
+    means = np.full((len(enough), buckets), np.nan)
     stocks = np.zeros(buckets, dtype=np.int64)
     for b in range(buckets):
         inside = bucket == b
-        means[:, b] = np.where(inside, earned, 0.0).sum(axis=1) / inside.sum(axis=1)
+        means[enough, b] = np.where(inside, earned, 0.0).sum(axis=1) / inside.sum(axis=1)
         stocks[b] = inside.sum()
+    return means, stocks
+
+
+def decile_returns(scores: Scores, realised: np.ndarray, buckets: int = 10) -> pd.DataFrame:
+    """`bucket_returns` averaged over sessions, so that every session counts alike; bucket 1 has the lowest scores.
+
+    Returns:
+        bucket, mean (a session), standard_error (over sessions), t, sessions, stocks (places, all
+        told).
+    """
+    means, stocks = bucket_returns(scores, realised, buckets)
+    means = means[np.isfinite(means[:, 0])]
     n = len(means)
     mean = means.mean(axis=0) if n else np.full(buckets, np.nan)
     error = means.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(buckets, np.nan)

@@ -12,6 +12,7 @@ from niftyformer_assets.portfolio.backtest import BacktestResult
 from niftyformer_assets.portfolio.bootstrap import interval
 from niftyformer_assets.portfolio.null import Null
 from niftyformer_assets.portfolio.settings import StrategySettings
+from niftyformer_assets.store.words import counted
 
 COLUMNS = ("value", "low", "high", "t", "sessions", "unit", "note")
 
@@ -130,7 +131,7 @@ def summary(
     add("daily_win_rate", figures["daily_win_rate"], "share", "sessions with a return above 0")
     closed = result.round_trips.dropna(subset="closed")
     won = float((closed["profit"] > 0).mean()) if len(closed) else np.nan
-    add("trade_win_rate", won, "share", f"of {len(closed)} closed positions, after costs")
+    add("trade_win_rate", won, "share", f"of {counted(len(closed), 'closed position')}, after costs")
     add(
         "turnover",
         result.turnover[1:].mean() * metrics.YEAR,
@@ -165,7 +166,7 @@ def summary(
     if null is not None:
         place = null.place(result)
         for name in ("sharpe", "total_return"):
-            note = f"of doing as well with the scores' symbols permuted, {len(null.nav)} portfolios"
+            note = f"of doing as well with the scores' symbols permuted, {counted(len(null.nav), 'portfolio')}"
             add(f"p_{name}", place[name].p, "probability", note)
 
     return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")

@@ -19,9 +19,9 @@ from niftyformer_assets.portfolio.pictures_style import (
     RANDOM,
     canvas,
     finish,
-    legend,
 )
-from niftyformer_assets.store.pictures import png
+from niftyformer_assets.store.pictures import legend, png
+from niftyformer_assets.store.words import counted
 
 HOLDINGS_SHOWN = 40
 
@@ -50,7 +50,7 @@ def equity_picture(
         axes.plot(dates, 100 * curve / first, color=colour, linewidth=width, zorder=order, label=name)
     axes.axhline(100, color=PALE, linewidth=0.8, zorder=1)
     finish(axes, "Growth of ₹100", "rupees, after costs")
-    legend(axes, "upper left")
+    legend(drawn)
     return png(drawn)
 
 
@@ -64,7 +64,7 @@ def drawdown_picture(dates: np.ndarray, curves: Mapping[str, np.ndarray]) -> byt
             axes.fill_between(dates, down, 0, color=MODEL, alpha=0.25, linewidth=0)
         axes.plot(dates, down, color=MODEL if place == 0 else OTHERS[place - 1], linewidth=1.3, label=name)
     finish(axes, "Drawdown", "% below the highest value so far")
-    legend(axes, "lower left")
+    legend(drawn)
     return png(drawn)
 
 
@@ -87,7 +87,7 @@ def null_picture(null: np.ndarray, ours: float) -> bytes:
         fontsize=9,
     )
     axes.margins(x=0.15)
-    finish(axes, f"The strategy among {len(null):,} portfolios of shuffled names", "portfolios", dated=False)
+    finish(axes, f"The strategy among {counted(len(null), 'portfolio')} of shuffled names", "portfolios", dated=False)
     axes.set_xlabel("return of the window after costs, %", fontsize=9, color=QUIET)
     return png(drawn)
 
@@ -103,7 +103,7 @@ def returns_picture(ours: np.ndarray, equal_weight: np.ndarray) -> bytes:
     axes.axvline(0, color=QUIET, linewidth=0.8)
     finish(axes, "Distribution of returns", "sessions", dated=False)
     axes.set_xlabel("return of a session, %", fontsize=9, color=QUIET)
-    legend(axes, "upper left")
+    legend(drawn)
     return png(drawn)
 
 
@@ -169,5 +169,5 @@ def costs_picture(dates: np.ndarray, turnover: np.ndarray, costs: Mapping[str, n
     for place, (name, paid) in enumerate(costs.items()):
         lower.plot(dates, np.cumsum(paid), color=MODEL if place == 0 else OTHERS[0], linewidth=1.6, label=name)
     finish(lower, "Costs paid so far", "rupees")
-    legend(lower, "upper left")
+    legend(drawn)
     return png(drawn)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio.pictures_style import MODEL, OTHERS, PALE, QUIET, canvas, finish, legend
-from niftyformer_assets.store.pictures import png
+from niftyformer_assets.portfolio.pictures_style import MODEL, OTHERS, PALE, QUIET, canvas, finish
+from niftyformer_assets.store.pictures import legend, png
 
 SMOOTH_SESSIONS = 20
 
@@ -23,7 +23,7 @@ def ic_picture(dates: np.ndarray, rank_ic: np.ndarray) -> bytes:
     upper.plot(dates, smooth, color=MODEL, linewidth=1.8, label=f"mean of the last {SMOOTH_SESSIONS}")
     upper.axhline(0, color=QUIET, linewidth=0.8)
     finish(upper, "Rank IC of the scores with the return of the session after they could be traded", "rank IC")
-    legend(upper, "lower left")
+    legend(drawn)
     lower.plot(dates, np.nancumsum(rank_ic), color=MODEL, linewidth=1.8)
     lower.axhline(0, color=QUIET, linewidth=0.8)
     finish(lower, "The same, added up: a skill that lasts rises steadily", "sum of rank IC")

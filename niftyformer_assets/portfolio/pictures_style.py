@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from niftyformer_assets.store.pictures import figure
 
@@ -42,8 +42,3 @@ def finish(axes: Axes, title: str, unit: str, *, dated: bool = True) -> None:
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         axes.xaxis.get_offset_text().set_fontsize(8)
-
-
-def legend(axes: Axes, place: Literal["upper left", "lower left"]) -> None:
-    """A small legend without a frame."""
-    axes.legend(loc=place, frameon=False, fontsize=8)

@@ -9,6 +9,7 @@ from niftyformer_assets.portfolio.backtest import last_known, to_paise
 from niftyformer_assets.portfolio.report_format import rupees
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.words import counted
 
 
 def require_places(experiment: str, strategy: StrategySettings, close: np.ndarray, scope: Scope) -> None:
@@ -30,7 +31,8 @@ def require_places(experiment: str, strategy: StrategySettings, close: np.ndarra
     places, day = strategy.top_k, scope.axes.dates[first]
     if places > len(prices):
         raise NiftyFormerError(
-            f"experiment {experiment}: strategy.top_k is {places}, but the universe has {len(prices)} stocks on "
+            f"experiment {experiment}: strategy.top_k is {places}, but the universe has "
+            f"{counted(len(prices), 'stock')} on "
             f"{day}, before the test window: set it to {len(prices)} or less, and to fewer for a choice."
         )
     place = round(strategy.capital * 100) // places
@@ -38,6 +40,7 @@ def require_places(experiment: str, strategy: StrategySettings, close: np.ndarra
         needed = -(-int(prices[places - 1]) * places // 100)
         raise NiftyFormerError(
             f"experiment {experiment}: strategy.capital of {rupees(strategy.capital, 2)} gives each of {places} places "
-            f"{rupees(place / 100, 2)}, which is enough for a share of {int((prices <= place).sum())} stocks on {day}, "
+            f"{rupees(place / 100, 2)}, which is enough for a share of "
+            f"{counted(int((prices <= place).sum()), 'stock')} on {day}, "
             f"before the test window: set it to {rupees(needed)} or more, or top_k to fewer."
         )

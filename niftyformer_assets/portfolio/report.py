@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio import report_details, report_sections
+from niftyformer_assets.portfolio import report_details, report_scores, report_sections
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, Evidence
 from niftyformer_assets.portfolio.report_page import Page, Picture, Section, render
 from niftyformer_assets.portfolio.report_tearsheet import write_tearsheet
@@ -25,6 +25,7 @@ from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json, write_entered
 from niftyformer_assets.store.tables import write_parquet
+from niftyformer_assets.store.words import counted
 
 REPORT, METRICS, TEARSHEET = "report.html", "metrics.json", "tearsheet.html"
 NAV, TRADES, HOLDINGS = "nav.parquet", "trades.parquet", "holdings.parquet"
@@ -114,9 +115,10 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
     return Page(
         title=f"Backtest of {background.experiment}",
         subtitle=(
-            f"{background.market} · {evidence.part} window, {dates[1]} to {dates[-1]} ({len(dates) - 1} sessions, "
+            f"{background.market} · {evidence.part} window, {dates[1]} to {dates[-1]} "
+            f"({counted(len(dates) - 1, 'session')}, "
             f"{len(evidence.result.returns)} that can earn) · {evidence.result.strategy.name.replace('_', ' ')}, "
-            f"{len(evidence.result.market.axes.symbols)} stocks"
+            f"{counted(len(evidence.result.market.axes.symbols), 'stock')}"
         ),
         verdict=judged.sentences,
         mood=judged.mood,
@@ -124,7 +126,7 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
             report_sections.results(evidence),
             report_sections.predictions(evidence, background.label),
             report_sections.months(evidence),
-            report_sections.scores(evidence),
+            report_scores.scores(evidence),
             report_details.holdings(evidence),
             report_details.costs(evidence),
             report_details.troubles(evidence, background.confirmed_breaks),
@@ -165,6 +167,11 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
         "index_notes": list(evidence.index_notes),
         "figures": evidence.figures.to_dict("records"),
         "predictions": evidence.errors.to_dict("records"),
+        "horizons": evidence.horizons.to_dict("records"),
+        "persistence": evidence.persistence.to_dict("records"),
+        "groups": {name: table.to_dict("records") for name, table in evidence.by_group.items()},
+        "short_term_tax": asdict(evidence.tax),
+        "settings": background.settings,
     }
 
 

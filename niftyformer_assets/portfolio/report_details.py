@@ -14,7 +14,9 @@ from niftyformer_assets.portfolio.costs import contract_note
 from niftyformer_assets.portfolio.report_evidence import Evidence
 from niftyformer_assets.portfolio.report_format import STATUS_NAMES, count, number, percent, rupees
 from niftyformer_assets.portfolio.report_page import Picture, Section, Table
+from niftyformer_assets.portfolio.taxes import CHANGE, RATE, RATE_BEFORE
 from niftyformer_assets.store.provenance import flat_settings
+from niftyformer_assets.store.words import counted
 
 COST_NAMES = {
     "value": "traded value",
@@ -48,8 +50,9 @@ def holdings(evidence: Evidence) -> Section:
     closed = trips.dropna(subset=["closed"])
     text = (
         f"{held.sum(axis=1).mean():.1f} stocks were held on average, of {len(symbols)}; "
-        f"{percent(result.exposure[1:].mean())} of the value was invested. {count(len(trips))} positions were opened "
-        f"and {count(len(closed))} closed, after {closed['sessions'].mean():.0f} sessions on average; "
+        f"{percent(result.exposure[1:].mean())} of the value was invested. "
+        f"{counted(len(trips), 'position was', 'positions were')} opened "
+        f"and {count(len(closed))} closed, after {counted(round(closed['sessions'].mean()), 'session')} on average; "
         f"{percent(evidence.figure('trade_win_rate'))} of the closed ones made money after costs."
         if len(closed)
         else f"{held.sum(axis=1).mean():.1f} stocks were held on average, of {len(symbols)}; no position was closed."
@@ -57,9 +60,9 @@ def holdings(evidence: Evidence) -> Section:
     by_lot, picks = evidence.picks_by_lot
     same = "the same score as others that could have been bought as well"
     drawn = (
-        f"Of {count(picks)} names bought anew, {count(by_lot)} had {same}: lots decided among them."
+        f"Of {counted(picks, 'name')} bought anew, {count(by_lot)} had {same}: lots decided among them."
         if by_lot
-        else f"None of {count(picks)} names bought anew had {same}: no lot decided."
+        else f"None of {counted(picks, 'name')} bought anew had {same}: no lot decided."
     )
     earned = trips.groupby("symbol")[["profit", "cost"]].sum().sort_values("profit", ascending=False)
     shown = pd.concat([earned.head(5), earned.tail(5)]) if len(earned) > 10 else earned
@@ -120,6 +123,7 @@ def costs(evidence: Evidence) -> Section:
         (
             f"One-sided turnover of {number(evidence.figure('turnover'), 1)} times the value a year. "
             + " ".join(result.notes),
+            tax_sentence(evidence),
         ),
         (
             Table(
@@ -142,6 +146,34 @@ def costs(evidence: Evidence) -> Section:
                 "Turnover of each session, and costs paid so far under both schedules.",
             ),
         ),
+    )
+
+
+def tax_sentence(evidence: Evidence) -> str:
+    """What tax on the short-term gains that were realised would leave; it is in no figure."""
+    result, tax = evidence.result, evidence.tax
+    if not tax.rates:
+        return "Taxes are in none of the figures; nothing was sold, so no gain was realised."
+    names: dict[tuple[float, ...], str] = {
+        (RATE_BEFORE,): f"{percent(RATE_BEFORE, 0)} (the rate of sales before {CHANGE:%Y-%m-%d})",
+        (RATE,): percent(RATE, 0),
+    }
+    rates = names.get(tax.rates, f"{percent(RATE, 0)} ({percent(RATE_BEFORE, 0)} on sales before {CHANGE:%Y-%m-%d})")
+    start, end = float(result.nav[0]), float(result.nav[-1])
+    gains = f"short-term gains less losses of {rupees(tax.gain)} that these trades realised"
+    said = (
+        f"{rates} on the {gains} would be {rupees(tax.tax)} and leave {rupees(end - tax.tax)} at the end, a return of "
+        f"the window of {percent((end - tax.tax) / start - 1, 2, signed=True)} instead of "
+        f"{percent(end / start - 1, 2, signed=True)}"
+        if tax.tax > 0
+        else f"on the {gains} none would be due"
+    )
+    left = f"; {rupees(tax.loss_left)} of losses could be carried forward" if tax.loss_left > 0 else ""
+    long_term = f"; {rupees(tax.long_term)} on lots held for over twelve months is not counted" if tax.long_term else ""
+    return (
+        f"Taxes are in none of the figures: {said}{left}{long_term} (first bought, first sold; losses set off within a "
+        "year from April to March, then in later ones; no surcharge or cess; what is still held is not taxed). This is "
+        "no tax advice."
     )
 
 

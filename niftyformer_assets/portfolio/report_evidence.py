@@ -21,6 +21,7 @@ from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.portfolio import metrics
 from niftyformer_assets.portfolio.backtest import BacktestResult, Market, cut_market, run_backtest
 from niftyformer_assets.portfolio.deciles import (
+    above_all,
     decile_returns,
     information_coefficients,
     realised_returns,
@@ -38,11 +39,14 @@ from niftyformer_assets.portfolio.metrics_table import (
 from niftyformer_assets.portfolio.null import PORTFOLIOS, Null, permutation_null
 from niftyformer_assets.portfolio.report_format import STATUS_NAMES
 from niftyformer_assets.portfolio.report_predictions import prediction_errors, with_labels
+from niftyformer_assets.portfolio.score_quality import by_group, by_horizon, persistence, size_thirds
 from niftyformer_assets.portfolio.scores import Scores, scores_from_predictions
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.portfolio.strategy_benchmarks import equal_weight_universe, hold_indices
+from niftyformer_assets.portfolio.taxes import Tax, short_term_tax
 from niftyformer_assets.portfolio.ties import picks_by_lot
 from niftyformer_assets.portfolio.verdict import Standing
+from niftyformer_assets.store.words import counted
 
 MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
 FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)
@@ -57,6 +61,7 @@ class Evidence:
     indices: name -> rupees [T] of an index bought and held. index_notes: sentences about those that
         are left out, or lack sessions.
     errors: `prediction_errors` of the model and all baselines.
+    groups: what stocks are told apart by, such as sector -> the group of each [T, N], str.
     variants: how many experiments had been tried on these sessions, this one included.
     """
 
@@ -70,6 +75,7 @@ class Evidence:
     index_notes: tuple[str, ...]
     null: Null
     errors: pd.DataFrame
+    groups: Mapping[str, np.ndarray]
     variants: int
 
     @cached_property
@@ -89,15 +95,28 @@ class Evidence:
 
     @cached_property
     def deciles(self) -> pd.DataFrame:
-        """`decile_returns` of the model on the step that is traded, above the mean of the stocks with a score.
+        """`decile_returns` of the model on the step that is traded, above the mean of the stocks with a score."""
+        return decile_returns(self.scores, above_all(self.scores, self.realised))
 
-        Without the market's own swings the intervals are those of the stocks' differences.
-        """
-        both = np.isfinite(self.scores.values) & np.isfinite(self.realised)
-        count = both.sum(axis=1, keepdims=True)
-        # Sorted, so that the order of columns does not even change a rounding error.
-        total = np.sort(np.where(both, self.realised, 0), axis=1).sum(axis=1, keepdims=True)
-        return decile_returns(self.scores, np.where(both, self.realised - total / np.maximum(count, 1), np.nan))
+    @cached_property
+    def horizons(self) -> pd.DataFrame:
+        """`by_horizon` of the model."""
+        return by_horizon(self.scores, self.result.market, self.result.strategy.trade_at)
+
+    @cached_property
+    def persistence(self) -> pd.DataFrame:
+        """`persistence` of the model's scores."""
+        return persistence(self.scores, self.result.market)
+
+    @cached_property
+    def by_group(self) -> dict[str, pd.DataFrame]:
+        """`by_group` of the model on the step that is traded, for each of `groups`."""
+        return {name: by_group(self.scores, self.realised, groups) for name, groups in self.groups.items()}
+
+    @cached_property
+    def tax(self) -> Tax:
+        """`short_term_tax` of the model's trades."""
+        return short_term_tax(self.result)
 
     @cached_property
     def picks_by_lot(self) -> tuple[int, int]:
@@ -165,11 +184,11 @@ class Evidence:
         if result.trades.empty:
             reasons = result.unfilled["status"].value_counts()
             most = f", most often because {STATUS_NAMES[str(reasons.index[0])]}" if len(reasons) else ""
-            return f"nothing was traded, of {len(result.unfilled)} orders{most}"
+            return f"nothing was traded, of {counted(len(result.unfilled), 'order')}{most}"
         if not tells_apart(self.scores):
             return "the scores are the same for all stocks of a session, so lots decided what was held"
         if (most_choice := int(choices(result, self.scores).max())) <= result.strategy.top_k:
-            return f"there were never more than {most_choice} stocks to choose {result.strategy.top_k} from"
+            return f"there were never more than {counted(most_choice, 'stock')} to choose {result.strategy.top_k} from"
         if self.null.same(result).all():
             return "the portfolio is the same whatever names the scores are given"
         return ""
@@ -241,6 +260,8 @@ def gather_evidence(
     strategy: StrategySettings,
     costs: CostSettings,
     *,
+    sectors: np.ndarray | None = None,
+    log_size: np.ndarray | None = None,
     part: str = "test",
     variants: int = 1,
     portfolios: int = PORTFOLIOS,
@@ -254,6 +275,8 @@ def gather_evidence(
         labels: float [T'', N] on `scope.axes`, in units of the experiment's label, NaN where missing.
         indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
             the first one is the benchmark. One that does not cover the sessions is left out, with a note.
+        sectors: str [T'', N], the sector of each stock on each session; without, no breakdown by sector.
+        log_size: float [T'', N], the log of its size, NaN where not known; without, none by size.
         seed: of the lots among equal scores and of the random portfolios.
 
     Raises:
@@ -280,8 +303,22 @@ def gather_evidence(
         index_notes=index_notes,
         null=permutation_null(scores, market, strategy, costs, portfolios, seed),
         errors=prediction_errors(pd.concat(tables, ignore_index=True)),
+        groups=_groups(market, scores, scope, sectors, log_size),
         variants=variants,
     )
+
+
+def _groups(
+    market: Market, scores: Scores, scope: Scope, sectors: np.ndarray | None, log_size: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """What the report breaks its figures down by: name -> group of each stock, on the market's sessions."""
+    rows = np.searchsorted(scope.axes.dates, market.axes.dates)
+    groups = {}
+    if sectors is not None:
+        groups["sector"] = sectors[rows]
+    if log_size is not None:
+        groups["size"] = size_thirds(log_size[rows], market.member & np.isfinite(scores.values))
+    return groups
 
 
 def _rows(name: str, kind: str, table: pd.DataFrame) -> pd.DataFrame:

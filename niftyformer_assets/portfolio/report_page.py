@@ -96,7 +96,7 @@ _TEMPLATE = """\
   * { box-sizing: border-box; }
   body { margin: 0; color: var(--ink); background: white;
          font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-  main { max-width: 66rem; margin: 0 auto; padding: 2.2rem 1.4rem 5rem; }
+  main { max-width: 84rem; margin: 0 auto; padding: 2.2rem 1.4rem 5rem; }
   h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .2rem; }
   h2 { font-size: 1.25rem; margin: 2.8rem 0 .5rem; padding-top: .7rem; border-top: 1px solid var(--line); }
   p { margin: .5rem 0; max-width: 46rem; }
@@ -106,17 +106,47 @@ _TEMPLATE = """\
   .good { border-color: #2b7a4b; } .none { border-color: #b08900; } .bad { border-color: #b3402f; }
   nav { font-size: .9rem; color: var(--quiet); line-height: 1.9; }
   nav a { color: var(--model); text-decoration: none; margin-right: 1.1rem; white-space: nowrap; }
-  .scroll { overflow-x: auto; margin: 1rem 0; }
-  table { border-collapse: collapse; font-size: .83rem; font-variant-numeric: tabular-nums; }
-  caption { text-align: left; color: var(--quiet); padding: .2rem 0 .5rem; max-width: 46rem; }
+  figure { margin: 1.1rem 0; }
+  figcaption { font-size: .83rem; color: var(--quiet); padding: .2rem 0 .5rem; max-width: 46rem; }
+  /* What is wider than its place scrolls: shadows at the edges say so, and words where the browser can tell. */
+  .scroll { overflow-x: auto; background:
+    linear-gradient(to right, white 40%, transparent) 0 0 / 3rem 100% no-repeat local,
+    linear-gradient(to left, white 40%, transparent) 100% 0 / 3rem 100% no-repeat local,
+    linear-gradient(to right, #0003, transparent) 0 0 / .8rem 100% no-repeat scroll,
+    linear-gradient(to left, #0003, transparent) 100% 0 / .8rem 100% no-repeat scroll; }
+  .hint { position: sticky; left: 0; width: fit-content; margin: 0; overflow: hidden; font-size: .8rem;
+          line-height: 1.6; max-height: calc(var(--overflows, 0) * 1.6em); color: var(--model); }
+  .hint::before { content: "scroll sideways →"; }
+  @supports not (animation-timeline: scroll(self inline)) {
+    @media (max-width: 52rem) { .scroll { --overflows: 1; } .words { --overflows: 0; } }
+  }
+  @supports (animation-timeline: scroll(self inline)) {
+    .scroll { animation: overflowing linear; animation-timeline: scroll(self inline); }
+  }
+  @keyframes overflowing { from, to { --overflows: 1; } }
+  table { border-collapse: separate; border-spacing: 0; font-size: .83rem; line-height: 20px;
+          font-variant-numeric: tabular-nums; }
   th { text-align: right; font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
-  th, td { padding: .3rem .5rem; }
+  th, td { padding: 5px 8px; }
   td { text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; padding-left: .1rem; }
   thead th { max-width: 9rem; }
-  .words th, .words td { text-align: left; white-space: normal; vertical-align: top; overflow-wrap: break-word; }
+  th.long { min-width: 5.5rem; }
+  td.long { white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
+  .words th, .words td { min-width: 0; text-align: left; white-space: normal; vertical-align: top;
+                         overflow-wrap: break-word; }
   .strong td { font-weight: 650; background: #eef4fb; }
-  img { display: block; width: 100%; height: auto; margin: 1.1rem 0; }
+  img { display: block; width: 100%; max-width: 66rem; height: auto; }
+  @media (max-width: 52rem) {
+    main { padding: 1.4rem .9rem 4rem; }
+    /* Drawn for the whole width of the page: narrower than this, their letters are too small to read. */
+    img { width: 50rem; max-width: none; }
+    th:first-child, td:first-child { position: sticky; left: 0; background: white; background-clip: padding-box; }
+    .strong td:first-child { background-color: #eef4fb; }
+    td:first-child { white-space: normal; min-width: 6.5rem; max-width: 9rem; }
+    .words td { min-width: 5rem; max-width: 16rem; }
+    .words td.long { min-width: 10rem; }
+  }
   @media print { nav { display: none; } h2 { break-after: avoid; } img, table { break-inside: avoid; } }
 </style>
 </head>
@@ -138,23 +168,28 @@ _TEMPLATE = """\
 {% endfor %}
 {% for block in section.blocks %}
 {% if block is picture %}
-<img src="{{ block.source }}" alt="{{ block.alt }}">
+<figure class="scroll" tabindex="0"><p class="hint"></p>
+<img src="{{ block.source }}" alt="{{ block.alt }}"></figure>
 {% else %}
-<div class="scroll"><table{% if block.words %} class="words"{% endif %}>
+<figure>
 {% if block.caption %}
-<caption>{{ block.caption }}</caption>
+<figcaption>{{ block.caption }}</figcaption>
 {% endif %}
-<thead><tr>{% for name in block.columns %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
+<div class="scroll{% if block.words %} words{% endif %}" tabindex="0"><p class="hint"></p><table>
+<thead><tr>{% for name in block.columns -%}
+<th scope="col"{% if name | length > 14 %} class="long"{% endif %}>{{ name }}</th>
+{%- endfor %}</tr></thead>
 <tbody>
 {% for row in block.rows %}
 {% set shades = block.shade[loop.index0] if block.shade is not none else none %}
 <tr{% if loop.index0 in block.strong %} class="strong"{% endif %}>{% for cell in row -%}
-<td{% if shades is not none and not loop.first %} style="{{ shades[loop.index0 - 1] | shade }}"{% endif %}>
+<td{% if cell | length > 24 %} class="long"{% endif %}
+{%- if shades is not none and not loop.first %} style="{{ shades[loop.index0 - 1] | shade }}"{% endif %}>
 {{- cell }}</td>
 {%- endfor %}</tr>
 {% endfor %}
 </tbody>
-</table></div>
+</table></div></figure>
 {% endif %}
 {% endfor %}
 </section>

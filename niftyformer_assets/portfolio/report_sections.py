@@ -1,11 +1,11 @@
-"""The sections of the report that say how good the scores are; `report.py` says in which order."""
+"""The sections of the report that say how well the model did; `report.py` says in which order."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio import pictures, pictures_scores
+from niftyformer_assets.portfolio import pictures
 from niftyformer_assets.portfolio.metrics import drawdown, excess_span, monthly_returns
 from niftyformer_assets.portfolio.report_evidence import EQUAL_WEIGHT, MODEL, Evidence
 from niftyformer_assets.portfolio.report_format import (
@@ -20,6 +20,7 @@ from niftyformer_assets.portfolio.report_format import (
     rupees,
 )
 from niftyformer_assets.portfolio.report_page import Picture, Section, Table
+from niftyformer_assets.store.words import counted
 
 # Where shading of the monthly table is full.
 FULL_SHADE = 0.08
@@ -56,7 +57,8 @@ def results(evidence: Evidence) -> Section:
         (
             f"Every predictor trades the same way, from {rupees(result.strategy.capital)}, in the same window "
             f"({result.dates[1]} to {result.dates[-1]}), after costs; only the indices bear none. On "
-            f"{len(result.returns)} of its {len(result.dates) - 1} sessions something can be earned: the first scores "
+            f"{len(result.returns)} of its {counted(len(result.dates) - 1, 'session')} something can be earned: "
+            "the first scores "
             f"trade at the {result.strategy.trade_at} of the first one. {_of_excess(len(result.returns))} "
             "Intervals are of 95%, by resampling blocks of sessions, for differences the same ones of both.",
             *evidence.index_notes,
@@ -69,7 +71,8 @@ def results(evidence: Evidence) -> Section:
             ),
             Picture(
                 pictures.null_picture(evidence.null.total_return, evidence.figure("total_return")),
-                f"Returns of {len(evidence.null.nav)} portfolios under shuffled names, and the strategy's: {p}; "
+                f"Returns of {counted(len(evidence.null.nav), 'portfolio')} under shuffled names, and the "
+                f"strategy's: {p}; "
                 f"by Sharpe ratio {p_sharpe}.",
             ),
             Picture(
@@ -109,7 +112,8 @@ def headline_table(evidence: Evidence) -> Table:
         ),
         [_headline_row(evidence, str(name), a_year) for name in order["name"]],
         strong=frozenset({0}),
-        caption=f"{len(evidence.result.returns)} sessions each. Rank IC: of the scores with the return from the first "
+        caption=f"{counted(len(evidence.result.returns), 'session')} each. Rank IC: of the scores with the return "
+        "from the first "
         "possible fill to one session later.",
     )
 
@@ -179,7 +183,8 @@ def predictions(evidence: Evidence, label: str) -> Section:
             table.append(cells)
         sessions, predicted = int(rows["sessions"].max()), int(rows["predictions"].max())
         caption = (
-            f"{part.capitalize()}: {sessions} sessions, {count(predicted)} predictions a horizon; MAE in {unit}. "
+            f"{part.capitalize()}: {counted(sessions, 'session')}, {counted(predicted, 'prediction')} a horizon; "
+            f"MAE in {unit}. "
             "t+1 is the session after the prediction was made: it cannot be earned by trading at its close."
         )
         blocks.append(Table(columns, table, caption=caption, strong=frozenset({0})))
@@ -215,7 +220,8 @@ def months(evidence: Evidence) -> Section:
     return Section(
         "Month by month",
         (
-            f"In {better} of {len(names)} calendar months the strategy did better than equal weight. A result that one "
+            f"In {better} of {counted(len(names), 'calendar month')} the strategy did better than equal weight. A "
+            "result that one "
             "month carries is not a result. Months at the edges of the window need not be whole.",
         ),
         (
@@ -235,29 +241,3 @@ def _by_month(evidence: Evidence) -> tuple[list[str], np.ndarray, np.ndarray]:
     made = pd.Series(dates.astype("datetime64[M]").astype(str))
     ic = evidence.coefficients["rank_ic"].groupby(made).mean().reindex(growth.index)
     return list(growth.index), (growth["ours"] - growth["equal"]).to_numpy(), ic.to_numpy()
-
-
-def scores(evidence: Evidence) -> Section:
-    """Do better scores earn more? Rank IC over time and deciles."""
-    table = evidence.deciles
-    tradable = evidence.coefficients["rank_ic"].dropna()
-    early = evidence.too_early["rank_ic"].dropna()
-    said = (
-        f"Mean rank IC {number(tradable.mean(), 3, signed=True)} over {len(tradable)} sessions on the step that can be "
-        f"traded, and {number(early.mean(), 3, signed=True)} over {len(early)} on the step before, from the close of "
-        "the session the score was made at to the next close, which nobody can earn. Only the former makes money."
-    )
-    blocks: list[Table | Picture] = [
-        Picture(
-            pictures_scores.ic_picture(evidence.result.dates, evidence.coefficients["rank_ic"].to_numpy()),
-            "Rank IC of each session, its moving mean, and its running sum.",
-        )
-    ]
-    if table["sessions"].iloc[0] > 1:
-        blocks.append(
-            Picture(
-                pictures_scores.deciles_picture(table["mean"].to_numpy(), table["standard_error"].to_numpy()),
-                "Mean realised return by decile of the score.",
-            )
-        )
-    return Section("Scores and what they earned", (said,), blocks)

@@ -13,6 +13,7 @@ from niftyformer_assets.portfolio.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.words import counted
 
 # The universe is bought with this many times the strategy's capital: with ten lakh rupees over 200
 # stocks, the price of one share and the charge for each scrip sold would decide, not the stocks.
@@ -103,7 +104,8 @@ def hold_indices(
         if (lacking := int((dates[place] != axes.dates).sum())) > 0:
             last = axes.dates[dates[place] != axes.dates][-1]
             notes.append(
-                f"{name} has no value on {lacking} of {len(axes.dates)} sessions, the last of them {last}: the value "
+                f"{name} has no value on {lacking} of {counted(len(axes.dates), 'session')}, the last of them "
+                f"{last}: the value "
                 "before stands in."
             )
     return held, tuple(notes)

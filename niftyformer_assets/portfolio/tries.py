@@ -17,12 +17,12 @@ from niftyformer_assets.store.errors import damaged
 from niftyformer_assets.store.given import read_given_json
 
 # What an experiment is called, and how it came by its values, makes no other variant of it.
-_NAMES = ("name", "market", "overrides")
+NAMES = ("name", "market", "overrides")
 
 
 def variant_id(settings: Mapping[str, Any]) -> str:
     """24 hex digits that are those of another experiment only if all that decides on its figures is alike."""
-    deciding = {key: value for key, value in settings.items() if key not in _NAMES}
+    deciding = {key: value for key, value in settings.items() if key not in NAMES}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:24]
 
 

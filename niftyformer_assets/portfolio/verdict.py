@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from niftyformer_assets.portfolio.report_format import count, interval, number, percent, probability, readable_name
+from niftyformer_assets.store.words import counted
 
 SIGNIFICANCE = 0.05
 SURE = 0.95
@@ -128,7 +129,7 @@ def _doubts(standing: Standing) -> list[str]:
     if standing.rival and not standing.rival_excess > TIE:
         doubts.append(f"the baseline {readable_name(standing.rival)} did as well or better")
     if standing.variants > 1 and not standing.deflated >= SURE:
-        doubts.append(f"it is one of {standing.variants} variants")
+        doubts.append(f"it is one of {counted(standing.variants, 'variant')}")
     return doubts
 
 
@@ -153,7 +154,8 @@ def _against_random(standing: Standing) -> str:
     # p counts the strategy itself among the portfolios, so that it is never 0.
     as_good = max(round(standing.p_random * (standing.portfolios + 1)) - 1, 0)
     return (
-        f"Of {count(standing.portfolios)} portfolios that follow the same scores under shuffled names, with the same "
+        f"Of {counted(standing.portfolios, 'portfolio')} that follow the same scores under shuffled names, with "
+        "the same "
         f"turnover and costs, {count(as_good)} earned as much or more."
     )
 
@@ -227,7 +229,8 @@ def _uncertainty(standing: Standing) -> str:
         else "here it has none"
     )
     return (
-        f"All this rests on {count(standing.sessions)} {standing.part} sessions on which something could be earned. "
+        f"All this rests on {counted(standing.sessions, standing.part + ' session')} on which something could be "
+        "earned. "
         f"Over so many, the standard error of an annualised Sharpe ratio is about {number(error, 1)}; {told}."
     )
 

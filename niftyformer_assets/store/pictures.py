@@ -23,6 +23,11 @@ def figure(width: float, height: float) -> Figure:
     return empty
 
 
+def legend(drawn: Figure, columns: int = 3) -> None:
+    """What the lines of all panels are, below them, where it covers none."""
+    drawn.legend(loc="outside lower left", ncols=columns, frameon=False, fontsize=8)
+
+
 def png(drawn: Figure) -> bytes:
     """The figure as PNG; the same drawing gives the same bytes."""
     stream = io.BytesIO()

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from niftyformer_assets.dataset.correlation import correlation_adjacency
-from niftyformer_assets.dataset.graph import correlation_graph, graph_picture, graph_statistics, save_graphml
+from niftyformer_assets.dataset.graph import (
+    NAMED,
+    correlation_graph,
+    graph_picture,
+    graph_statistics,
+    most_connected,
+    room_for_names,
+    save_graphml,
+)
 from niftyformer_assets.dataset.settings import GraphSettings
 
 from .made_up import TRAIN, axes, returns, sectors
@@ -86,3 +94,18 @@ def test_picture(edges: bool) -> None:
     graph = two_sectors() if edges else correlation_graph(np.zeros((2, 2)), ("A", "B"), {})
     assert graph_picture(graph).startswith(b"\x89PNG")
     assert graph_picture(graph) == graph_picture(graph)
+
+
+def test_the_most_connected_bear_names() -> None:
+    # Of B and C, which have as many edges, B has the heavier ones; E has none.
+    assert most_connected(two_sectors()) == ["A", "B", "C", "D"]
+    many = correlation_graph(np.ones((40, 40)), tuple(f"S{n:02d}" for n in range(40)), {})
+    assert most_connected(many) == [f"S{n:02d}" for n in range(NAMED)]
+
+
+def test_names_of_neighbours_do_not_cross() -> None:
+    place = {"APART": np.array([0.0, 0.0]), "LEFT": np.array([1.0, 1.0]), "RIGHT": np.array([1.0, 1.001])}
+    offsets = room_for_names(list(place), place)
+    assert offsets["APART"] == (0, 6)
+    assert offsets["LEFT"] != offsets["RIGHT"]
+    assert room_for_names([], {}) == {}

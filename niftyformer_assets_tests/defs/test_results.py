@@ -1,4 +1,4 @@
-"""What a server says is shown as it is, never as a link, a picture or markup."""
+"""What the web UI shows of an artifact: numbers with their digits, and a server's words as they are."""
 
 from __future__ import annotations
 
@@ -44,3 +44,25 @@ def test_a_failed_symbol_with_odd_words() -> None:
     assert "](" not in shown
     assert len(shown.splitlines()) == 4
     assert r"| M&M | \[click\]\(javascript:alert\(1\)\) |" in shown
+
+
+def test_prices_keep_their_paise_and_large_numbers_their_digits() -> None:
+    rows = pd.DataFrame(
+        {
+            "date": ["2024-01-01", "2024-01-02"],
+            "open": [12345.65, 7.5],
+            "close": [float("nan"), 100000.0],
+            "volume": [1234567, 3],
+            "rank_ic": [0.0123456, -1.5],
+            "value": [1198431.256, 12.3456],
+        }
+    )
+    lines = str(table(rows).md_str).splitlines()
+    assert lines[2] == "| 2024-01-01 | 12345.65 |  | 1234567 | 0.01235 | 1198431.26 |"
+    assert lines[3] == "| 2024-01-02 | 7.50 | 100000.00 | 3 | -1.5 | 12.35 |"
+
+
+def test_one_row_that_is_not_shown_is_one_row() -> None:
+    rows = pd.DataFrame({"n": range(4)})
+    assert str(table(rows, limit=3).md_str).endswith("… and 1 more row")
+    assert str(table(rows, limit=2).md_str).endswith("… and 2 more rows")

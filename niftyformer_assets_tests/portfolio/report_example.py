@@ -16,6 +16,7 @@ from niftyformer_assets.store.arrays import Axes
 
 T, N = 200, 24
 SPLIT = Split(slice(0, 60), slice(60, 90), slice(90, 190), slice(190, T))
+SECTORS = np.where(np.arange(N) % 3 == 0, "Energy", "Industrials")
 SYMBOLS = ("M&M", "BAJAJ-AUTO", *(f"STOCK{n:02d}" for n in range(N - 2)))
 
 
@@ -84,6 +85,8 @@ class Example:
             {"NIFTY 50": self.index},
             StrategySettings(name="topk_dropout", top_k=top_k, n_drop=min(top_k, 5)),
             CostSettings(),
+            sectors=np.tile(SECTORS, (T, 1)),
+            log_size=np.log(self.panel["close"]),
             part=part,
             variants=variants,
             portfolios=portfolios,

@@ -36,6 +36,9 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Experimen
     return {name: ExperimentFolder(root / name) for name in ("lucky", "skilled", "earlier", "never run", "damaged")}
 
 
+LAST = ("Settings side by side", "Without a report")
+
+
 def settings(name: str) -> dict[str, str]:
     return {"name": name, "decides": name}
 
@@ -117,12 +120,36 @@ def test_the_page_and_the_table_are_written(experiments: dict[str, ExperimentFol
     assert list(again.columns) == list(COLUMNS)
     np.testing.assert_allclose(again[EXCESS], comparison.table[EXCESS])
     reader = read((tmp_path / "comparison.html").read_text(encoding="utf-8"))
-    assert reader.headings == ["Comparison of experiments", "Models", "Everything, ranked", "Without a report"]
+    assert reader.headings == ["Comparison of experiments", "Models", "Everything, ranked", *LAST]
     text = " ".join(reader.text)
     assert "None of 3 models is better than random scores beyond doubt." in text
     assert "over the window" in text
     assert "different windows" in text
+    assert "No setting differs." in text
     assert picture(comparison).startswith(b"\x89PNG")
+
+
+def test_settings_that_differ_stand_side_by_side(experiments: dict[str, ExperimentFolder], tmp_path: Path) -> None:
+    changed = {
+        "lucky": {"windows": {"label": "rank", "input": 20}, "seed": 1, "baselines": ["ridge"]},
+        "skilled": {"windows": {"label": "rank", "input": 40}, "seed": 1, "baselines": ["ridge", "gru"], "new": None},
+        "earlier": {},  # a report of a time before settings were kept
+    }
+    for name, values in changed.items():
+        shutil.copytree(experiments[name].root, tmp_path / name)
+        path = tmp_path / name / "backtest" / "metrics.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["settings"] = {"name": name, "overrides": [name], **values} if values else {}
+        path.write_text(json.dumps(content), encoding="utf-8")
+    comparison = model_comparison({name: ExperimentFolder(tmp_path / name) for name in changed}, tmp_path / "tries")
+    table = comparison.differing()
+    assert list(table.columns) == ["lucky", "skilled"]
+    assert table.index.tolist() == ["windows.input", "baselines", "new"]
+    write_comparison(tmp_path / "comparison.csv", tmp_path / "comparison.html", comparison)
+    text = " ".join(read((tmp_path / "comparison.html").read_text(encoding="utf-8")).text)
+    assert 'windows.input 20 40 baselines ["ridge"] ["ridge", "gru"] new – null' in text
+    assert "windows.label" not in text
+    assert "their reports are of an earlier version: earlier." in text
 
 
 def test_one_experiment_is_enough(experiments: dict[str, ExperimentFolder], tmp_path: Path) -> None:

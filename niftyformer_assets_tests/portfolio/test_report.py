@@ -179,6 +179,13 @@ def test_the_page_says_what_its_figures_rest_on(folder: Path) -> None:
         "depository charge",
         "majority",
         "No tear sheet was asked for.",
+        "close of t to t+1, not earnable",
+        "20, close of t+1 to t+21",
+        "best fifth replaced",
+        "Industrials",
+        "small third",
+        "Taxes are in none of the figures",
+        "This is no tax advice",
     ):
         assert words in text, words
 
@@ -216,6 +223,11 @@ def test_metrics_are_plain_json(folder: Path, luck: Evidence) -> None:
     sharpe = [row for row in content["figures"] if (row["name"], row["metric"]) == (MODEL, "sharpe")]
     assert sharpe[0]["value"] == luck.figure("sharpe")
     assert content["null"]["total_return"]["p"] == luck.figure("p_total_return")
+    assert [row["horizon"] for row in content["horizons"]] == [1, 1, 2, 5, 10, 20]
+    assert content["horizons"][1]["rank_ic"] == pytest.approx(luck.figure("rank_ic"))
+    assert content["groups"]["size"][0]["stocks"] > 5
+    assert content["short_term_tax"]["tax"] == luck.tax.tax
+    assert content["settings"] == background().settings
 
 
 def test_the_same_evidence_gives_the_same_bytes(market: Example, folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from niftyformer_assets.defs.results import one_line_errors
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import code_version
 
-MADE_BY = ("portfolio", "market")
+MADE_BY = ("portfolio", "factors", "market")
 
 
 def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -24,6 +24,8 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             "market_panel",
             "benchmark_index",
             "universe",
+            "sector_dummies",
+            "size_proxy",
             "data_quality_report",
         ],
         partitions_def=partitions.experiments,
