@@ -15,9 +15,10 @@ help: ## this list
 demo: $(VENV)/.installed ## the whole graph on the simulated exchange, then how to look at it
 	NIFTYFORMER_WORKSPACE=demo $(BIN)/niftyformer run --experiment demo
 
-dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.0.0.1:3000
-	home=$$($(BIN)/niftyformer home) && DAGSTER_HOME="$$home" \
-		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1
+dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.0.0.1:3000, and its reports
+	home=$$($(BIN)/niftyformer home) || exit 1; \
+		$(BIN)/niftyformer reports & reports=$$!; trap 'kill $$reports 2>/dev/null' EXIT INT TERM; \
+		DAGSTER_HOME="$$home" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1
 
 test: check ## formatting, lint, types, import contract, all tests
 	$(BIN)/python -m pytest -q -rs --durations=10

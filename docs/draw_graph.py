@@ -30,11 +30,12 @@ def draw() -> str:
     assets = build().resolve_asset_graph()
     graph = nx.DiGraph()
     group: dict[str, str] = {}
-    for key in sorted(assets.get_all_asset_keys(), key=lambda k: k.to_user_string()):
+    for key in sorted(assets.materializable_asset_keys, key=lambda k: k.to_user_string()):
         name = key.to_user_string()
         group[name] = assets.get(key).group_name
         graph.add_node(name)
-        graph.add_edges_from((parent.to_user_string(), name) for parent in sorted(assets.get(key).parent_keys))
+        made = assets.get(key).parent_keys & assets.materializable_asset_keys
+        graph.add_edges_from((parent.to_user_string(), name) for parent in sorted(made))
     graph = _with_bends(nx.transitive_reduction(graph))
     place = _places(graph)
     width = 2 * MARGIN + max(x for x, _ in place.values()) + WIDTH

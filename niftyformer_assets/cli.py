@@ -140,6 +140,15 @@ def login(
 
 
 @app.command()
+def reports() -> None:
+    """Serve the reports on this machine, read-only, for the links in the web UI."""
+    with one_line_errors():
+        from niftyformer_assets.report_server import serve_reports
+
+        serve_reports(read_settings(), typer.echo)
+
+
+@app.command()
 def home() -> None:
     """Say where Dagster's home of the active workspace is, for DAGSTER_HOME."""
     with one_line_errors():

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     made_up_start: date = date(2022, 1, 3)
     made_up_end: date = date(2023, 12, 29)
     cpu_allowed: bool | None = None
+    reports_port: int = Field(default=8722, ge=1, le=65535)
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

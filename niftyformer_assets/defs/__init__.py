@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -14,12 +16,17 @@ from niftyformer_assets.defs.assets.market import market_assets
 from niftyformer_assets.defs.assets.model import model_assets
 from niftyformer_assets.defs.assets.portfolio import portfolio_assets
 from niftyformer_assets.defs.checks import checks
+from niftyformer_assets.defs.experiment_settings import experiment_settings
 from niftyformer_assets.defs.jobs import jobs
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.defs.resources import CandleSource, GpuResource, experiment_holder
-from niftyformer_assets.defs.schedules import schedules
+from niftyformer_assets.defs.run_tags import settings_of_runs
+from niftyformer_assets.defs.schedules import schedules, trading_days
 from niftyformer_assets.defs.sensors import sensors
+from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.settings import Settings, read_settings
+
+log = logging.getLogger(__name__)
 
 
 def build(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -34,12 +41,16 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
     """
     settings = settings or read_settings()
     partitions = read_partitions(settings)
+    days = trading_days(datetime.now(IST).date())
+    for reason in (*partitions.wrong_lists, *partitions.wrong):
+        log.warning("left out: %s", reason)
     with warnings.catch_warnings():
         # A backfill policy is how one run holds all symbols, a check's partitions how it knows its experiment; that
         # Dagster calls these beta and preview is no news to a user.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        assets = [
+        assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+            experiment_settings(partitions.experiments.get_partition_keys()),
             *market_assets(partitions),
             *factor_assets(partitions),
             *dataset_assets(partitions),
@@ -51,10 +62,10 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
         assets=assets,
         asset_checks=asset_checks,
         jobs=list(jobs().values()),
-        schedules=schedules(settings, partitions),
-        sensors=sensors(settings),
+        schedules=schedules(settings, partitions, days),
+        sensors=sensors(settings, partitions, days),
         resources={
-            "settings": settings,
+            "settings": settings_of_runs(settings),
             "candle_source": CandleSource(settings),
             "holder": experiment_holder,
             "gpu": GpuResource(cpu_allowed=settings.may_train_on_cpu),

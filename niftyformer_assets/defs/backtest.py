@@ -18,6 +18,7 @@ from niftyformer_assets.portfolio.comparison_page import sentences
 from niftyformer_assets.portfolio.report import METRICS, Background, write_report
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
 from niftyformer_assets.portfolio.tries import count_variants, remember_try
+from niftyformer_assets.report_server import comparison_address, report_address
 from niftyformer_assets.settings import Settings, experiments_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import code_version, fingerprints, must_be_as_recorded, must_have_record
@@ -91,6 +92,7 @@ def report_backtest(
         outputs=[folder.backtest / "report.html", folder.backtest],
         metadata={
             "dagster/row_count": len(evidence.result.returns),
+            "report": dg.MetadataValue.url(report_address(settings, experiment.name)),
             "verdict": written.verdict,
             **{name: float(value) for name, value in written.figures.items()},
             **{
@@ -119,6 +121,7 @@ def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.Materi
         outputs=[workspace.comparison_csv, workspace.comparison_html],
         metadata={
             "dagster/row_count": len(comparison.table),
+            "report": dg.MetadataValue.url(comparison_address(settings)),
             "verdict": " ".join(sentences(comparison)),
             "without_report": dg.MetadataValue.json(dict(comparison.without_report)),
             "ranking": table(comparison.table[[column for column in SHOWN if column in comparison.table]], limit=60),

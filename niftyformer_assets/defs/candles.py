@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from niftyformer_assets.defs.reasons import failed_partition
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.results import as_text, file_path, table
 from niftyformer_assets.market.index_lists import aliases_of_lists, isins_of_lists
@@ -45,14 +46,7 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
                 failed.append(outcome)
                 context.log.warning(f"{outcome.symbol} failed: {outcome.reason}")
                 # Where a person looks for it: on the page of the partition that is red.
-                context.log_event(
-                    dg.AssetObservation(
-                        asset_key=context.asset_key,
-                        partition=outcome.symbol,
-                        description=f"failed: {outcome.reason}",
-                        metadata={"reason": outcome.reason},
-                    )
-                )
+                context.log_event(failed_partition(context.asset_key, outcome.symbol, outcome.reason))
             else:
                 _log(context, settings, outcome, universe_tags)
     if failed:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from niftyformer_assets.defs.experiment_files import CHECK, check_of_files, wrong_files
+from niftyformer_assets.defs.experiment_settings import EXPERIMENT_SETTINGS
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import rounded, table
 from niftyformer_assets.settings import Settings, asks_for
@@ -21,7 +23,20 @@ MOST_MISSING_SHARE = 0.2
 
 def checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
     """All checks, in the order of the graph."""
-    return [*_market_checks(), *_factor_checks(partitions), *_experiment_checks(partitions)]
+    return [_experiment_files(), *_market_checks(), *_factor_checks(partitions), *_experiment_checks(partitions)]
+
+
+def _experiment_files() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=EXPERIMENT_SETTINGS,
+        name=CHECK,
+        description="Every file of an experiment can be read and understood; one that cannot is left out. Looked at "
+        "whenever a file changes.",
+    )
+    def understood(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        return check_of_files(wrong_files(settings))
+
+    return understood
 
 
 def _market_checks() -> Sequence[dg.AssetChecksDefinition]:

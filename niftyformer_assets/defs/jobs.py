@@ -26,6 +26,14 @@ EXPERIMENT = (
     "backtest_report",
 )
 COMPARISON = ("model_comparison",)
+# By the names of the jobs, in the order in which their assets depend on each other.
+PHASES = {
+    "reference": REFERENCE,
+    "candles": CANDLES,
+    "panels": PANELS,
+    "experiment": EXPERIMENT,
+    "comparison": COMPARISON,
+}
 
 
 def jobs() -> dict[str, dg.UnresolvedAssetJobDefinition]:

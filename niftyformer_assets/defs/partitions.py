@@ -3,11 +3,16 @@
 Symbol keys are read when the definitions load, from what is at hand and without a network call:
 all members of all index lists, symbols that have candles, or the made-up market's own. They are
 sorted, and a key once there stays.
+
+Both are static, and the definitions load anew by themselves where files give other keys
+(`experiment_files.py`). Dagster's dynamic partitions would take new keys without that, but its mappings
+from partitions to what joins them (an experiment's settings to its artifacts, experiments to a study) are
+between static ones only, and what a file changes beside the keys, as the panels of a user's own factors
+and the reasons in descriptions, is of the definitions in any case.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +22,6 @@ import dagster as dg
 from niftyformer_assets.settings import Settings, experiments_of
 from niftyformer_assets.store.given import in_one_line
 
-log = logging.getLogger(__name__)
 # What Dagster takes for a key: three dots would be a range.
 _SYMBOL = re.compile(r"[^\s./](?:\.?[^\s./])*")
 
@@ -47,12 +51,11 @@ def read_partitions(settings: Settings) -> Partitions:
         advice = (
             f"No symbols yet: no index list is at hand for workspace `{settings.workspace.name}`. Materialize "
             "`universe` (or run `niftyformer universe`) to fetch NSE's list, or drop a file named "
-            f"`ind_nifty200list_YYYY-MM-DD.csv` into `{settings.index_list_folders[-1]}`, then reload the definitions."
+            f"`ind_nifty200list_YYYY-MM-DD.csv` into `{settings.index_list_folders[-1]}`: its symbols appear within a "
+            "minute."
         )
     wrong: dict[str, str] = {}
     experiments = experiments_of(settings, wrong)
-    for reason in (*wrong_lists, *wrong.values()):
-        log.warning("left out: %s", reason)
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),

@@ -12,8 +12,10 @@ from typing import Any
 
 import dagster as dg
 
+from niftyformer_assets.defs.reasons import tell_red_partitions
 from niftyformer_assets.settings import PROJECT
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints
 from niftyformer_assets.store.words import counted
@@ -23,11 +25,20 @@ PRICES = ("open", "high", "low", "close", "price")
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """As a decorator or a block: an error meant for a person becomes a failure that says that one line."""
+    """As a decorator or a block of an asset: an error meant for a person becomes a failure that says that one line.
+
+    Whatever the error is, the pages of the partitions that it turns red say it, not only the log of the run.
+    """
     try:
         yield
     except NiftyFormerError as error:
+        tell_red_partitions(str(error))
         raise dg.Failure(description=str(error), allow_retries=False) from None
+    except dg.Failure:  # told where it was raised, a partition at a time
+        raise
+    except Exception as error:
+        tell_red_partitions(f"{type(error).__name__}: {in_one_line(error)}")
+        raise
 
 
 def materialized(

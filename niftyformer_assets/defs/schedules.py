@@ -1,9 +1,14 @@
-"""When candles are refreshed by themselves."""
+"""When candles are refreshed by themselves: on trading days, so that the next tick in the web UI is one.
+
+Cron knows weekdays but no holidays, so the days of each month are written out for the year to come; the
+definitions load anew when a month has passed (`experiment_files.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from itertools import groupby
 
 import dagster as dg
 
@@ -12,16 +17,49 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 # Trading ends at 15:30, the closing session at 16:00; Kite's candle of the day is complete by then.
-AFTER_THE_CLOSE = "30 18 * * *"
-BEFORE_THE_CANDLES = "20 18 * * *"
+AFTER_THE_CLOSE = "30 18"
+BEFORE_THE_CANDLES = "20 18"
+MONTHS_AHEAD = 12
 
 
-def schedules(settings: Settings, partitions: Partitions) -> list[dg.ScheduleDefinition]:
-    """The daily refreshes; they run by themselves where candles come every day."""
+def trading_days(today: date) -> tuple[str, ...]:
+    """NSE's sessions of the twelve months from this one on as cron writes them: days, month, weekdays.
+
+    Of months whose holidays are not known yet, every weekday; a tick on a holiday is skipped, and says so.
+    """
+    from niftyformer_assets.market.calendar import covered, sessions
+
+    try:
+        _, last_known = covered()
+    except NiftyFormerError:  # every tick says it
+        last_known = date.min
+    found, unknown, month = [], [], today.replace(day=1)
+    for _ in range(MONTHS_AHEAD):
+        after = (month + timedelta(days=31)).replace(day=1)
+        if after - timedelta(days=1) <= last_known:
+            days = [session.item().day for session in sessions(month, after - timedelta(days=1))]
+            found.append(f"{_spans(days)} {month.month} *")
+        else:
+            unknown.append(str(month.month))
+        month = after
+    return (*found, f"* {','.join(unknown)} 1-5") if unknown else tuple(found)
+
+
+def _spans(days: Sequence[int]) -> str:
+    """Days that follow each other as one span: 1-4,7."""
+    spans = []
+    for _, place_and_day in groupby(enumerate(days), key=lambda pair: pair[1] - pair[0]):
+        span = [day for _, day in place_and_day]
+        spans.append(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}")
+    return ",".join(spans)
+
+
+def schedules(settings: Settings, partitions: Partitions, days: Sequence[str]) -> list[dg.ScheduleDefinition]:
+    """The daily refreshes on `trading_days`; they run by themselves where candles come every day."""
 
     @dg.schedule(
         job_name="candles",
-        cron_schedule=AFTER_THE_CLOSE,
+        cron_schedule=[f"{AFTER_THE_CLOSE} {those}" for those in days],
         execution_timezone="Asia/Kolkata",
         default_status=(dg.DefaultScheduleStatus.RUNNING if settings.is_live else dg.DefaultScheduleStatus.STOPPED),
         description="Asks for the new candles of all symbols on every trading day after the close, in one run. Where "
@@ -32,7 +70,7 @@ def schedules(settings: Settings, partitions: Partitions) -> list[dg.ScheduleDef
 
     @dg.schedule(
         job_name="reference",
-        cron_schedule=BEFORE_THE_CANDLES,
+        cron_schedule=[f"{BEFORE_THE_CANDLES} {those}" for those in days],
         execution_timezone="Asia/Kolkata",
         default_status=(dg.DefaultScheduleStatus.RUNNING if settings.is_live else dg.DefaultScheduleStatus.STOPPED),
         description="Fetches NSE's index list and the NIFTY 50 on every trading day, before the candles.",

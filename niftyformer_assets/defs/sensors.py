@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 from dagster import AssetPartitionStatus
 
 from niftyformer_assets.defs.dead_runs import fail_dead_runs
+from niftyformer_assets.defs.experiment_files import follow_files
 from niftyformer_assets.defs.jobs import PANEL_SELECTION
-from niftyformer_assets.defs.partitions import Partitions, read_partitions
+from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.schedules import run_over
 from niftyformer_assets.settings import Settings
@@ -18,6 +21,8 @@ RAW = dg.AssetKey("raw_ohlcv")
 AGAIN_FOR = "niftyformer/again_for"
 # How often somebody's login is looked for, and whether Kite is back: one light request each time.
 EVERY_S = 300
+# How soon an edited file is noticed.
+FILES_S = 30
 
 
 def _once(label: str, updated: dg.AutomationCondition, missing: dg.AutomationCondition) -> dg.AutomationCondition:
@@ -50,9 +55,9 @@ AFTER_A_NEW_PANEL = _once(
 )
 
 
-def sensors(settings: Settings) -> list[dg.SensorDefinition]:
+def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> list[dg.SensorDefinition]:
     """They run by themselves where candles come every day; made-up or replayed ones do not change."""
-    partitions, source = read_partitions(settings), CandleSource(settings)
+    source = CandleSource(settings)
     status = dg.DefaultSensorStatus.RUNNING if settings.is_live else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
@@ -83,8 +88,18 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         dead = fail_dead_runs(context.instance)
         return dg.SkipReason(", ".join(f"{run.job_name} {run.run_id}" for run in dead) or "no run has lost its process")
 
+    @dg.sensor(
+        minimum_interval_seconds=FILES_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reads the files of experiments and index lists. New keys, and what is wrong with a file, appear "
+        "by themselves; what was made with other settings than a file now has shows as stale.",
+    )
+    def experiment_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return follow_files(context, settings, partitions, days)
+
     return [
         dead_runs,
+        experiment_files,
         dg.AutomationConditionSensorDefinition(
             "refresh_after_new_candles",
             target=PANEL_SELECTION,

@@ -134,7 +134,7 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
             report_details.assumptions(evidence, background.survivorship),
             report_details.left_out_section(background.left_out),
             report_details.settings_section(background.settings, background.provenance, evidence.variants),
-            Section("Appendix", (appendix,)),
+            Section("Appendix", (appendix,), files=(TEARSHEET,) if appendix.startswith(TEARSHEET) else ()),
         ),
     )
 

@@ -43,11 +43,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, then paragraphs, then tables and pictures in their order."""
+    """A heading, then paragraphs, then tables and pictures in their order, then files beside this one to open."""
 
     title: str
     text: Sequence[str] = ()
     blocks: Sequence[Table | Picture] = field(default_factory=tuple)
+    files: Sequence[str] = ()
 
     @property
     def anchor(self) -> str:
@@ -191,6 +192,9 @@ _TEMPLATE = """\
 </tbody>
 </table></div></figure>
 {% endif %}
+{% endfor %}
+{% for file in section.files %}
+<p><a href="{{ file }}">Open {{ file }}</a></p>
 {% endfor %}
 </section>
 {% endfor %}

@@ -101,6 +101,9 @@ def test_failed_symbols_are_red_and_a_backfill_of_the_failed_makes_them_green(br
             expect(symbols(page)).to_have_text(bad)
             symbols(page).first.click()
             expect(page.get_by_text("failed, and did not materialize this asset")).to_be_visible()
+            page.get_by_role("button", name="View all historical events").click()
+            page.get_by_role("dialog").get_by_role("button", name="arrow_drop_down").first.click()
+            expect(page.get_by_text("Kite is in trouble").first).to_be_visible()
 
             exchange.faults = Faults()
             exchange.traffic.clear()
@@ -142,6 +145,8 @@ def test_materialize_all_makes_every_asset_and_shows_it(everything: WebUi, brows
             page.goto(f"/assets/{asset}")
             expect(page.get_by_text(described)).to_be_visible()
             see_picture(page, picture)
+        # The page of the asset is the last one's: the report is one click away.
+        expect(page.get_by_role("link", name="/demo/tiny/report.html")).to_be_visible()
 
 
 def see_picture(page: Page, name: str) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.request import ProxyHandler, Request, build_opener
@@ -62,9 +63,9 @@ class WebUi:
         return data
 
     def assets(self) -> dict[str, Partitions]:
-        """What is materialized, by asset."""
+        """What is materialized, by asset; what nobody materializes is left out."""
         found = {}
-        for node in self.ask(_ASSETS)["assetNodes"]:
+        for node in filter(itemgetter("isMaterializable"), self.ask(_ASSETS)["assetNodes"]):
             stats, latest = node["partitionStats"], node["assetMaterializations"]
             found[node["assetKey"]["path"][-1]] = (
                 Partitions(stats["numPartitions"], stats["numMaterialized"], stats["numFailed"])
@@ -96,6 +97,7 @@ class WebUi:
 
 _ASSETS = """{ assetNodes {
     assetKey { path }
+    isMaterializable
     partitionStats { numPartitions numMaterialized numFailed }
     assetMaterializations(limit: 1) { runId }
 } }"""

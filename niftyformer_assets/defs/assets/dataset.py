@@ -5,6 +5,7 @@ from functools import partial
 import dagster as dg
 import numpy as np
 
+from niftyformer_assets.defs.experiment_settings import settings_dep
 from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import ExperimentHolder
@@ -19,6 +20,7 @@ SCOPE = ("universe", "market_panel", "labels")
 
 def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The four artifacts that turn returns into what the model sees."""
+    experiments = partitions.experiments.get_partition_keys()
     asset = partial(
         dg.asset,
         group_name="dataset",
@@ -28,7 +30,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
 
     @asset(
-        deps=SCOPE,
+        deps=[*SCOPE, settings_dep(experiments, "flow")],
         kinds={"numpy", "wavelet"},
         description="Daily returns and their wavelet bands, from `labels`.\n\n"
         "`flow.npz`: `result` [sessions, symbols] (missing = 0), `low_freq` and `high_freq` "
@@ -74,7 +76,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         )
 
     @asset(
-        deps=SCOPE,
+        deps=[*SCOPE, settings_dep(experiments, "trend_indicator")],
         kinds={"numpy"},
         description="Whether each return is above 0, from `labels`.\n\n"
         "`trend_indicator.npz`: `result` 0/1 [sessions, symbols] (missing = 0) and `valid`, False where there was "
@@ -111,7 +113,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         )
 
     @asset(
-        deps=[*SCOPE, "neutralized_factors"],
+        deps=[*SCOPE, "neutralized_factors", settings_dep(experiments, "corr_adj")],
         kinds={"numpy", "networkx"},
         description="The graph of stocks that move together, from `labels` of the training sessions only (or from "
         "`neutralized_factors`, by a setting).\n\n"
@@ -167,7 +169,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         )
 
     @asset(
-        deps=["corr_adj", "universe"],
+        deps=["corr_adj", "universe", settings_dep(experiments, "graph_embeddings")],
         kinds={"numpy", "gensim"},
         description="A vector for each stock that says where it stands in `corr_adj`: struc2vec, spectral or none.\n\n"
         "`128_corr_struc2vec_adjgat.npy`: [symbols, dimensions], rows in the order of the symbols. The name is the "

@@ -4,6 +4,7 @@ from functools import partial
 
 import dagster as dg
 
+from niftyformer_assets.defs.experiment_settings import settings_dep
 from niftyformer_assets.defs.jobs import OWN_PANEL_TAG
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import ExperimentHolder
@@ -18,6 +19,7 @@ PANELS = ("alpha158_panel", "alpha360_panel")
 
 def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """Labels and factor panels of the workspace; selection and neutralisation by experiment."""
+    experiments = partitions.experiments.get_partition_keys()
     asset = partial(dg.asset, group_name="factors", owners=["team:factors"], code_version=code_version(*MADE_BY))
 
     @asset(
@@ -106,7 +108,10 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     panels = [*PANELS, *(f"{factor_set}_panel" for factor_set in partitions.own_factor_sets)]
 
     @asset(
-        deps=[*panels, "labels", "size_proxy", "sector_dummies", "universe", "market_panel"],
+        deps=[
+            *(*panels, "labels", "size_proxy", "sector_dummies", "universe", "market_panel"),
+            settings_dep(experiments, "ic_summary"),
+        ],
         partitions_def=partitions.experiments,
         kinds={"csv"},
         description="How well each factor orders the stocks by their next return, and which are kept, from the factor "
@@ -127,7 +132,10 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return summarize_ic(context, settings, MADE_BY)
 
     @asset(
-        deps=[*panels, "ic_summary", "size_proxy", "sector_dummies", "universe", "market_panel"],
+        deps=[
+            *(*panels, "ic_summary", "size_proxy", "sector_dummies", "universe", "market_panel"),
+            settings_dep(experiments, "neutralized_factors"),
+        ],
         partitions_def=partitions.experiments,
         kinds={"numpy", "csv"},
         description="The selected factors without size and sector, from `ic_summary`, the factor panel, `size_proxy` "

@@ -31,7 +31,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         description="Who is and was in the index, from NSE's constituent lists.\n\n"
         "`universe.parquet`: a row a spell of membership in one sector: symbol (the latest one of a renamed stock), "
         "company, ISIN, industry, macro-economic sector, member_from, member_to (empty while it lasts), lists_from "
-        "(the earliest list at hand). Reload the definitions after new symbols have come." + _advice(partitions),
+        "(the earliest list at hand). New symbols appear in `raw_ohlcv` within a minute." + _advice(partitions),
     )
     @one_line_errors()
     def universe(

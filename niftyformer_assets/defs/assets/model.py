@@ -4,6 +4,7 @@ from functools import partial
 
 import dagster as dg
 
+from niftyformer_assets.defs.experiment_settings import settings_dep
 from niftyformer_assets.defs.made_with import DATASET
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import ExperimentHolder, GpuResource
@@ -22,6 +23,7 @@ GPU_TAGS = {
 
 def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """Training, inference and baselines, by experiment."""
+    experiments = partitions.experiments.get_partition_keys()
     asset = partial(
         dg.asset,
         group_name="model",
@@ -31,7 +33,7 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )
 
     @asset(
-        deps=DATASET,
+        deps=[*DATASET, settings_dep(experiments, "trained_model")],
         pool="gpu",
         op_tags=GPU_TAGS,
         kinds={"pytorch"},
@@ -53,7 +55,7 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return train_model(context, settings, gpu, MADE_BY)
 
     @asset(
-        deps=["trained_model", *DATASET],
+        deps=["trained_model", *DATASET, settings_dep(experiments, "predictions")],
         pool="gpu",
         op_tags=GPU_TAGS,
         kinds={"pytorch", "parquet"},
@@ -75,7 +77,10 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return predict_with_model(context, settings, gpu, MADE_BY)
 
     @asset(
-        deps=["flow", "trend_indicator", "neutralized_factors", "market_panel", "universe"],
+        deps=[
+            *("flow", "trend_indicator", "neutralized_factors", "market_panel", "universe"),
+            settings_dep(experiments, "baseline_predictions"),
+        ],
         kinds={"scikitlearn", "pytorch", "parquet"},
         description="What plainer means say of the same stocks on the same sessions: ridge, gradient boosting, random "
         "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random.\n\n"

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from niftyformer_assets.defs.experiment_settings import REPORT, all_settings_dep, settings_dep
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import ExperimentHolder
 from niftyformer_assets.defs.results import one_line_errors
@@ -13,6 +14,7 @@ MADE_BY = ("portfolio", "factors", "market")
 
 def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """From scores to money."""
+    experiments = partitions.experiments.get_partition_keys()
 
     @dg.asset(
         group_name="portfolio",
@@ -27,6 +29,7 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             "sector_dummies",
             "size_proxy",
             "data_quality_report",
+            settings_dep(experiments, REPORT),
         ],
         partitions_def=partitions.experiments,
         kinds={"html", "parquet"},
@@ -51,7 +54,7 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         group_name="portfolio",
         owners=["team:portfolio"],
         code_version=code_version(*MADE_BY),
-        deps=["backtest_report"],
+        deps=["backtest_report", all_settings_dep(experiments)],
         kinds={"html", "csv"},
         description="All experiments and baselines side by side, from every `backtest_report`.\n\n"
         "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run is named."

@@ -1,0 +1,122 @@
+"""The reports of all workspaces over HTTP on loopback, so that links in the web UI open them: browsers follow none from
+a web page to a file.
+
+Read-only, and no path is taken from a request: an address names a workspace and an experiment, as such names are
+written, and one of three pages.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from niftyformer_assets.settings import EXPERIMENT_NAME, Settings
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+HOST = "127.0.0.1"
+PAGES = ("report.html", "tearsheet.html")
+# How often a port is tried that another process listens at.
+AGAIN_S = 5.0
+# The pages hold everything that they show.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'",
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def report_address(settings: Settings, experiment: str) -> str:
+    """Where the report of an experiment opens while `niftyformer reports` runs."""
+    return f"{_address(settings)}/{settings.workspace.name}/{experiment}/{PAGES[0]}"
+
+
+def comparison_address(settings: Settings) -> str:
+    """Where the comparison of the workspace opens."""
+    return f"{_address(settings)}/{settings.workspace.name}/comparison.html"
+
+
+def _address(settings: Settings) -> str:
+    return f"http://{HOST}:{settings.reports_port}"
+
+
+def create_app(data: Path) -> Starlette:
+    """The pages below a folder that holds workspaces.
+
+    `/WORKSPACE/comparison.html`, `/WORKSPACE/EXPERIMENT/report.html` and `.../tearsheet.html`; anything else is 404.
+    """
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.requests import Request
+    from starlette.responses import FileResponse, PlainTextResponse, Response
+    from starlette.routing import Route
+
+    def page(request: Request) -> Response:
+        name = request.url.path.rpartition("/")[2]
+        found = page_of(data, page=name, **request.path_params)
+        if found is None:
+            return PlainTextResponse("there is no such report: materialize backtest_report, or model_comparison\n", 404)
+        return FileResponse(found, headers=_HEADERS)
+
+    return Starlette(
+        routes=[
+            Route("/{workspace}/comparison.html", page),
+            *(Route(f"/{{workspace}}/{{experiment}}/{name}", page) for name in PAGES),
+        ],
+        # A page of another site that has its name point here is not answered.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])],
+    )
+
+
+def page_of(data: Path, page: str, workspace: str, experiment: str | None = None) -> Path | None:
+    """The file of a page, or None where there is none; links that lead out of `data` are not followed."""
+    if not all(EXPERIMENT_NAME.fullmatch(name) for name in (workspace, experiment) if name is not None):
+        return None
+    folder = Workspace(data, workspace)
+    path = folder.comparison_html if experiment is None else folder.experiment(experiment).backtest / page
+    real = path.resolve()
+    return real if real.is_file() and real.is_relative_to(data.resolve()) else None
+
+
+def serve_reports(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve the reports until the process is ended; where the port is taken, once it is free."""
+    import uvicorn
+
+    listener = _listener(settings.reports_port, say)
+    say(f"reports at {_address(settings)}/{settings.workspace.name}/comparison.html, read-only")
+    config = uvicorn.Config(create_app(settings.data), lifespan="off", access_log=False, log_level="warning")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(port: int, say: Callable[[str], None]) -> socket.socket:
+    told = False
+    while True:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+            listener.listen()
+            return listener
+        except PermissionError as error:
+            listener.close()
+            raise NiftyFormerError(
+                f"port {port} of {HOST} cannot be listened on ({error.strerror}): set NIFTYFORMER_REPORTS_PORT to "
+                "another one above 1023"
+            ) from None
+        except OSError as error:
+            listener.close()
+            if not told:
+                say(
+                    f"reports: port {port} is taken ({error.strerror}), which is well where it is another web UI of "
+                    "this folder; it is tried again. Another port: NIFTYFORMER_REPORTS_PORT"
+                )
+            told = True
+            time.sleep(AGAIN_S)
