@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -234,7 +235,14 @@ class Experiment(BaseModel):
         """A line about the experiment, for logs and the UI."""
         s = self.sessions
         span = f"{s.train.start} to {s.test.end}" if isinstance(s, SplitByDate) else f"{s.start} to {s.end}"
-        return f"{self.name}: {span}, {self.factors.factor_set}, label {self.windows.label}, seed {self.seed}"
+        line = f"{self.name}: {span}, {self.factors.factor_set}, label {self.windows.label}, seed {self.seed}"
+        return f"{line}, {self.differs}" if self.overrides else line
+
+    @property
+    def differs(self) -> str:
+        """What was given instead of the file's values, in words; empty where nothing was."""
+        given = ", ".join(f"{key}={json.dumps(value, default=str)}" for key, value in self.overrides.items())
+        return f"with {given} instead of the file's" if given else ""
 
 
 def load_experiments(
@@ -247,7 +255,8 @@ def load_experiments(
 
     Args:
         market: only those for this market.
-        overrides: `section.key` -> value, put over every file before it is checked.
+        overrides: `section.key` -> value, put over every file before it is checked; what comes of it has
+            names of its own (`overridden_name`).
         wrong: gets what is wrong with a file, by its stem, and the file is left out, whatever it is.
 
     Raises:
@@ -266,7 +275,7 @@ def load_experiments(
             refused[path.stem] = in_one_line(f"{path} is not understood ({type(error).__name__}: {error}): mend it")
     # A file and another one's window of one name: which of them the name means is for nobody to guess.
     for stem, experiments in found.items():
-        for name in {experiment.name for experiment in experiments} - {stem}:
+        for name in {experiment.name for experiment in experiments} - {overridden_name(stem, overrides or {})}:
             if name in found or name in refused:
                 said = f"{folder / name}.yaml has the name of a window of {folder / stem}.yaml: rename one of the two"
                 refused.setdefault(name, said)
@@ -284,13 +293,35 @@ def load_experiments(
     }
 
 
+def overridden_name(name: str, overrides: Mapping[str, Any]) -> str:
+    """What an experiment is called with other values than its file's: they have their own key and folder.
+
+    So that a quick look with `--set` leaves the results of the file as they are.
+    """
+    if not overrides:
+        return name
+    canonical = json.dumps(overrides, sort_keys=True, default=str)
+    return f"{name}-set-{hashlib.sha256(canonical.encode()).hexdigest()[:6]}"
+
+
 def experiments_of(settings: Settings, wrong: dict[str, str] | None = None) -> dict[str, Experiment]:
-    """The experiments of the active workspace by name.
+    """The experiments of the active workspace by name: those of the files, and those with `overrides` put over.
 
     A file that is wrong, as one that is just being written, is left out: candles are fetched and
     other experiments run without it. `wrong` gets the reasons, and `find_experiment` raises them.
     """
-    return load_experiments(settings.experiments, settings.market, settings.overrides, {} if wrong is None else wrong)
+    return experiments_of_files(settings, wrong) | _overridden(settings, {})
+
+
+def experiments_of_files(settings: Settings, wrong: dict[str, str] | None = None) -> dict[str, Experiment]:
+    """As `experiments_of`, with the values of the files alone."""
+    return load_experiments(settings.experiments, settings.market, wrong={} if wrong is None else wrong)
+
+
+def _overridden(settings: Settings, wrong: dict[str, str]) -> dict[str, Experiment]:
+    if not settings.overrides:
+        return {}
+    return load_experiments(settings.experiments, settings.market, settings.overrides, wrong)
 
 
 def asks_for(settings: Settings, factor_set: str) -> bool:
@@ -306,17 +337,35 @@ def find_experiment(settings: Settings, name: str) -> Experiment:
             there are, or what is wrong.
     """
     wrong: dict[str, str] = {}
-    known = experiments_of(settings, wrong)
+    of_files, overridden = experiments_of_files(settings, wrong), _overridden(settings, wrong)
+    known = of_files | overridden
+    if name in known:
+        return known[name]
+    given = name.removesuffix(overridden_name("", settings.overrides))
     # A window of a walk-forward is named after its file.
-    for stem in (name, name.rpartition("-")[0]):
-        if name not in known and stem in wrong:
+    for stem in (given, given.rpartition("-")[0]):
+        if stem in wrong:
             raise NiftyFormerError(wrong[stem])
-    if name not in known:
-        raise NiftyFormerError(
-            f"there is no experiment {name!r} for the {settings.market} market: choose one of "
-            f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
+    raise NiftyFormerError(_no_such_experiment(settings, given, list(of_files)))
+
+
+def _no_such_experiment(settings: Settings, name: str, known: Sequence[str]) -> str:
+    others = load_experiments(settings.experiments, wrong={})
+    if name in others:
+        market = others[name].market
+        workspace = (
+            "NIFTYFORMER_WORKSPACE=demo"
+            if market == "simulated"
+            else "NIFTYFORMER_WORKSPACE=nifty200 (Zerodha, with KITE_API_KEY) or --replay FOLDER"
         )
-    return known[name]
+        return (
+            f"experiment {name!r} is for the {market} market and workspace {settings.workspace.name} has the "
+            f"{settings.market} one: choose the workspace with {workspace}, or one of {', '.join(known) or 'none'}"
+        )
+    return (
+        f"there is no experiment {name!r} for the {settings.market} market: choose one of "
+        f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
+    )
 
 
 def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Experiment]:
@@ -337,7 +386,8 @@ def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Exper
         _put(content, key, value, path)
     walk_forward = content.pop("walk_forward", None)
     try:
-        first = _experiment(content | {"name": path.stem, "overrides": dict(overrides)})
+        name = overridden_name(path.stem, overrides)
+        first = _experiment(content | {"name": name, "overrides": dict(overrides)})
         if walk_forward is None:
             return [first]
         plan = WalkForward.model_validate_json(json.dumps(walk_forward), strict=True)
@@ -345,7 +395,7 @@ def read_experiment_file(path: Path, overrides: Mapping[str, Any]) -> list[Exper
             _experiment(
                 content
                 | {
-                    "name": f"{path.stem}-{window + 1:02d}",
+                    "name": overridden_name(f"{path.stem}-{window + 1:02d}", overrides),
                     "overrides": dict(overrides),
                     "sessions": _shifted(first.sessions, window * plan.step_months),
                 }

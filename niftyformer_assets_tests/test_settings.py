@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import yaml
 from niftyformer_assets.market.split import SplitByDate
 from niftyformer_assets.settings import (
     PROJECT,
+    experiments_of,
     find_experiment,
     load_experiments,
+    overridden_name,
     parse_override,
     parse_overrides,
     read_experiment_file,
@@ -167,6 +170,48 @@ def test_overrides_are_checked_like_the_file_and_recorded(tmp_path: Path) -> Non
     assert parse_overrides(["seed=1", "training.max_epochs=2"]) == {"seed": 1, "training.max_epochs": 2}
     with pytest.raises(NiftyFormerError, match="--set seed is given twice"):
         parse_overrides(["seed=1", "seed=2"])
+
+
+def test_with_overrides_an_experiment_has_a_key_of_its_own_beside_that_of_the_file(tmp_path: Path) -> None:
+    written(tmp_path)
+    settings = read_settings(_env_file=None, experiments=tmp_path, workspace_name="demo", overrides={"seed": 7})
+    named = overridden_name("x", {"seed": 7})
+    assert re.fullmatch(r"x-set-[0-9a-f]{6}", named)
+    assert list(experiments_of(settings)) == ["x", named]
+    # The file's own experiment is never another one under its name.
+    assert find_experiment(settings, "x").seed == 42 and find_experiment(settings, "x").overrides == {}
+    assert find_experiment(settings, named).seed == 7
+    assert find_experiment(settings, named).summary.endswith("seed 7, with seed=7 instead of the file's")
+    values = ({}, {"seed": 7}, {"seed": 8}, {"seed": 7, "training.max_epochs": 2})
+    assert len({overridden_name("x", given) for given in values}) == len(values)
+    both = {"training.max_epochs": 2, "seed": 7}
+    assert overridden_name("x", both) == overridden_name("x", dict(reversed(both.items())))
+    wrong = settings.model_copy(update={"overrides": {"training.epochs": 2}})
+    assert list(experiments_of(wrong)) == ["x"]
+    with pytest.raises(NiftyFormerError, match=r"training\.epochs: unknown key"):
+        find_experiment(wrong, overridden_name("x", wrong.overrides))
+
+
+def test_a_window_with_overrides_has_a_key_of_its_own_too(tmp_path: Path) -> None:
+    written(tmp_path, walk_forward={"windows": 2, "step_months": 1})
+    settings = read_settings(_env_file=None, experiments=tmp_path, workspace_name="demo", overrides={"seed": 7})
+    assert list(experiments_of(settings)) == [
+        *("x-01", "x-02"),
+        *(overridden_name(name, {"seed": 7}) for name in ("x-01", "x-02")),
+    ]
+    more = settings.model_copy(update={"overrides": {"walk_forward.windows": 3}})
+    assert find_experiment(more, overridden_name("x-03", more.overrides)).name.startswith("x-03-set-")
+
+
+def test_an_experiment_of_the_other_market_says_which_workspace_to_choose(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "mine.yaml").write_text((tmp_path / "x.yaml").read_text().replace("simulated", "real"))
+    with_key = read_settings(_env_file=None, experiments=tmp_path, kite_api_key="key")
+    with pytest.raises(NiftyFormerError, match=r"NIFTYFORMER_WORKSPACE=demo, or one of mine$"):
+        find_experiment(with_key, "x")
+    without = read_settings(_env_file=None, experiments=tmp_path, workspace_name="demo")
+    with pytest.raises(NiftyFormerError, match=r"NIFTYFORMER_WORKSPACE=nifty200 .* or --replay FOLDER"):
+        find_experiment(without, "mine")
 
 
 def test_a_walk_forward_is_one_file_and_a_key_a_window(tmp_path: Path) -> None:

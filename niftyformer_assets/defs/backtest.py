@@ -19,7 +19,7 @@ from niftyformer_assets.portfolio.report import METRICS, Background, write_repor
 from niftyformer_assets.portfolio.report_evidence import gather_evidence
 from niftyformer_assets.portfolio.tries import count_variants, remember_try
 from niftyformer_assets.report_server import comparison_address, report_address
-from niftyformer_assets.settings import Settings, experiments_of
+from niftyformer_assets.settings import Settings, experiments_of_files
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import code_version, fingerprints, must_be_as_recorded, must_have_record
 from niftyformer_assets.store.tables import read_parquet
@@ -80,6 +80,7 @@ def report_backtest(
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
         survivorship=opened.scope.survivorship,
         confirmed_breaks=_confirmed_breaks(opened),
+        differs=experiment.differs,
     )
     written = write_report(folder.backtest, evidence, background, progress=context.log.info)
     remember_try(workspace.tries, experiment.values(), *window)
@@ -88,7 +89,8 @@ def report_backtest(
         folder.provenance,
         made_by=made_by,
         settings=experiment.values(),
-        inputs=inputs,
+        # How many variants were tried is said in the report too.
+        inputs=[*inputs, workspace.labels, workspace.tries],
         outputs=[folder.backtest / "report.html", folder.backtest],
         metadata={
             "dagster/row_count": len(evidence.result.returns),
@@ -106,9 +108,9 @@ def report_backtest(
 
 
 def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
-    """Put every experiment that has a report beside the others; say which have none."""
+    """Put every experiment of a file that has a report beside the others; say which have none."""
     workspace = settings.workspace
-    names = list(experiments_of(settings))
+    names = list(experiments_of_files(settings))
     folders = {name: workspace.experiment(name) for name in names}
     comparison = model_comparison(folders, workspace.tries, _not_as_recorded(folders))
     write_comparison(workspace.comparison_csv, workspace.comparison_html, comparison)

@@ -63,13 +63,25 @@ def _market_checks() -> Sequence[dg.AssetChecksDefinition]:
         return dg.AssetCheckResult(
             passed=found.empty,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"{len(found)} symbols with quarantined candles or failed: {', '.join(found['symbol'][:10])}"
-            if len(found)
-            else "nothing was quarantined",
+            description=_quarantined(found),
             metadata={"found": table(found[["symbol", "verdict", "reason", "details"]], limit=100)},
         )
 
     return [enough_usable_symbols, nothing_quarantined]
+
+
+def _quarantined(found: "pd.DataFrame") -> str:
+    failed = found["verdict"] == "fail"
+    parts = [
+        f"{len(symbols)} symbol{'' if len(symbols) == 1 else 's'} {what}: {', '.join(symbols[:10])}"
+        f"{f' and {len(symbols) - 10} more' if len(symbols) > 10 else ''}"
+        for what, symbols in (
+            ("that cannot be used", list(found["symbol"][failed])),
+            ("with quarantined candles", list(found["symbol"][~failed])),
+        )
+        if symbols
+    ]
+    return "; ".join(parts) or "nothing was quarantined"
 
 
 def _factor_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinition]:
@@ -120,8 +132,9 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not wrong,
             severity=dg.AssetCheckSeverity.ERROR if len(infinite) + len(implausible) else dg.AssetCheckSeverity.WARN,
-            description=", ".join(wrong)
-            or "no factor is infinite, implausible, constant or often missing, no session is thin",
+            description=f"{factor_set}: {', '.join(wrong)}"
+            if wrong
+            else f"{factor_set}: no factor is infinite, implausible, constant or often missing, no session is thin",
             metadata={
                 **{what: table(rows.astype(str)) for what, rows in found.items()},
                 "missing by factor": table(missing, limit=len(missing)),
@@ -183,8 +196,11 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
         return dg.AssetCheckResult(
             passed=metrics["mood"] == "good",
             severity=dg.AssetCheckSeverity.WARN,
-            description=" ".join(metrics["verdict"]),
-            metadata={name: rounded(value) for name, value in metrics["standing"].items()},
+            description=metrics["verdict"][0],
+            metadata={
+                "verdict": " ".join(metrics["verdict"]),
+                **{name: rounded(value) for name, value in metrics["standing"].items()},
+            },
         )
 
     return [carries_information, *_prediction_checks(keys), better_than_luck]

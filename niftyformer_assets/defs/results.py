@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,12 +64,15 @@ def materialized(
         metadata: what a person wants to see; numbers first, then pictures and tables.
     """
     present = [path for path in inputs if path.exists()]
+    of_present = fingerprints(present)
+    by_path = dict(zip(present, of_present.values(), strict=True))
     record = Provenance(
         asset=asset,
         settings=settings,
         code=code_version(*made_by),
-        inputs=fingerprints(present),
+        inputs=of_present,
         outputs=entered_digests(outputs, provenance.parent),
+        made_from={os.path.relpath(path, provenance.parent): by_path.get(path) for path in inputs},
     )
     record.write(provenance)
     return dg.MaterializeResult(

@@ -16,19 +16,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from dagster import EventLogEntry
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.dead_runs import fail_dead_runs, own_process
 from niftyformer_assets.defs.index_lists import require_list
-from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
+from niftyformer_assets.defs.jobs import COMPARISON, EXPERIMENT, PANELS, REFERENCE
 from niftyformer_assets.defs.resources import CandleSource, experiment_held
-from niftyformer_assets.settings import PROJECT, Settings, find_experiment
+from niftyformer_assets.defs.take_over import to_take_over
+from niftyformer_assets.defs.terminal import Terminal, Watcher
+from niftyformer_assets.settings import PROJECT, Experiment, Settings, find_experiment, overridden_name
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
+from niftyformer_assets.store.workspace import ExperimentFolder
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -36,33 +37,44 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def run_experiment(settings: Settings, name: str) -> None:
     """Materialize everything for one experiment and say where the results are.
 
+    What an earlier run finished and would come out the same is taken over. With overrides the experiment
+    has a key and a folder of its own, and the comparison is left as it is.
+
     Raises:
         NiftyFormerError: the experiment is unknown, another process runs it, or an asset failed with
             something to mend.
     """
-    experiment = find_experiment(settings, name)
-    console = Console()
-    _say_replay(console, settings)
+    experiment = find_experiment(settings, overridden_name(name, settings.overrides))
+    terminal = Terminal()
+    _say_replay(terminal, settings)
     require_list(settings)
     started = time.monotonic()
-    with dagster_home(settings) as instance, experiment_held(settings.workspace, name):
-        console.print(
-            f"[bold]{experiment.summary}[/bold]\nworkspace {settings.workspace.name}: {settings.workspace.root}"
+    with (
+        terminal.left_out_once(),
+        dagster_home(settings) as instance,
+        experiment_held(settings.workspace, experiment.name),
+    ):
+        terminal.console.print(
+            f"[bold]{escape(experiment.summary)}[/bold]\nworkspace {settings.workspace.name}: "
+            f"{settings.workspace.root}",
+            soft_wrap=True,
         )
-        _run(console, instance, settings, "reference", REFERENCE)
+        _run(terminal, instance, build(settings), "reference", REFERENCE)
         # The universe just made may have brought new symbols: the definitions are built anew.
-        _run(console, instance, settings, "candles", CANDLES)
-        _run(console, instance, settings, "panels", PANELS)
-        _run(console, instance, settings, "experiment", EXPERIMENT, name)
-        _run(console, instance, settings, "comparison", COMPARISON)
-    console.print(f"\ndone in {time.monotonic() - started:.0f} s")
-    _say_where(console, settings, name)
+        definitions = build(settings)
+        _run_candles(terminal, instance, definitions, settings)
+        _run(terminal, instance, definitions, "panels", PANELS)
+        _run_rest(terminal, instance, definitions, experiment, settings.workspace.experiment(experiment.name))
+        if not experiment.overrides:
+            _run(terminal, instance, definitions, "comparison", COMPARISON)
+    terminal.console.print(f"\ndone in {time.monotonic() - started:.0f} s")
+    _say_where(terminal, settings, experiment.name)
 
 
 def run_reference(settings: Settings) -> None:
     """Materialize the universe and what goes with it."""
     with dagster_home(settings) as instance:
-        _run(Console(), instance, settings, "reference", REFERENCE)
+        _run(Terminal(), instance, build(settings), "reference", REFERENCE)
 
 
 def run_candles(settings: Settings, symbols: list[str]) -> None:
@@ -71,7 +83,8 @@ def run_candles(settings: Settings, symbols: list[str]) -> None:
     Raises:
         NiftyFormerError: a symbol is not one of the workspace's, or some failed.
     """
-    known = build(settings).resolve_job_def("candles").partitions_def
+    definitions = build(settings)
+    known = definitions.resolve_job_def("candles").partitions_def
     assert known is not None
     keys = list(known.get_partition_keys())
     if unknown := [symbol for symbol in symbols if symbol not in keys]:
@@ -81,21 +94,21 @@ def run_candles(settings: Settings, symbols: list[str]) -> None:
             f"{': do you mean ' + ' or '.join(near) + '?' if near else '.'} "
             "The symbols are the members of all index lists at hand, under their latest names."
         )
-    console = Console()
-    _say_replay(console, settings)
+    terminal = Terminal()
+    _say_replay(terminal, settings)
     with dagster_home(settings) as instance:
-        _run(console, instance, settings, "candles", CANDLES, symbols=symbols)
+        _run_candles(terminal, instance, definitions, settings, symbols)
 
 
-def _say_replay(console: Console, settings: Settings) -> None:
+def _say_replay(terminal: Terminal, settings: Settings) -> None:
     """Refuse a folder that cannot be replayed, and say how another one is read, before anything runs."""
     replay = CandleSource(settings).check()
     if replay is None:
         return
     for line in replay.said:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        terminal.say(line)
     for line in replay.warnings:
-        console.print(line, style="yellow", soft_wrap=True, highlight=False, markup=False)
+        terminal.warn(line)
 
 
 def make_home(settings: Settings) -> Path:
@@ -138,18 +151,19 @@ def _unusable(home: Path, error: Exception) -> NiftyFormerError:
 
 
 def _run(
-    console: Console,
-    instance: dg.DagsterInstance,
-    settings: Settings,
-    job_name: str,
-    assets: tuple[str, ...],
-    experiment: str | None = None,
-    symbols: list[str] | None = None,
+    terminal: Terminal, instance: dg.DagsterInstance, definitions: dg.Definitions, job: str, assets: tuple[str, ...]
 ) -> None:
-    job = build(settings).resolve_job_def(job_name)
-    if job_name != "candles":
-        _execute(console, instance, job, len(assets), {}, experiment)
-        return
+    _execute(terminal, instance, definitions.resolve_job_def(job), len(assets), {}, None)
+
+
+def _run_candles(
+    terminal: Terminal,
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    settings: Settings,
+    symbols: Sequence[str] = (),
+) -> None:
+    job = definitions.resolve_job_def("candles")
     assert job.partitions_def is not None
     keys = job.partitions_def.get_partition_keys()
     if not keys:
@@ -162,7 +176,27 @@ def _run(
             "dagster/asset_partition_range_start": keys[first],
             "dagster/asset_partition_range_end": keys[last],
         }
-        _execute(console, instance, job, last - first + 1, tags, None)
+        _execute(terminal, instance, job, last - first + 1, tags, None)
+
+
+def _run_rest(
+    terminal: Terminal,
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    experiment: Experiment,
+    folder: ExperimentFolder,
+) -> None:
+    """What an earlier run did not finish of an experiment, and all checks."""
+    job = definitions.resolve_job_def("experiment")
+    finished = to_take_over(instance, definitions, experiment, folder, EXPERIMENT)
+    if finished:
+        names = ", ".join(asset for asset in EXPERIMENT if asset in finished)
+        terminal.say(f"taken over, for nothing they are made from has changed: {names}")
+    job = job.get_subset(
+        asset_selection={dg.AssetKey(asset) for asset in EXPERIMENT if asset not in finished},
+        asset_check_selection=job.asset_layer.asset_graph.asset_check_keys,
+    )
+    _execute(terminal, instance, job, len(EXPERIMENT) - len(finished), {}, experiment.name)
 
 
 def _ranges(keys: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]:
@@ -177,7 +211,7 @@ def _ranges(keys: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]
 
 
 def _execute(
-    console: Console,
+    terminal: Terminal,
     instance: dg.DagsterInstance,
     job: dg.JobDefinition,
     total: int,
@@ -185,7 +219,7 @@ def _execute(
     experiment: str | None,
 ) -> None:
     run_id = str(uuid.uuid4())
-    with _Watcher(console, job.name, total) as watcher:
+    with Watcher(terminal, job, total) as watcher:
         instance.add_event_listener(run_id, watcher.see)
         result = job.execute_in_process(
             instance=instance,
@@ -197,53 +231,6 @@ def _execute(
         )
     if not result.success:
         raise _failure(result)
-
-
-class _Watcher:
-    """Shows what happens in a run: a bar that moves with every materialization, and lines that stay."""
-
-    def __init__(self, console: Console, job: str, total: int) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self._console = console
-        self._job = job
-        self._task = self._progress.add_task(job, total=total)
-        self._started: dict[str, float] = {}
-
-    def __enter__(self) -> _Watcher:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def see(self, entry: EventLogEntry) -> None:
-        """Called by Dagster for every event and log line of the run."""
-        event = entry.dagster_event
-        if event is None:
-            self._progress.update(self._task, description=f"{self._job}: {entry.user_message}"[:100])
-            return
-        step = event.step_key or ""
-        if event.is_step_start:
-            self._started[step] = time.monotonic()
-            self._progress.update(self._task, description=f"{self._job}: {step}")
-        elif event.is_step_materialization:
-            self._progress.advance(self._task)
-        elif event.is_step_success or event.is_step_failure:
-            mark = "[green]✓[/green]" if event.is_step_success else "[red]✗[/red]"
-            took = time.monotonic() - self._started.get(step, time.monotonic())
-            self._console.print(f"{mark} {step} [dim]{took:.1f} s[/dim]")
-        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if not check.passed:
-                self._console.print(f"  [yellow]{check.check_name}: {check.description}[/yellow]", soft_wrap=True)
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
@@ -265,12 +252,12 @@ def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
     return RuntimeError("the run failed without a failed step")
 
 
-def _say_where(console: Console, settings: Settings, name: str) -> None:
+def _say_where(terminal: Terminal, settings: Settings, name: str) -> None:
     from niftyformer_assets.portfolio.report import read_metrics  # pandas takes longer to load than the definitions
 
     folder = settings.workspace.experiment(name)
     metrics = read_metrics(folder.backtest)
-    console.print(f"\n[bold]{metrics['verdict'][0]}[/bold] {' '.join(metrics['verdict'][1:])}", soft_wrap=True)
+    terminal.console.print(f"\n[bold]{metrics['verdict'][0]}[/bold] {' '.join(metrics['verdict'][1:])}", soft_wrap=True)
     here = Path.cwd()
 
     def shown(path: Path) -> str:
@@ -286,4 +273,4 @@ def _say_where(console: Console, settings: Settings, name: str) -> None:
         ),
     }
     for what, where in lines.items():
-        console.print(f"{what:>10}  {where}", soft_wrap=True, highlight=False)
+        terminal.console.print(f"{what:>10}  {where}", soft_wrap=True, highlight=False)

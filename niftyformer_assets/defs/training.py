@@ -27,7 +27,7 @@ from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.step import Steps
 from niftyformer_assets.model.training import Trained, networks, remove_others, train
-from niftyformer_assets.model.watch import EachEpoch, summary, tensorboard
+from niftyformer_assets.model.watch import Told, tensorboard
 from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
@@ -53,7 +53,8 @@ def train_model(
         files, seed = ModelFolder(place), network.settings.seed
         if found := why_not_go_on(files, model_card(network, device)):
             context.log.info(f"training of seed {seed} begins anew: {'; '.join(found)}")
-        told = EachEpoch(lambda metrics, seed=seed: context.log.info(f"seed {seed}, {summary(metrics)}"))  # type: ignore[misc]
+        of = f"seed {seed}, " if dataset.settings.training.seeds > 1 else ""
+        told = Told(lambda line, of=of: context.log.info(of + line))  # type: ignore[misc]
         trained.append(train(network, place, device, [told, tensorboard(files.tensorboard)], bool(found), steps))
     best = pd.DataFrame([{"seed": dataset.settings.seed + number, **_best(one)} for number, one in enumerate(trained)])
     return materialized(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +43,46 @@ class EachEpoch(Observer):
         self.call(metrics)
 
 
-class Lines(Observer):
-    """Prints one line an epoch, for logs that are not a terminal."""
+class Told(Observer):
+    """Tells in lines how a training goes: each epoch with the time that is left, and in a long one how far it is."""
+
+    def __init__(self, tell: Callable[[str], object], every_s: float = 15.0) -> None:
+        self.tell = tell
+        self.every_s = every_s
+
+    def caught_up(self, metrics: Metrics) -> None:
+        self.tell(f"goes on after {summary(metrics)}")
+
+    def started(self, first_epoch: int, last_epoch: int, steps: int) -> None:
+        self.first, self.last, self.steps, self.latest = first_epoch, last_epoch, steps, ""
+        self.began = self.told = time.monotonic()
+
+    def step(self, epoch: int, step: int) -> None:
+        if time.monotonic() - self.told >= self.every_s:
+            left = self._left(epoch - 1 + step / self.steps)
+            self._tell(f"epoch {epoch} of {self.last}: step {step} of {self.steps}{left}{self.latest}")
 
     def epoch(self, metrics: Metrics) -> None:
-        print(summary(metrics), file=sys.stderr, flush=True)
+        number, figures = f"epoch {metrics['epoch']:.0f}", summary(metrics).partition(": ")[2]
+        self.latest = f"; after {number}: {figures}"
+        self._tell(f"{number} of {self.last}: {figures}{self._left(metrics['epoch'])}")
+
+    def _left(self, done: float) -> str:
+        """The time that is left unless the validation error ends it earlier."""
+        trained = done - self.first + 1
+        seconds = (time.monotonic() - self.began) / trained * (self.last - done)
+        return f", at most {timedelta(seconds=round(seconds))} left" if seconds > 0 else ""
+
+    def _tell(self, line: str) -> None:
+        self.told = time.monotonic()
+        self.tell(line)
+
+
+class Lines(Told):
+    """Prints them, for logs that are not a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda line: print(line, file=sys.stderr, flush=True))
 
 
 class Bar(Observer):

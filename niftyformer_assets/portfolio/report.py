@@ -40,6 +40,7 @@ class Background:
     settings: the experiment as it was run. provenance: name -> fingerprint or version.
     left_out: symbol -> reason. survivorship: whether stocks that left the index are in it, in words.
     confirmed_breaks: symbol and session (YYYY-MM-DD) of each broken adjustment that something confirms.
+    differs: what was given instead of the values of the experiment's file, in words; empty where nothing was.
     """
 
     experiment: str
@@ -50,6 +51,7 @@ class Background:
     left_out: Mapping[str, str] = field(default_factory=dict)
     survivorship: str = ""
     confirmed_breaks: frozenset[tuple[str, str]] = frozenset()
+    differs: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
     return Page(
         title=f"Backtest of {background.experiment}",
         subtitle=(
+            f"{background.differs + ' · ' if background.differs else ''}"
             f"{background.market} · {evidence.part} window, {dates[1]} to {dates[-1]} "
             f"({counted(len(dates) - 1, 'session')}, "
             f"{len(evidence.result.returns)} that can earn) · {evidence.result.strategy.name.replace('_', ' ')}, "

@@ -31,6 +31,7 @@ class Provenance:
     code: the version of the packages that made it (`code_version`).
     inputs: the name of each input and the fingerprint of its content.
     outputs: the SHA-256 of each file it consists of, by its path below the folder that holds the records'.
+    made_from: the fingerprint of each input by its path from there, None for one that was not there.
     """
 
     asset: str
@@ -38,11 +39,12 @@ class Provenance:
     code: str
     inputs: Mapping[str, str]
     outputs: Mapping[str, str] = field(default_factory=dict)
+    made_from: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """24 hex digits that change whenever a setting, the code or an input does."""
-        deciding = {name: value for name, value in asdict(self).items() if name != "outputs"}
+        deciding = {name: value for name, value in asdict(self).items() if name not in ("outputs", "made_from")}
         canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:24]
 
@@ -104,6 +106,28 @@ def must_be_as_recorded(folder: Path, record: Provenance) -> None:
             raise NiftyFormerError(
                 f"{root / name} is not the file that the record of {asset} describes: its making was cut off, or "
                 f"another file was put in its place. Materialize {asset} again."
+            )
+
+
+def must_be_from_the_same(folder: Path, record: Provenance) -> None:
+    """Refuse an artifact whose inputs are others than when it was made.
+
+    Args:
+        folder: of the records.
+
+    Raises:
+        NiftyFormerError: the message names the input.
+    """
+    if not record.made_from and record.inputs:
+        raise NiftyFormerError(
+            f"{folder / f'{record.asset}.json'} does not say where the inputs of {record.asset} lie, as records of "
+            f"earlier versions: materialize {record.asset} again."
+        )
+    for name, before in record.made_from.items():
+        path = folder.parent / name
+        if (content_fingerprint([path]) if path.exists() else None) != before:
+            raise NiftyFormerError(
+                f"{record.asset} was made from another {path.resolve()}: materialize {record.asset} again."
             )
 
 

@@ -58,7 +58,9 @@ def test_lines_and_bar_show_each_epoch_beside_the_trivial_predictions(
     train(epochs(dataset, 2), tmp_path / "lines", cpu, [Lines()])
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert lines[1].startswith("epoch 2: loss") and "(zero 0.0" in lines[1] and "(majority 0." in lines[1]
+    assert lines[0].startswith("epoch 1 of 2: loss") and lines[0].endswith(" left")
+    assert lines[1].startswith("epoch 2 of 2: loss") and not lines[1].endswith(" left")
+    assert "(zero 0.0" in lines[1] and "(majority 0." in lines[1]
     train(epochs(dataset, 2), tmp_path / "bar", cpu, [Bar()])
     captured = capsys.readouterr()
     shown = " ".join(captured.err.split())

@@ -1,0 +1,70 @@
+"""Which artifacts of an experiment a new run takes over: those that are finished, and would come out the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from niftyformer_assets.defs.made_with import SECTIONS, must_be_made_with
+from niftyformer_assets.settings import Experiment
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.provenance import (
+    flat_settings,
+    must_be_as_recorded,
+    must_be_from_the_same,
+    must_have_record,
+)
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+
+def to_take_over(
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    experiment: Experiment,
+    folder: ExperimentFolder,
+    assets: Iterable[str],
+) -> set[str]:
+    """Those of an experiment's assets that need not be made again.
+
+    Their files are those that were recorded; settings, code and inputs are those they were made with; Dagster has
+    been told; and the same is so of all that they are made from.
+    """
+    graph, candidates = definitions.resolve_asset_graph(), set(assets)
+    holds: dict[str, bool] = {}
+
+    def found(asset: str) -> bool:
+        if asset not in holds:
+            node = graph.get(dg.AssetKey(asset))
+            above = {key.to_user_string() for key in node.parent_keys} & candidates
+            holds[asset] = all(map(found, above)) and _is_finished(
+                instance, node.code_version, experiment, folder, asset
+            )
+        return holds[asset]
+
+    return {asset for asset in candidates if found(asset)}
+
+
+def _is_finished(
+    instance: dg.DagsterInstance, code: str | None, experiment: Experiment, folder: ExperimentFolder, asset: str
+) -> bool:
+    try:
+        record = must_have_record(folder.provenance, asset)
+        if asset in SECTIONS:
+            must_be_made_with(experiment, folder, [asset])
+        elif flat_settings(record.settings) != flat_settings(experiment.values()):
+            return False
+        must_be_as_recorded(folder.provenance, record)
+        must_be_from_the_same(folder.provenance, record)
+    except NiftyFormerError:
+        return False
+    return record.code == code and record.fingerprint == _told(instance, experiment.name, asset)
+
+
+def _told(instance: dg.DagsterInstance, experiment: str, asset: str) -> str | None:
+    """The data version of the last materialization that Dagster knows of."""
+    asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[experiment])
+    records = instance.fetch_materializations(asked, limit=1).records
+    if not records or records[0].asset_materialization is None:
+        return None
+    return (records[0].asset_materialization.tags or {}).get("dagster/data_version")
