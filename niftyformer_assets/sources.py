@@ -20,7 +20,7 @@ from niftyformer_assets.store.errors import NiftyFormerError
 LIVE = "live candles of"
 _RECORD = re.compile(
     rf"(?:{LIVE} (?:zerodha|elsewhere)|made up from \d{{4}}-\d{{2}}-\d{{2}}: MadeUpSettings\([^\n]*\)|"
-    r"replay of candles [0-9a-f]{24})\n"
+    r"replay of candles [0-9a-f]{24})(?:\r?\n)?"  # as an editor may leave it
 )
 
 log = logging.getLogger(__name__)

@@ -76,7 +76,7 @@ class BoundedSession(requests.Session):
 
     def _answer(self, request: requests.PreparedRequest, options: dict[str, Any]) -> requests.Response:
         for _ in range(_MAX_REDIRECTS + 1):
-            response = super().send(request, **options)
+            response = self._one_answer(request, options)
             _read(response, self._max_bytes)
             if self._redirects == "kept" or not response.is_redirect:
                 return response
@@ -88,6 +88,14 @@ class BoundedSession(requests.Session):
             if secure and not str(request.url).startswith("https:"):
                 break
         raise Redirected(f"status {response.status_code} sends elsewhere", request=request)
+
+    def _one_answer(self, request: requests.PreparedRequest, options: dict[str, Any]) -> requests.Response:
+        try:
+            return super().send(request, **options)
+        except requests.exceptions.RequestException:
+            raise
+        except ValueError as error:  # it looks where an answer sends also where nobody is asked there
+            raise Redirected("an answer sends elsewhere, to what is no address", request=request) from error
 
 
 def _read(response: requests.Response, limit: int) -> None:

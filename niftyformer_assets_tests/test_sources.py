@@ -114,7 +114,7 @@ NO_RECORDS = {
     "two lines": RECORDS[1] + RECORDS[0],
     "not UTF-8": b"\xff\xfe\n",
     "zeros": bytes(40),
-    **{f"{record[:8].decode()} cut at {end}": record[:end] for record in RECORDS for end in (4, 12, len(record) - 1)},
+    **{f"{record[:8].decode()} cut at {end}": record[:end] for record in RECORDS for end in (4, 12, len(record) - 2)},
 }
 
 
@@ -160,6 +160,17 @@ def test_the_benchmark_of_a_live_source_is_kept_as_its_stocks_are(tmp_path: Path
         with pytest.raises(NiftyFormerError, match=r"the benchmark's candles"):
             set_aside_candles_of_another_market(simulated, simulated_market(simulated))
     assert live.workspace.benchmark_index.read_bytes() == b"levels"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_record_that_a_person_wrote_as_told_is_taken(tmp_path: Path, end: str) -> None:
+    settings = live_settings(tmp_path)
+    path = with_raw_file(settings)
+    with pytest.raises(NiftyFormerError, match="write 'live candles of elsewhere' as the one line of"):
+        claim_for_live_candles(settings)
+    (settings.workspace.root / "source.txt").write_bytes(f"live candles of elsewhere{end}".encode())
+    claim_for_live_candles(settings)
+    assert path.read_bytes() == b"candles"
 
 
 def test_one_live_source_is_not_put_behind_another(tmp_path: Path) -> None:

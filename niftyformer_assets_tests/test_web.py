@@ -8,6 +8,7 @@ import zlib
 from datetime import date
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import requests
@@ -175,6 +176,16 @@ def test_redirects_where_there_is_no_secret() -> None:
         with pytest.raises(Redirected):
             BoundedSession(redirects="followed").get(server.url, timeout=5)
         assert len(server.asked) == 6
+
+
+@pytest.mark.parametrize("redirects", ["refused", "followed"])
+def test_a_redirect_to_what_is_no_address(tmp_path: Path, redirects: Literal["refused", "followed"]) -> None:
+    with odd_server(lambda _: [answer(b"", "Location: http://[::1", status="307 Temporary Redirect")]) as server:
+        with pytest.raises(Redirected, match="no address"):
+            BoundedSession(redirects=redirects).get(server.url, timeout=5)
+        with pytest.raises(NiftyFormerError) as caught:
+            fetch_list(tmp_path, date(2024, 1, 1), server.url, attempts=1)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_list_that_is_far_too_long(tmp_path: Path) -> None:

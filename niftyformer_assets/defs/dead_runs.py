@@ -21,9 +21,12 @@ STARTS_WITHIN_S = 300
 PROCESS = "niftyformer/process"
 
 
-def own_process() -> dict[str, str]:
-    """The tag of a run that this process makes and runs itself: it may be killed before it says so otherwise."""
-    return {PROCESS: str(os.getpid())}
+def own_process(run_id: str) -> dict[str, str]:
+    """The tag of a run that this process makes and runs itself: it may be killed before it says so otherwise.
+
+    A run that is launched again in the web UI has the tags of the first, and another process: the tag names its run.
+    """
+    return {PROCESS: f"{os.getpid()} runs {run_id}"}
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
@@ -58,8 +61,8 @@ def _pid_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
         metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
         if "pid" in metadata:
             return int(str(metadata["pid"].value))
-    named = run.tags.get(PROCESS, "")
-    return int(named) if named.isdecimal() else None
+    pid, _, of = run.tags.get(PROCESS, "").partition(" runs ")
+    return int(pid) if pid.isdecimal() and of == run.run_id else None
 
 
 def _is_running(pid: int, since: float | None) -> bool:

@@ -225,7 +225,7 @@ def _execute(
             instance=instance,
             run_id=run_id,
             partition_key=experiment,
-            tags={**tags, **own_process()},
+            tags={**tags, **own_process(run_id)},
             run_config=QUIET,
             raise_on_error=False,
         )

@@ -29,6 +29,8 @@ _MOST_DIVIDED, _MOST_MULTIPLIED = 50.0, 6.0
 # Sessions at which a factor may begin or end, as a share of those compared and at least.
 _MAX_STEPS_SHARE, _LEAST_STEPS = 0.05, 2
 _STEP, _TICK = 0.01, 0.05
+# Share of sessions whose other prices, or volumes by more than this, may change otherwise than the close.
+_MOST_OTHERWISE, _VOLUME_STEP = 0.5, 0.05
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Comparison:
     """What an answer says about the closes of one stock at hand.
 
     contradicts: its last known closes read otherwise, the next one is out of reach of them, or no
-        adjustment explains the change.
+        adjustment explains the change: of closes, of what else a candle holds beside them, or that
+        the last known one is gone.
     explained: whether adjustments may be all of the change.
     recent: whether the closes at hand are of the last month.
     said: the difference in words.
@@ -52,20 +55,24 @@ def compared(file: CandleFile | None, candles: pd.DataFrame, wanted: Wanted) -> 
     """Compare an answer with the final closes at hand; None where no session is in both."""
     if file is None:
         return None
-    held = _closes(file.candles)
-    held = held[held.index <= np.datetime64(file.final_through)]
-    answer = _closes(candles)
-    both = held.index.intersection(answer.index)
+    known, now = _priced(file.candles), _priced(candles)
+    known = known[known.index <= np.datetime64(file.final_through)]
+    both = known.index.intersection(now.index)
     if not len(both):
         return None
+    held, answer = known["close"], now["close"]
     factors = np.asarray(answer[both] / held[both])
     last = factors[-LAST_CLOSES:]
     moved = abs(np.median(last) - 1) > ALIKE
     explained = _explained(factors, np.minimum(np.asarray(answer[both]), np.asarray(held[both])))
-    day = both[-1]
+    whole, like_closes = both[-1] == known.index[-1], _moved_like_closes(known.loc[both], now.loc[both])
+    day = known.index[-1] if not whole else both[-1]
     since = wanted.sessions[wanted.sessions > np.datetime64(file.final_through)]
     recent = (since <= np.datetime64(wanted.final_through)).sum() <= _RECENT_SESSIONS
-    said = f"the close of {day:%Y-%m-%d} was {held[day]:g} and reads {answer[day]:g}"
+    said = f"the close of {day:%Y-%m-%d} was {held[day]:g} and {f'reads {answer[day]:g}' if whole else 'is gone'}"
+    if explained and not like_closes:
+        said = "opens, highs, lows or volumes changed otherwise than closes"
+    explained = explained and whole and like_closes
     return Comparison(
         contradicts=bool(moved or not explained or _jumps(day, answer, wanted)),
         explained=explained,
@@ -87,16 +94,37 @@ def too_many(comparisons: Collection[Comparison]) -> bool:
 
 def same_answer(one: CandleFile, other: CandleFile) -> bool:
     """Do two answers for one stock show the same prices?"""
-    first, second = _closes(one.candles), _closes(other.candles)
+    first, second = _priced(one.candles), _priced(other.candles)
     both = first.index.intersection(second.index)
-    alike = (second[both] / first[both] - 1).abs() < ALIKE
-    return bool(len(both) and alike.mean() >= 1 - _MAX_STEPS_SHARE)
+    if not len(both):
+        return False
+    first, second = first.loc[both], second.loc[both]
+    alike = (second["close"] / first["close"] - 1).abs() < ALIKE
+    return bool(alike.mean() >= 1 - _MAX_STEPS_SHARE and _moved_like_closes(first, second))
 
 
-def _closes(candles: pd.DataFrame) -> pd.Series:
-    """Closes above 0 by date, in order."""
-    priced = candles[candles["close"] > 0].drop_duplicates("date").sort_values("date")
-    return priced.set_index("date")["close"]
+def _priced(candles: pd.DataFrame) -> pd.DataFrame:
+    """Candles with a close above 0 by date, in order."""
+    return candles[candles["close"] > 0].drop_duplicates("date").sort_values("date").set_index("date")
+
+
+def _moved_like_closes(held: pd.DataFrame, answer: pd.DataFrame) -> bool:
+    """Did opens, highs and lows of most sessions change by the factors of closes, and volumes inversely or not at all?
+
+    A few that did not are candles that Kite mended.
+    """
+    factors = answer["close"] / held["close"]
+    for price in ("open", "high", "low"):
+        ratios = answer[price] / held[price].where(held[price] > 0) / factors
+        smallest = np.minimum(answer[price].abs(), held[price])
+        if ((ratios - 1).abs() > _STEP + 2 * _TICK / smallest.clip(lower=_TICK)).mean() > _MOST_OTHERWISE:
+            return False
+    traded = held["volume"] > 0
+    was, now = held.loc[traded, "volume"], answer.loc[traded, "volume"]
+    inverse = was / factors[traded]
+    rest = np.minimum((now / was - 1).abs(), (now / inverse - 1).abs())
+    coarse = _VOLUME_STEP + 1 / np.minimum(was, inverse).clip(lower=1)
+    return bool(not len(rest) or (rest > coarse).mean() <= _MOST_OTHERWISE)
 
 
 def _explained(factors: np.ndarray, prices: np.ndarray) -> bool:

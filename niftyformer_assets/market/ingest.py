@@ -40,9 +40,9 @@ from niftyformer_assets.market.kite import KiteSession, NotPermitted, TokenRefus
 from niftyformer_assets.market.listing import listed_as, must_be_whole
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Ask, Wanted, is_up_to_date, refreshed
-from niftyformer_assets.store.atomic import remove_leftovers
+from niftyformer_assets.store.atomic import atomic_path, remove_leftovers
 from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
-from niftyformer_assets.store.index import adopt, is_adopted, rename_entered
+from niftyformer_assets.store.index import adopt, file_sha256, is_adopted, rename_entered
 from niftyformer_assets.store.words import counted
 from niftyformer_assets.store.workspace import Workspace
 
@@ -378,10 +378,13 @@ def _read(path: Path) -> tuple[CandleFile | None, str]:
 
 
 def _keep_damaged(path: Path, workspace: Workspace) -> Path:
-    """Put a copy aside of what is about to be replaced: most of it may be good, and Kite may lack some of it."""
-    kept = workspace.root / "damaged" / path.name
-    kept.parent.mkdir(exist_ok=True)
-    shutil.copyfile(path, kept)
+    """Put a copy aside of what is about to be replaced: most of it may be good, and Kite may lack some of it.
+
+    Named by its content too, so that it overwrites none that was kept before.
+    """
+    kept = workspace.root / "damaged" / f"{path.stem}.{file_sha256(path)[:12]}{path.suffix}"
+    with atomic_path(kept) as temporary:
+        shutil.copyfile(path, temporary)
     return kept
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any, TypeVar
@@ -116,7 +117,10 @@ class KiteSession:
         self._ask("the profile", self._client.profile)
 
     def instruments(self, segment: str = STOCKS) -> dict[str, int | None]:
-        """Token of each instrument of a segment of NSE by its trading symbol; None where several bear that symbol."""
+        """Token of each instrument of a segment of NSE by its trading symbol.
+
+        None where several bear that symbol, or another symbol has that token.
+        """
         rows = self._ask("the list of instruments", lambda: self._client.instruments("NSE"))
         listed: dict[str, int | None] = {}
         try:
@@ -130,7 +134,8 @@ class KiteSession:
             raise BrokenAnswer("Kite's list of instruments cannot be read: ask again later.") from error
         if not rows or "" in listed or not whole:
             raise BrokenAnswer("Kite's list of instruments is empty or cut off: ask again later.")
-        return listed
+        bearing = Counter(listed.values())
+        return {symbol: token if bearing[token] == 1 else None for symbol, token in listed.items()}
 
     def daily_candles(self, token: int, first: date, last: date) -> pd.DataFrame:
         """Daily candles from `first` to `last`, both included, at most `MAX_DAYS` apart.

@@ -28,7 +28,7 @@ def listed_as(
         aliases: other symbols of each stock, the likeliest first.
 
     Raises:
-        NiftyFormerError: Kite lists several instruments under its symbol.
+        NiftyFormerError: Kite lists several instruments under its symbol, or its token under several.
     """
     for name, series in _names(symbol, aliases):
         if name not in listed:
@@ -36,8 +36,8 @@ def listed_as(
         token = listed[name]
         if token is None:
             raise NiftyFormerError(
-                f"Kite lists several instruments of NSE as {name}, and nothing tells which one is the stock: its "
-                "candles are kept as they are; fetch them again once Kite's list is mended."
+                f"Kite lists several instruments of NSE as {name}, or others with its token, and nothing tells which "
+                "one is the stock: its candles are kept as they are; fetch them again once Kite's list is mended."
             )
         return token, series
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
@@ -20,15 +21,31 @@ def quoted(message: str, secrets: Iterable[str]) -> str:
     """The words of a server, without markup and control characters, cut to `MAX_QUOTED`.
 
     Where they hold a piece of a secret, also split by markup or signs, or written in entities or
-    percents, in any case or backwards, they are withheld.
+    percents, in any case or backwards, they are withheld; and where a longer piece is among other
+    letters of what would be shown.
     """
-    found = [piece for secret in secrets for piece in _pieces(_squeezed(secret))]
+    squeezed = [_squeezed(secret) for secret in secrets]
+    found = [piece for secret in squeezed for piece in _pieces(secret)]
     for reading in _readings(message):
         if any(piece in reading or piece[::-1] in reading for piece in found):
             return _WITHHELD
     text = "".join(letter if letter.isprintable() else " " for letter in _MARKUP.sub(" ", message))
     text = _LIKE_A_TOKEN.sub("***", re.sub(r"\s+", " ", text).strip())
-    return text[:MAX_QUOTED] or "no reason given"
+    text = text[:MAX_QUOTED]
+    if any(_is_strewn(secret, reading) for secret in squeezed for reading in _readings(text)):
+        return _WITHHELD
+    return text or "no reason given"
+
+
+def _is_strewn(secret: str, reading: str) -> bool:
+    """Are so many letters of a secret in a short text, in their order or backwards, whatever is between them?"""
+    length = 2 * _PIECE
+    pieces = [secret[start : start + length] for start in range(len(secret) - length + 1)]
+    for piece in (*pieces, *(piece[::-1] for piece in pieces)):
+        letters = iter(reading)
+        if all(letter in letters for letter in piece):
+            return True
+    return False
 
 
 def _pieces(secret: str) -> Iterator[str]:
@@ -47,4 +64,5 @@ def _readings(message: str) -> Iterator[str]:
 
 
 def _squeezed(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]", "", text).casefold()
+    # Full-width letters and their like are those letters.
+    return re.sub(r"[^A-Za-z0-9]", "", unicodedata.normalize("NFKC", text)).casefold()

@@ -59,7 +59,7 @@ def nothing():
     pass
 
 with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
-    instance.create_run_for_job(nothing, run_id=sys.argv[2], tags=own_process())
+    instance.create_run_for_job(nothing, run_id=sys.argv[2], tags=own_process(sys.argv[2]))
     print("made", flush=True)
     time.sleep(600)
 """
@@ -109,7 +109,20 @@ def test_the_runs_of_the_command_line_name_their_process(tmp_path: Path) -> None
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         _execute(Console(quiet=True), instance, nothing, 1, {}, None)
         (run,) = instance.get_runs()
-        assert run.tags[dead_runs.PROCESS] == str(os.getpid())
+        assert run.tags[dead_runs.PROCESS] == f"{os.getpid()} runs {run.run_id}"
+
+
+def test_a_run_launched_again_is_not_in_the_process_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "demo" / "dagster.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        maker = start(tmp_path, RUNS[0], MAKER, "made")
+        maker.kill()
+        maker.wait()
+        (first,) = fail_dead_runs(instance)
+        again = instance.create_run_for_job(nothing, tags=first.tags)
+        assert fail_dead_runs(instance) == []
+        run = instance.get_run_by_id(again.run_id)
+        assert run is not None and run.status is dg.DagsterRunStatus.NOT_STARTED
 
 
 def test_a_killed_run_fails_and_gives_its_place_back(tmp_path: Path) -> None:

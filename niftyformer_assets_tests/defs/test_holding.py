@@ -98,3 +98,12 @@ def test_a_process_may_hold_again_what_it_holds(tmp_path: Path) -> None:
             pass
         with another_process(tmp_path) as (_, said):
             assert "in the hands of process" in said
+
+
+def test_what_says_who_holds_may_be_odd(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path)
+    odd = settings.workspace.experiment_lock("tiny").with_suffix(".holder")
+    odd.mkdir(parents=True)
+    assert "tiny.holder could not be written" in failure(settings, "ic_summary")
+    odd.rmdir()
+    assert "does not exist" in failure(settings, "ic_summary")

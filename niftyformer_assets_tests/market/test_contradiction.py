@@ -93,6 +93,27 @@ class Mended(KiteSession):
         return candles
 
 
+@pytest.mark.parametrize("part", ["volumes", "end"])
+def test_answers_wrong_in_a_part_change_nothing(tmp_path: Path, part: str) -> None:
+    class Wrong(KiteSession):
+        def daily_candles(self, token: int, first: date, last: date) -> pd.DataFrame:
+            candles = super().daily_candles(token, first, last)
+            return candles[:-4] if part == "end" else candles.assign(volume=candles["volume"] * 100)
+
+    with world(tmp_path, FRIDAY) as (it, clock):
+        it.ingest(clock.now)
+        before = it.content()
+        clock.now = MONDAY
+        it.token = it.exchange.access_token()
+        session, it.logs_in_daily = it.session, False
+        it.session = lambda: Wrong(it.exchange.api_key, it.token, root=it.exchange.url)  # type: ignore[method-assign]
+        for _ in range(2):
+            assert set(failures(it.ingest(clock.now))) == set(it.symbols)
+            assert it.content() == before
+        it.session = session  # type: ignore[method-assign]
+        assert kinds(it.ingest(clock.now)) == {"fetched"}
+
+
 def test_what_was_wrong_for_a_moment_is_mended_by_the_same_ingest(tmp_path: Path) -> None:
     with world(tmp_path, FRIDAY) as (it, clock):
         it.ingest(clock.now)
@@ -200,7 +221,8 @@ def test_first_candles_that_were_wrong_are_told_and_not_mixed(tmp_path: Path) ->
         assert kinds(it.ingest(clock.now)) == {"fetched"}
 
 
-HELD, LAST = moving(80), SESSIONS[80].item()
+LONGER, LAST = moving(81), SESSIONS[80].item()
+HELD = LONGER[:80]
 
 
 def compared_with(answer: pd.DataFrame, held: pd.DataFrame = HELD) -> Comparison:
@@ -218,7 +240,10 @@ def scaled(frame: pd.DataFrame, rows: np.ndarray | slice, factor: float) -> pd.D
     return frame
 
 
-LONGER = moving(81)
+def times(frame: pd.DataFrame, column: str, factor: float) -> pd.DataFrame:
+    return frame.assign(**{column: (frame[column] * factor).astype(frame[column].dtype)})
+
+
 ANSWERS: dict[str, tuple[pd.DataFrame, bool, bool]] = {
     "the same": (LONGER, False, True),
     "a split today": (scaled(LONGER, slice(None), 0.1), True, True),
@@ -240,6 +265,15 @@ ANSWERS: dict[str, tuple[pd.DataFrame, bool, bool]] = {
         True,
         False,
     ),
+    "volumes x 100": (times(LONGER, "volume", 100), True, False),
+    "no volumes": (times(LONGER, "volume", 0), True, False),
+    "opens x 100": (times(LONGER, "open", 100), True, False),
+    "a low for each high": (LONGER.assign(high=LONGER["low"] * 0.95), True, False),
+    "a split with its volumes": (times(scaled(LONGER, slice(None), 0.1), "volume", 10), True, True),
+    "a split today and volumes x 100": (times(scaled(LONGER, slice(None), 0.1), "volume", 100), True, False),
+    "some volumes mended": (pd.concat([times(LONGER[:20], "volume", 3), LONGER[20:]]), False, True),
+    "without the last known close": (LONGER[:79], True, False),
+    "without an earlier close": (LONGER.drop(index=LONGER.index[60]), False, True),
 }
 
 

@@ -226,6 +226,9 @@ def listing(*rows: str) -> Iterator[KiteSession]:
         (["257 AAA NSE NSE", "257 AAA NSE NSE"], {"AAA": 257}),
         (["257 AAA NSE NSE", "513 AAA NSE NSE", "769 BBB NSE NSE"], {"AAA": None, "BBB": 769}),
         (["257 AAA NSE NSE", "513 AAA NSE NSE", "257 AAA NSE NSE"], {"AAA": None}),
+        # One token under two symbols: its candles are one stock's, and not the other's.
+        (["257 AAA NSE NSE", "257 BBB NSE NSE", "513 CCC NSE NSE"], {"AAA": None, "BBB": None, "CCC": 513}),
+        (["257 AAA NSE NSE", "257 III INDICES NSE"], {"AAA": 257}),
     ],
 )
 def test_a_symbol_is_that_of_the_stock_or_of_nobody(rows: list[str], expected: dict[str, int | None]) -> None:

@@ -30,6 +30,10 @@ WRITTEN = {
     "backwards": TOKEN[::-1],
     "its first half": TOKEN[:16],
     "its middle": TOKEN[10:22],
+    "split by markup that is not closed": "<b".join(TOKEN[start : start + 4] for start in range(0, 32, 4)),
+    "split by a comment": "<!-- > -->".join(TOKEN[start : start + 4] for start in range(0, 32, 4)),
+    "split by what markup holds": "<i>or</i>".join(TOKEN[start : start + 5] for start in range(0, 32, 5)),
+    "in wide letters": "".join(chr(ord(letter) + 0xFEE0) for letter in TOKEN),
     "with its key": f"token an-app:{TOKEN}",
 }
 
@@ -53,6 +57,8 @@ def test_what_looks_like_a_token_is_left_out_whosever_it_is() -> None:
         "Token is invalid or has expired.",
         "interval exceeds max limit: 2000 days",
         "IP (1.2.3.4) is not allowed for this app.",
+        "Insufficient permission for that call: the app's plan has no historical data; see developers.kite.trade, or "
+        "write to its support with 7 of 12 digits of it.",
     ],
 )
 def test_words_stay(message: str) -> None:
