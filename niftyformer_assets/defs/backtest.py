@@ -143,7 +143,12 @@ def _not_as_recorded(folders: Mapping[str, ExperimentFolder]) -> dict[str, str]:
         if not (folder.backtest / METRICS).is_file():
             continue
         try:
-            must_be_as_recorded(folder.provenance, must_have_record(folder.provenance, "backtest_report"))
+            record = must_have_record(folder.provenance, "backtest_report")
+            must_be_as_recorded(folder.provenance, record)
+            if (of := record.settings.get("name")) != name:
+                raise NiftyFormerError(
+                    f"the report in {folder.backtest} is that of {of}: materialize backtest_report of {name}."
+                )
         except NiftyFormerError as error:
             found[name] = str(error)
     return found

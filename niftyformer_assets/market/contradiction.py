@@ -116,14 +116,14 @@ def _moved_like_closes(held: pd.DataFrame, answer: pd.DataFrame) -> bool:
     factors = answer["close"] / held["close"]
     for price in ("open", "high", "low"):
         ratios = answer[price] / held[price].where(held[price] > 0) / factors
-        smallest = np.minimum(answer[price].abs(), held[price])
-        if ((ratios - 1).abs() > _STEP + 2 * _TICK / smallest.clip(lower=_TICK)).mean() > _MOST_OTHERWISE:
+        smallest = np.maximum(np.minimum(answer[price].abs(), held[price]), _TICK)
+        if ((ratios - 1).abs() > _STEP + 2 * _TICK / smallest).mean() > _MOST_OTHERWISE:
             return False
     traded = held["volume"] > 0
     was, now = held.loc[traded, "volume"], answer.loc[traded, "volume"]
     inverse = was / factors[traded]
     rest = np.minimum((now / was - 1).abs(), (now / inverse - 1).abs())
-    coarse = _VOLUME_STEP + 1 / np.minimum(was, inverse).clip(lower=1)
+    coarse = _VOLUME_STEP + 1 / np.maximum(np.minimum(was, inverse), 1)
     return bool(not len(rest) or (rest > coarse).mean() <= _MOST_OTHERWISE)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -242,6 +243,17 @@ def test_a_kill_between_a_file_and_its_record_is_noticed(
         assert re.search(said, str(told.materialization.metadata["without_report"].value))
     else:
         assert not result.success and re.search(said, failure_of(result))
+
+
+def test_a_report_of_another_experiment_is_not_compared(settings: Settings, restored: None) -> None:
+    """As where its folder and its record were copied."""
+    folder = settings.workspace.experiment("tiny")
+    record = read_provenance(folder.provenance, "backtest_report")
+    assert record is not None
+    replace(record, settings={**record.settings, "name": "another"}).write(folder.provenance)
+    (told,) = run(settings, "model_comparison").get_asset_materialization_events()
+    without = str(told.materialization.metadata["without_report"].value)
+    assert "is that of another: materialize backtest_report of tiny" in without
 
 
 def test_records_of_earlier_versions_are_refused(settings: Settings, restored: None) -> None:
