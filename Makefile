@@ -5,6 +5,7 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
+PORT ?= 3000
 
 .PHONY: demo test dev check bench attack format clean help
 .DEFAULT_GOAL := help
@@ -15,10 +16,13 @@ help: ## this list
 demo: $(VENV)/.installed ## the whole graph on the simulated exchange, then how to look at it
 	NIFTYFORMER_WORKSPACE=demo $(BIN)/niftyformer run --experiment demo
 
-dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.0.0.1:3000, and its reports
+dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.0.0.1:3000 (PORT=n for another), and its reports
+	@$(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", $(PORT)), 2)' 2>/dev/null && { \
+		echo "port $(PORT) is taken, perhaps by another web UI: choose one with make dev PORT=$$(( $(PORT) + 1 ))"; exit 1; } || true
 	home=$$($(BIN)/niftyformer home) || exit 1; \
 		$(BIN)/niftyformer reports & reports=$$!; trap 'kill $$reports 2>/dev/null' EXIT INT TERM; \
-		DAGSTER_HOME="$$home" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1
+		DAGSTER_HOME="$$home" PATH="$(CURDIR)/$(BIN):$$PATH" \
+		$(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 test: check ## formatting, lint, types, import contract, all tests
 	$(BIN)/python -m pytest -q -rs --durations=10
@@ -44,12 +48,16 @@ clean: ## remove the environment and caches, never data or storage
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 is needed and none was found; name one with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "$(PYTHON) is no Python 3.10 to 3.13: name one with PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing what NiftyFormer needs into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing what NiftyFormer needs into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(VENV)/.installed $@

@@ -25,29 +25,47 @@ class _Commands(TyperGroup):
         return super().main(*args, **kwargs)
 
 
+REPLAY = "A folder of candles instead of Zerodha, in any vendor's format."
+INDEX_LIST = "NSE's constituent list that goes with --replay."
+WORKSPACE = "Where artifacts go: data/WORKSPACE."
 ADJUSTED_CLOSE = "Multiply the prices of --replay by its Adj Close / Close (dividends taken out)."
 
 app = typer.Typer(
     cls=_Commands,
-    help="From Zerodha's daily candles to a Multitask-Stockformer and an honest backtest.",
     no_args_is_help=True,
     add_completion=False,
+    # Help is shown as it is written: `OLD:NEW:` is no emoji.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"niftyformer {version('niftyformer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def niftyformer(
+    _asked: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+) -> None:
+    """From Zerodha's daily candles to a Multitask-Stockformer and an honest backtest."""
 
 
 @app.command()
 def run(
     experiment: Annotated[str, typer.Option(help="A file's name in data/experiments, without .yaml.")],
-    replay: Annotated[
-        Path | None, typer.Option(help="A folder of candles instead of Zerodha, in any vendor's format.")
-    ] = None,
-    index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with --replay.")] = None,
+    replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
+    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
     benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
-    workspace: Annotated[str | None, typer.Option(help="Where artifacts go: data/WORKSPACE.")] = None,
+    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
     override: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for this run: section.key=value.")
+        list[str] | None,
+        typer.Option("--set", help="Another value than the file's, with results of its own: section.key=value."),
     ] = None,
 ) -> None:
     """Materialize the whole graph for one experiment, from candles to the backtest report."""
@@ -99,12 +117,23 @@ def universe() -> None:
 @app.command()
 def candles(
     symbols: Annotated[list[str] | None, typer.Argument(help="Only these; all of the workspace's without any.")] = None,
+    replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
+    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
+    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
 ) -> None:
     """Bring the candles up to date, asking only for what is missing."""
     with one_line_errors():
+        given = {
+            "replay": replay,
+            "index_list": index_list,
+            "adjusted_close": adjusted_close,
+            "workspace_name": workspace,
+        }
+        settings = read_settings(**{key: value for key, value in given.items() if value})
         from niftyformer_assets.defs.run import run_candles
 
-        run_candles(read_settings(), symbols or [])
+        run_candles(settings, symbols or [])
 
 
 @app.command()
@@ -161,7 +190,7 @@ def home() -> None:
 def exchange(
     port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1.")] = 8720,
     replay: Annotated[Path | None, typer.Option(help="Serve this folder of candles, in any vendor's format.")] = None,
-    index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with --replay.")] = None,
+    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     fault: Annotated[
         list[str] | None,

@@ -362,9 +362,11 @@ def _no_such_experiment(settings: Settings, name: str, known: Sequence[str]) -> 
             f"experiment {name!r} is for the {market} market and workspace {settings.workspace.name} has the "
             f"{settings.market} one: choose the workspace with {workspace}, or one of {', '.join(known) or 'none'}"
         )
+    # A file of a name that is refused is no way out.
+    file = name if EXPERIMENT_NAME.fullmatch(name) else "NAME"
     return (
         f"there is no experiment {name!r} for the {settings.market} market: choose one of "
-        f"{', '.join(known) or 'none'}, or write {settings.experiments / name}.yaml"
+        f"{', '.join(known) or 'none'}, or write {settings.experiments / file}.yaml"
     )
 
 

@@ -221,3 +221,16 @@ def test_an_interruption_is_one_line(folder: Path) -> None:
     assert process.returncode == 130
     # What the interruption meets on its way out may have a word before.
     assert said.splitlines()[-1].startswith("interrupted: ")
+
+
+def test_help_is_shown_as_it_is_written_and_the_version_is_said() -> None:
+    assert "renames=OLD:NEW:2026-01-31" in " ".join(CliRunner().invoke(app, ["exchange", "--help"]).output.split())
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0 and result.output.startswith("niftyformer 0.")
+
+
+def test_candles_takes_a_folder_as_run_does(folder: Path) -> None:
+    (folder / "candles").mkdir()
+    said = refused("candles", "--replay", str(folder / "candles"), "--index-list", str(folder / "list.csv"))
+    assert "candles" in said
+    assert said == replayed(folder)

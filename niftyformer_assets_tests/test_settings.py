@@ -212,6 +212,9 @@ def test_an_experiment_of_the_other_market_says_which_workspace_to_choose(tmp_pa
     without = read_settings(_env_file=None, experiments=tmp_path, workspace_name="demo")
     with pytest.raises(NiftyFormerError, match=r"NIFTYFORMER_WORKSPACE=nifty200 .* or --replay FOLDER"):
         find_experiment(without, "mine")
+    for name in ("../x", "X", "a b", "a...b"):
+        with pytest.raises(NiftyFormerError, match=r"choose one of x, or write .*/NAME\.yaml"):
+            find_experiment(without, name)
 
 
 def test_a_walk_forward_is_one_file_and_a_key_a_window(tmp_path: Path) -> None:

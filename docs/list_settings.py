@@ -1,0 +1,190 @@
+"""Writes docs/settings.md, the reference of every setting, from the classes that hold them.
+
+python docs/list_settings.py
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from niftyformer_assets.exchange.settings import MadeUpSettings
+from niftyformer_assets.settings import PROJECT, Experiment, Settings
+
+PAGE = PROJECT / "docs" / "settings.md"
+WORDS = {
+    "T1": "windows.input_sessions, the sessions the model looks at",
+    "T2": "windows.output_sessions, how many sessions ahead it predicts",
+    "top-k": "strategy.top_k, how many stocks are held",
+    "bps": "basis points, hundredths of a percent of what is traded",
+    "session": "a day on which the exchange traded",
+}
+# What the name says only to those who know, and no docstring says.
+MEANINGS = {
+    "model.width": "of the states of the network, D",
+    "model.layers": "blocks of the network one after the other",
+    "model.heads": "of each attention; width is a multiple of it",
+    "model.dropout": "share of states dropped in training",
+    "training.batch_size": "sessions that a step of the optimiser looks at",
+    "training.learning_rate": "of the optimiser at the start",
+    "training.max_epochs": "passes over the training sessions at most",
+    "training.patience": "epochs without a smaller validation error after which training stops",
+    "training.gradient_clip": "the largest norm of a step's gradient",
+    "training.scheduler_factor": "what the learning rate is multiplied by when validation no longer improves",
+    "training.scheduler_patience": "epochs without improvement before it is",
+    "training.min_learning_rate": "the learning rate falls no lower",
+    "strategy.top_k": "how many stocks are held",
+    "strategy.rebalance_every": "sessions between two restorations of equal weights",
+    "strategy.drop_every": "sessions between two replacements of the worst",
+    "strategy.drop_share": "share of the holdings that is replaced then",
+    "strategy.n_drop": "names that `topk_dropout` swaps a session",
+    "wavelet.wavelet": "a discrete wavelet's name in PyWavelets",
+    "wavelet.level": "how often the low band is split again",
+    "graph.sessions": "sessions a correlation is taken over",
+    "graph.embedding": "how a stock's place in the graph becomes a vector",
+    "graph.walks": "random walks from each stock",
+    "graph.walk_length": "stocks of a walk",
+}
+EXPERIMENT = {
+    "market": "whose candles the experiment is for: workspaces show only those of their market",
+    "sessions": "`train`, `validation` and `test`, each with `start` and `end` (dates, both included); or `start`, "
+    "`end` and `ratio`, three shares that add up to 1",
+    "seed": "of everything that is drawn at random",
+    "walk_forward": "`windows` (2 to 99) and `step_months` (1 to 120): the same experiment again, each window later",
+}
+ENVIRONMENT = {
+    "kite_api_key": "of your Kite app; with it candles are Zerodha's",
+    "kite_api_secret": "of your Kite app, for `niftyformer login`",
+    "kite_access_token": "used instead of the one that `niftyformer login` keeps",
+    "kite_root": "who answers the Kite client",
+    "index_list_root": "where NSE's constituent lists are published",
+    "workspace_name": "folder of data/ and storage/ to work in; by itself demo, nifty200 (with a key) or replay",
+    "replay": "a folder of candles instead of Zerodha",
+    "index_list": "NSE's constituent list that goes with it",
+    "adjusted_close": "multiply its prices by Adj Close / Close",
+    "benchmark": "NIFTY 50 candles, CSV or Parquet",
+    "total_return": "NIFTY 50 total return index, columns date and tri",
+    "history_start": "Zerodha is asked for candles from this date on",
+    "data": "where artifacts lie",
+    "storage": "where Dagster's homes lie",
+    "experiments": "where experiment files lie",
+    "made_up": "of the made-up market, below: `NIFTYFORMER_MADE_UP__STOCKS=20`",
+    "made_up_start": "first date of the made-up market",
+    "made_up_end": "last date of the made-up market",
+    "cpu_allowed": "train on the CPU where there is no GPU; by itself everywhere but on Zerodha's candles",
+    "reports_port": "where the reports are served on this machine, beside the web UI",
+    "overrides": "as `--set`, for all experiments: JSON of `section.key` and value",
+}
+
+
+def page() -> str:
+    """The whole reference as Markdown."""
+    parts = [
+        "# Every setting\n\nWritten by `python docs/list_settings.py` from the code.\n",
+        "## Words\n\n" + "\n".join(f"- **{word}**: {meaning}" for word, meaning in WORDS.items()) + "\n",
+        "## An experiment\n\nA file `data/experiments/NAME.yaml`, or `--set section.key=value`. What it leaves out has "
+        "the value given here.\n",
+        _table([(name, EXPERIMENT[name], *_allowed_and_default(name)) for name in EXPERIMENT]),
+    ]
+    for name, field in Experiment.model_fields.items():
+        if dataclasses.is_dataclass(field.annotation) and name not in EXPERIMENT:
+            parts.append(_section(name, field.annotation))
+    rows = [
+        (
+            str(field.validation_alias or f"NIFTYFORMER_{name.upper()}"),
+            ENVIRONMENT[name],
+            _values(field.annotation),
+            "below" if name == "made_up" else _default(field.get_default(call_default_factory=True)),
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+    parts += ["## The environment\n\nRead from the environment or from a file `.env`.\n", _table(rows)]
+    return "\n".join([*parts, _section("made_up", MadeUpSettings)])
+
+
+def _allowed_and_default(name: str) -> tuple[str, str]:
+    field = Experiment.model_fields.get(name)
+    if field is None:
+        return "mapping", "none"
+    values = "mapping" if name == "sessions" else _values(field.annotation)
+    return values, "must be given" if field.is_required() else _default(field.default)
+
+
+def _section(name: str, of: Any) -> str:
+    """A section of an experiment: its keys, and the rules that its values are held to."""
+    said = _said(of)
+    rows = [
+        (
+            f"{name}.{field.name}",
+            MEANINGS.get(f"{name}.{field.name}") or said[field.name],
+            _values(inspect.get_annotations(of, eval_str=True)[field.name]),
+            _default(field.default),
+        )
+        for field in dataclasses.fields(of)
+    ]
+    rules = "".join(f"- {rule}\n" for rule in _rules(of))
+    summary = (inspect.getdoc(of) or "").partition("\n")[0]
+    return f"### {name}\n\n{summary}\n\n{_table(rows)}\n{rules}"
+
+
+def _said(of: Any) -> dict[str, str]:
+    """What the docstring of a class says of its fields."""
+    found: dict[str, str] = {}
+    fields = {field.name for field in dataclasses.fields(of)}
+    open_names: list[str] = []
+    for line in (inspect.getdoc(of) or "").splitlines():
+        begun = re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*): (.*)", line)
+        if begun and set(begun[1].split(", ")) <= fields:
+            open_names = begun[1].split(", ")
+            found |= dict.fromkeys(open_names, begun[2].strip())
+        elif line.startswith("    ") and open_names:
+            found |= {name: f"{found[name]} {line.strip()}" for name in open_names}
+        else:
+            open_names = []
+    return found
+
+
+def _rules(of: Any) -> list[str]:
+    """The words of each `require` in a class."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(of)))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "require"]
+    return [_words(call.args[1]) for call in sorted(calls, key=lambda call: call.lineno)]
+
+
+def _words(text: ast.expr) -> str:
+    """A text of the code, with dots for what is only known when it is said."""
+    pieces = text.values if isinstance(text, ast.JoinedStr) else [text]
+    return "".join(str(piece.value) if isinstance(piece, ast.Constant) else "…" for piece in pieces)
+
+
+def _values(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return ", ".join(map(str, get_args(annotation)))
+    if dataclasses.is_dataclass(annotation):
+        return "mapping"
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    if parts and type(None) in get_args(annotation):
+        return _values(parts[0])
+    return getattr(annotation, "__name__", str(annotation)).replace("SecretStr", "str")
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, Path):
+        return value.relative_to(PROJECT).as_posix() if value.is_relative_to(PROJECT) else str(value)
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value))
+    return "none" if value in (None, {}) else str(value)
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> str:
+    lines = ["| setting | meaning | values | default |", "| --- | --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| `{name}` | {' | '.join(rest)} |" for name, *rest in rows)]) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
