@@ -61,6 +61,7 @@ def labels_picture(returns: np.ndarray, axes: Axes) -> bytes:
     over_time.fill_between(days, low, high, color=PALE, label="10th to 90th percentile of the stocks")
     over_time.plot(days, middle, color=BLUE, linewidth=0.8, label="median stock")
     over_time.set(title="Daily return by session", ylabel="return, %")
+    over_time.tick_params(axis="x", labelsize=8)
     together.hist(100 * np.clip(returns[np.isfinite(returns)], -0.1, 0.1), bins=80, color=BLUE)
     together.set(title="All (beyond ±10% at the edge)", xlabel="return, %", ylabel="stock sessions", yscale="log")
     legend(drawn)

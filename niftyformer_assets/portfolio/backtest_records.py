@@ -118,8 +118,8 @@ def mark_table(scores: Scores, market: Market, holdings: np.ndarray, orders: pd.
         after, paid = divmod(int(holdings[t, j] * market.mark[t, j]), int(price[t + 1, j]))
         real = int(price[t + 1, j]) / int(market.mark[t, j]) - 1
         shares = int(holdings[t, j])
-        carried = f"{shares} share{'s' * (shares != 1)} carried over as {after} of the same value"
-        detail = f"{carried}; a real move would be {real:+.1%}"
+        of = "share" if shares == 1 else "shares"
+        detail = f"{shares} {of} carried over as {after} of the same value; a real move would be {real:+.1%}"
         rows.append((dates[t + 1], symbols[j], "broken_adjustment", detail, paid / 100))
     # The scores of the last session trade nowhere, so their absence changes nothing.
     rows.extend(
