@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -78,10 +79,10 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
     return data.user_failure_data.description or ""
 
 
-@pytest.fixture(scope="session")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """Everything, materialized once: the tests that use it only look."""
-    settings = tiny_settings(tmp_path_factory.mktemp("graph"))
+@contextmanager
+def everything_made(folder: Path) -> Iterator[Graph]:
+    """Everything, materialized once in a folder."""
+    settings = tiny_settings(folder)
     with dg.DagsterInstance.ephemeral() as instance:
         made = Graph(settings, build(settings), instance)
         for job, experiment in (
@@ -93,4 +94,11 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
         ):
             result = made.run(job, experiment)
             assert result.success, f"{job}: " + failure_of(result)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """Everything, materialized once: the tests that use it only look."""
+    with everything_made(tmp_path_factory.mktemp("graph")) as made:
         yield made

@@ -17,8 +17,6 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from niftyformer_assets.defs import partitions
-
 
 class Terminal:
     """Standard output as it is now, and what was said there already.
@@ -50,7 +48,7 @@ class Terminal:
     @contextmanager
     def left_out_once(self) -> Iterator[None]:
         """Files that are left out whenever definitions are built are warned of here."""
-        log, handler = logging.getLogger(partitions.__name__), _ToTerminal(self)
+        log, handler = logging.getLogger(__package__), _ToTerminal(self)
         log.addHandler(handler)
         before, log.propagate = log.propagate, False
         try:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from rich.console import Console
 
 from niftyformer_assets.defs import dead_runs
 from niftyformer_assets.defs.dead_runs import fail_dead_runs
 from niftyformer_assets.defs.run import _execute
+from niftyformer_assets.defs.terminal import Terminal
 from niftyformer_assets.settings import PROJECT
 
 SLEEPER = """
@@ -107,7 +107,7 @@ def test_a_run_of_an_unknown_process_is_dead_once_it_should_have_started(
 
 def test_the_runs_of_the_command_line_name_their_process(tmp_path: Path) -> None:
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        _execute(Console(quiet=True), instance, nothing, 1, {}, None)
+        _execute(Terminal(), instance, nothing, 1, {}, None)
         (run,) = instance.get_runs()
         assert run.tags[dead_runs.PROCESS] == f"{os.getpid()} runs {run.run_id}"
 

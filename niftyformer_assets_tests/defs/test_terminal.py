@@ -10,7 +10,7 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from niftyformer_assets.defs import partitions
+from niftyformer_assets import defs
 from niftyformer_assets.defs.run import _execute
 from niftyformer_assets.defs.terminal import Terminal
 
@@ -78,6 +78,6 @@ def test_a_log_file_has_each_step_its_words_and_findings_in_order(capfd: pytest.
 def test_files_that_are_left_out_are_said_once(capfd: pytest.CaptureFixture[str]) -> None:
     with Terminal().left_out_once():
         for _ in range(3):
-            partitions.log.warning("left out: %s", "x.yaml")
+            defs.log.warning("left out: %s", "x.yaml")
     captured = capfd.readouterr()
     assert captured.out == "left out: x.yaml\n" and captured.err == ""
