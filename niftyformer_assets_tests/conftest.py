@@ -102,3 +102,10 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """Everything, materialized once: the tests that use it only look."""
     with everything_made(tmp_path_factory.mktemp("graph")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """As `graph`, for tests that ask Dagster what is up to date: nothing else is materialized in it."""
+    with everything_made(tmp_path_factory.mktemp("untouched")) as made:
+        yield made

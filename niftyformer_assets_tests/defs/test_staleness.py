@@ -35,6 +35,11 @@ def stale(graph: Graph, definitions: dg.Definitions | None = None, experiment: s
 
 
 @pytest.fixture
+def graph(untouched: Graph) -> Graph:
+    return untouched
+
+
+@pytest.fixture
 def edited(graph: Graph) -> Iterator[Path]:
     """The file of the experiment; what was in it is put back, and Dagster is told."""
     path = graph.settings.experiments / "tiny.yaml"

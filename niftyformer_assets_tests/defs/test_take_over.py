@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +15,7 @@ from niftyformer_assets.defs.jobs import EXPERIMENT
 from niftyformer_assets.defs.take_over import to_take_over
 from niftyformer_assets.settings import Settings, find_experiment
 from niftyformer_assets.store.provenance import read_provenance
-from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, everything_made, tiny_settings
+from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, tiny_settings
 
 # What is made again where one of them is: itself, and all that is made from it.
 AFTER = {
@@ -47,11 +46,9 @@ def made_again(asset: str) -> set[str]:
     return again
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """One of its own: what others materialize later would not be what these files were made with."""
-    with everything_made(tmp_path_factory.mktemp("take_over")) as made:
-        yield made
+@pytest.fixture
+def graph(untouched: Graph) -> Graph:
+    return untouched
 
 
 @pytest.fixture

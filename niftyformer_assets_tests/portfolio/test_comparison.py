@@ -15,6 +15,7 @@ from niftyformer_assets.portfolio.comparison import COLUMNS, EXCESS, Comparison,
 from niftyformer_assets.portfolio.comparison_page import picture, sentences
 from niftyformer_assets.portfolio.report import write_report
 from niftyformer_assets.portfolio.tries import count_variants, remember_try
+from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.portfolio.report_example import Example, background, example
 from niftyformer_assets_tests.portfolio.test_report import read
@@ -140,7 +141,7 @@ def test_settings_that_differ_stand_side_by_side(experiments: dict[str, Experime
         path = tmp_path / name / "backtest" / "metrics.json"
         content = json.loads(path.read_text(encoding="utf-8"))
         content["settings"] = {"name": name, "overrides": [name], **values} if values else {}
-        path.write_text(json.dumps(content), encoding="utf-8")
+        write_entered(path, json.dumps(content))
     comparison = model_comparison({name: ExperimentFolder(tmp_path / name) for name in changed}, tmp_path / "tries")
     table = comparison.differing()
     assert list(table.columns) == ["lucky", "skilled"]
