@@ -29,6 +29,7 @@ from niftyformer_assets.defs.terminal import Terminal, Watcher
 from niftyformer_assets.settings import PROJECT, Experiment, Settings, find_experiment, overridden_name
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
+from niftyformer_assets.store.index import INDEX_NAME, settle
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -188,6 +189,8 @@ def _run_rest(
 ) -> None:
     """What an earlier run did not finish of an experiment, and all checks."""
     job = definitions.resolve_job_def("experiment")
+    for index in folder.root.rglob(INDEX_NAME):
+        settle(index.parent)
     finished = to_take_over(instance, definitions, experiment, folder, EXPERIMENT)
     if finished:
         names = ", ".join(asset for asset in EXPERIMENT if asset in finished)

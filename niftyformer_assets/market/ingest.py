@@ -42,7 +42,7 @@ from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Ask, Wanted, is_up_to_date, refreshed
 from niftyformer_assets.store.atomic import atomic_path, remove_leftovers
 from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
-from niftyformer_assets.store.index import adopt, file_sha256, is_adopted, rename_entered
+from niftyformer_assets.store.index import adopt, file_sha256, is_adopted, rename_entered, settle
 from niftyformer_assets.store.words import counted
 from niftyformer_assets.store.workspace import Workspace
 
@@ -118,6 +118,7 @@ def ingest(
     try:
         workspace.raw.mkdir(parents=True, exist_ok=True)
         _locks(workspace).mkdir(exist_ok=True)
+        settle(workspace.raw)
         candles = sorted(workspace.raw.glob("*.parquet"))
         if candles and (why := adopt(workspace.raw, candles)):
             log.warning("%s: %s. The candles at hand are compared with Kite's.", workspace.raw, why)

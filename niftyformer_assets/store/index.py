@@ -133,6 +133,14 @@ def adopt(folder: Path, paths: Iterable[Path]) -> str:
     return why
 
 
+def settle(folder: Path) -> None:
+    """Decide the entries that a killed process left naming two files: for the one that is there."""
+    if (folder / INDEX_NAME).is_file():
+        with _locked(folder), suppress(NiftyFormerError):
+            _read(folder)
+            _write(folder, _known(folder, None))
+
+
 def is_adopted(path: Path) -> bool:
     """Was the file entered by `adopt`?"""
     try:
@@ -217,10 +225,7 @@ def _put_in_place(
     entry: dict[str, Any] = {"sha256": file_sha256(temporary), **({"dims": dict(dims)} if dims else {})}
     with _locked(folder):
         known = _known(folder, axes)
-        before = known.files.get(name, {})
-        held = before.get("sha256")
-        if "before" in before and path.is_file():  # a process was killed right here
-            held = file_sha256(path)
+        held = known.files.get(name, {}).get("sha256")
         if held is not None and held != entry["sha256"] and path.is_file():
             known.files[name] = {**entry, "before": held}
             _write(folder, known)
@@ -234,11 +239,19 @@ def _put_in_place(
 
 
 def _known(folder: Path, axes: Mapping[str, list[str]] | None) -> _Index:
-    """The index as it is, without the arrays on other axes than these; an empty one if there is none to believe."""
+    """The index as it is, without the arrays on other axes than these; an empty one if there is none to believe.
+
+    Its lock is held, so an entry that names two files is of a process that was killed between them.
+    """
     try:
         index = _read(folder)
     except NiftyFormerError:  # none yet, or damaged: it is written anew, and files not entered are refused
         index = _Index({}, {})
+    for name, entry in index.files.items():
+        if "before" in entry and (folder / name).is_file():
+            found = file_sha256(folder / name)
+            if found in (entry["sha256"], entry["before"]):
+                index.files[name] = {key: entry[key] for key in entry if key != "before"} | {"sha256": found}
     if axes is None or axes == index.axes:
         return index
     return _Index(dict(axes), {name: entry for name, entry in index.files.items() if "dims" not in entry})

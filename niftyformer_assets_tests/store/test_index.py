@@ -22,11 +22,14 @@ from niftyformer_assets.store.arrays import Axes, load_arrays, save_arrays
 from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
 from niftyformer_assets.store.index import (
     INDEX_NAME,
+    _seal,
     enter,
     entered_digests,
     read_entered,
     read_json,
     rename_entered,
+    settle,
+    sha256,
     write_entered,
 )
 from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet
@@ -268,3 +271,22 @@ def test_a_folder_that_cannot_be_written_can_be_read(tmp_path: Path) -> None:
         assert not isinstance(caught.value, DamagedError)
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_an_entry_that_a_killed_process_left_is_decided_for_the_file_that_is_there(
+    tmp_path: Path, replaced: bool
+) -> None:
+    path, whole = tmp_path / "a.txt", tmp_path / "whole"
+    whole.mkdir()
+    content = "new" if replaced else "old"
+    write_entered(whole / "a.txt", content)
+    write_entered(path, "old")
+    killed = json.loads((tmp_path / INDEX_NAME).read_text())
+    killed["files"]["a.txt"] = {"sha256": sha256(b"new"), "before": sha256(b"old")}
+    del killed["seal"]
+    (tmp_path / INDEX_NAME).write_text(json.dumps({**killed, "seal": _seal(killed)}))
+    path.write_text(content)
+    settle(tmp_path)
+    assert (tmp_path / INDEX_NAME).read_bytes() == (whole / INDEX_NAME).read_bytes()
+    assert read_entered(path).content == content.encode()
