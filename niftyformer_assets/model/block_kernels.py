@@ -272,28 +272,8 @@ class _AttentionBlock(torch.autograd.Function):
             x, addend, query_weight, query_bias, state, query, count, x.shape[2], BY_STOCK=over_stocks, **options
         )
         attention = attention_kernels.attend(query, state, present, over_stocks)
-        z, hidden, result = torch.empty_like(x), torch.empty_like(x), torch.empty_like(x)
-        scales = torch.empty(2, count, dtype=torch.float32, device=x.device)
-        leave_kernel[grid](
-            attention.taken,
-            state,
-            x,
-            out_weight,
-            out_bias,
-            first_weight,
-            first_bias,
-            second_weight,
-            second_bias,
-            z,
-            scales[0],
-            hidden,
-            result,
-            scales[1],
-            count,
-            epsilon,
-            NORM=not over_stocks,
-            **options,
-        )
+        behind = (out_weight, out_bias, first_weight, first_bias, second_weight, second_bias)
+        z, hidden, result, scales = leave(attention.taken, state, x, behind, epsilon, norm=not over_stocks)
         ctx.save_for_backward(
             query, state, *attention, z, hidden, result, scales, query_weight, out_weight, first_weight, second_weight
         )
@@ -306,26 +286,10 @@ class _AttentionBlock(torch.autograd.Function):
         attention, over_stocks = attention_kernels.Attention(*kept), ctx.over_stocks
         gradient = gradients[0].contiguous()
         grid, count, options = launch(gradient)
-        of_second = gradient if over_stocks else torch.empty_like(gradient)
-        of_first, of_out, of_attended, of_x = (torch.empty_like(gradient) for _ in range(4))
-        leave_gradient_kernel[grid](
-            gradient,
-            result,
-            scales[1],
-            hidden,
-            z,
-            scales[0],
-            out_weight,
-            first,
-            second,
-            of_second,
-            of_first,
-            of_out,
-            of_attended,
-            count,
-            NORM=not over_stocks,
-            **options,
+        of_second, of_first, of_out, of_attended = leave_gradients(
+            gradient, z, hidden, result, scales, (out_weight, first, second), norm=not over_stocks
         )
+        of_x = torch.empty_like(gradient)
         of_query, of_state = attention_kernels.gradients(of_attended, query, state, attention, over_stocks)
         enter_gradient_kernel[grid](
             gradient, of_query, of_state, of_out, query_weight, of_x, count, RESIDUAL=over_stocks, **options
@@ -336,6 +300,56 @@ class _AttentionBlock(torch.autograd.Function):
         # The graph's embedding is not trained; a session's addend is that of all its stocks.
         of_addend = None if over_stocks else of_x.sum(2, keepdim=True)
         return of_x, of_addend, None, None, None, *of_weights
+
+
+def leave(
+    attended: Tensor, state: Tensor, x: Tensor, weights: tuple[Tensor, ...], epsilon: float, norm: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What `leave_kernel` makes of states [..., D]: z, hidden, result, and 1 / standard deviation of both norms [2, M].
+
+    Args:
+        weights: weight and bias of the map of what was attended, and of the MLP's two.
+    """
+    grid, count, options = launch(x)
+    z, hidden, result = (torch.empty_like(x) for _ in range(3))
+    scales = torch.empty(2, count, dtype=torch.float32, device=x.device)
+    leave_kernel[grid](
+        attended, state, x, *weights, z, scales[0], hidden, result, scales[1], count, epsilon, NORM=norm, **options
+    )
+    return z, hidden, result, scales
+
+
+def leave_gradients(
+    gradient: Tensor,
+    z: Tensor,
+    hidden: Tensor,
+    result: Tensor,
+    scales: Tensor,
+    weights: tuple[Tensor, Tensor, Tensor],
+    norm: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of the gradient at `leave`'s result: those at what its last, its first and its outer map gave, and at what was
+    attended. Without a norm the first of them is the gradient itself."""
+    grid, count, options = launch(gradient)
+    of_second = torch.empty_like(gradient) if norm else gradient
+    of_first, of_out, of_attended = (torch.empty_like(gradient) for _ in range(3))
+    leave_gradient_kernel[grid](
+        gradient,
+        result,
+        scales[1],
+        hidden,
+        z,
+        scales[0],
+        *weights,
+        of_second,
+        of_first,
+        of_out,
+        of_attended,
+        count,
+        NORM=norm,
+        **options,
+    )
+    return of_second, of_first, of_out, of_attended
 
 
 def causal_convolution(

@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from niftyformer_assets.model.block_kernels import leave_gradient_kernel, leave_kernel
+from niftyformer_assets.model.block_kernels import leave, leave_gradients
 from niftyformer_assets.model.layer_kernels import sum_kernel
 from niftyformer_assets.model.row_kernels import (
     launch,
@@ -321,15 +321,12 @@ class _Fusion(torch.autograd.Function):
     def forward(ctx: Any, low: Tensor, high: Tensor, epsilon: float, *weights: Tensor) -> Tensor:
         asking, leaving, (batch, sessions, stocks, width) = weights[:6], weights[6:], low.shape
         grid, count, options = launch(low)
-        query, key, value, attended, z, hidden, result = (torch.empty_like(low) for _ in range(7))
+        query, key, value, attended = (torch.empty_like(low) for _ in range(4))
         ask_kernel[grid](low, high, *asking, query, key, value, count, **options)
         ctx.sizes = {"N": stocks, "scale": width**-0.5, "T2": sessions, "D": width, "ROWS": STOCKS}
         ctx.grid = batch, triton.cdiv(stocks, STOCKS)
         look_kernel[ctx.grid](query, key, value, attended, **ctx.sizes)
-        scales = torch.empty(2, count, dtype=torch.float32, device=low.device)
-        leave_kernel[grid](
-            attended, low, low, *leaving, z, scales[0], hidden, result, scales[1], count, epsilon, NORM=True, **options
-        )
+        z, hidden, result, scales = leave(attended, low, low, leaving, epsilon, norm=True)
         ctx.save_for_backward(
             low, high, query, key, value, attended, z, hidden, result, scales, *asking[::2], *leaving[::2]
         )
@@ -341,25 +338,10 @@ class _Fusion(torch.autograd.Function):
         query_weight, key_weight, value_weight, out_weight, first, second = weights
         gradient = gradients[0].contiguous()
         grid, count, options = launch(low)
-        of_second, of_first, of_out, of_attended, of_low, of_high = (torch.empty_like(low) for _ in range(6))
-        leave_gradient_kernel[grid](
-            gradient,
-            result,
-            scales[1],
-            hidden,
-            z,
-            scales[0],
-            out_weight,
-            first,
-            second,
-            of_second,
-            of_first,
-            of_out,
-            of_attended,
-            count,
-            NORM=True,
-            **options,
+        of_second, of_first, of_out, of_attended = leave_gradients(
+            gradient, z, hidden, result, scales, (out_weight, first, second), norm=True
         )
+        of_low, of_high = torch.empty_like(low), torch.empty_like(low)
         of_query, of_key, of_value = (torch.empty_like(low) for _ in range(3))
         look_gradient_kernel[ctx.grid](
             of_attended, query, key, value, attended, of_query, of_key, of_value, **ctx.sizes
