@@ -7,13 +7,14 @@ The published algorithm is written out in `model_as_published.py` (four maps an 
 copy, materialised windows, float32); that every row computes the same is checked before anything is
 timed. On a GPU follow 100 epochs run plainly, captured and compiled, each from the start of its
 process, and 14 windows of 5 seeds by extrapolation. A row that fails or takes too long says so, and
-the others go on.
+the others go on; after five minutes on a GPU the rest is not run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import queue
 import subprocess
@@ -43,10 +44,10 @@ from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.arrays import Axes
 
 EPOCHS, WINDOWS, SEEDS = 100, 14, 5
-# Seconds after which a row of the table, or a training, is given up.
-ROW_LIMIT, TRAINING_LIMIT = 90.0, 120.0
+# Seconds after which a row of the table, or a training, is given up, and after which a GPU is given back.
+ROW_LIMIT, TRAINING_LIMIT, GPU_LIMIT = 90.0, 120.0, 295.0
 # How the trainings are run on a GPU: the way, how many windows, seconds after which it is extrapolated.
-TRAININGS = (("captured", 1, 90.0), ("captured", 2, 90.0), ("compiled", 1, 90.0), ("plain", 1, 15.0))
+TRAININGS = (("captured", 2, 90.0), ("plain", 1, 15.0), ("compiled", 1, 60.0))
 WIDTH, LAYERS, T1, T2 = 128, 2, 20, 2
 
 
@@ -224,8 +225,15 @@ def limits_of_chip() -> dict[str, float]:
     return found
 
 
-def lines_of(command: list[str], limit: float) -> Iterator[dict[str, Any] | str]:
-    """JSON lines that a process prints; a text that says why, where it fails or a line takes longer than the limit."""
+def lines_of(command: list[str], limit: float, end: float) -> Iterator[dict[str, Any] | str]:
+    """JSON lines that a process prints; a text that says why, where it fails or a line takes longer than the limit.
+
+    Args:
+        end: when all of this process must be over, as `time.monotonic` counts.
+    """
+    if end - time.monotonic() < 10:
+        yield "not run: the time is up"
+        return
     process = subprocess.Popen(
         [sys.executable, __file__, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -240,24 +248,24 @@ def lines_of(command: list[str], limit: float) -> Iterator[dict[str, Any] | str]
     threading.Thread(target=read, daemon=True).start()
     threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True).start()
     try:
-        while (line := lines.get(timeout=limit)) is not None:
+        while (line := lines.get(timeout=max(0, min(limit, end - time.monotonic())))) is not None:
             yield json.loads(line)
         if process.wait():
             said = [error.strip() for error in errors if error.strip()]
             yield f"failed: {said[-1][:150] if said else 'killed, out of memory?'}"
     except queue.Empty:
-        yield f"given up after {limit:.0f} s"
+        yield "given up: the time is up" if time.monotonic() >= end else f"given up after {limit:.0f} s"
     finally:
         process.kill()
         process.wait()
 
 
-def table(arguments: argparse.Namespace, given: list[str], device: Device) -> None:
+def table(arguments: argparse.Namespace, given: list[str], device: Device, end: float) -> None:
     """A row a variant, printed as it comes."""
     names = rows_of_table(device)
     chip: dict[str, float] = {}
     if device.kind == "cuda":
-        for line in lines_of([*given, "--limits"], ROW_LIMIT):
+        for line in lines_of([*given, "--limits"], ROW_LIMIT, end):
             if isinstance(line, str):
                 print(f"the chip's limits: {line}")
             else:
@@ -273,7 +281,7 @@ def table(arguments: argparse.Namespace, given: list[str], device: Device) -> No
     while todo:
         # On a CPU a process each, for its memory; on a GPU one for all, as long as nothing fails in it.
         now = todo[:1] if device.kind == "cpu" else todo
-        for line in lines_of([*given, "--rows", *now], ROW_LIMIT):
+        for line in lines_of([*given, "--rows", *now], ROW_LIMIT, end):
             name = todo.pop(0)
             if isinstance(line, str):
                 print(f"{name:46} {line}")
@@ -297,22 +305,19 @@ def table(arguments: argparse.Namespace, given: list[str], device: Device) -> No
         print(f"algorithm (target 5), {ours['mib'] * MIB / 1e9:.2f} GB at most (target 2.2)")
 
 
-def trainings(given: list[str]) -> None:
+def trainings(given: list[str], end: float) -> None:
     """100 epochs in each way, from the start of the process, and what a walk-forward would take."""
     print(f"\n{EPOCHS} epochs with evaluation and checkpoints, seconds from the start of the process")
-    seen: set[str] = set()
     for way, windows, limit in TRAININGS:
-        name = f"{way}, process {2 if way in seen else 1}" if [other[0] for other in TRAININGS].count(way) > 1 else way
-        seen.add(way)
         command = [*given, "--training", way, str(windows), str(limit), "--began", str(time.time())]
-        for number, line in enumerate(lines_of(command, TRAINING_LIMIT)):
+        for number, line in enumerate(lines_of(command, TRAINING_LIMIT, end)):
             if isinstance(line, str):
-                print(f"{name:22} {line}")
+                print(f"{way:22} {line}")
                 break
             share = line["epochs"] / EPOCHS
             how = "" if share == 1 else f" for {line['epochs']} epochs, {line['in_training'] / share:.0f} s for all"
             if number == 0:
-                print(f"{name:22}{line['from_start']:8.1f} s{how}, {line['mib']:.0f} MiB at most", *line["notes"])
+                print(f"{way:22}{line['from_start']:8.1f} s{how}, {line['mib']:.0f} MiB at most", *line["notes"])
             else:
                 print(f"{'  the next window':22}{line['from_start']:8.1f} s{how}, with the same step")
                 minutes = WINDOWS * SEEDS * line["from_start"] / share / 60
@@ -330,7 +335,7 @@ def main() -> None:
     parser.add_argument("--training", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--limits", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments, began = parser.parse_args(), time.monotonic()
     device = choose_device(arguments.device)
     arguments.steps = arguments.steps or (30 if device.kind == "cuda" else 5)
     if arguments.rows:
@@ -348,11 +353,12 @@ def main() -> None:
             end=" ",
         )
         print(f"one training step, of {arguments.steps}\n")
+        end = began + GPU_LIMIT if device.kind == "cuda" else math.inf
         if arguments.only != "trainings":
             check_same_result(arguments)
-            table(arguments, sys.argv[1:], device)
+            table(arguments, sys.argv[1:], device, end)
         if device.kind == "cuda" and arguments.only != "table":
-            trainings(sys.argv[1:])
+            trainings(sys.argv[1:], end)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,11 @@ import numpy as np
 import pandas as pd
 
 
+def mean_absolute_error(value: np.ndarray, label: np.ndarray, known: np.ndarray) -> float:
+    """Of predictions [...] where the label is known, which must be somewhere."""
+    return float(np.mean(np.abs(value[known] - label[known].astype(np.float64))))
+
+
 def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.ndarray) -> dict[str, float]:
     """Figures over all known labels; NaN where there is nothing to measure.
 
@@ -30,7 +35,7 @@ def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.nd
     if known.any():
         y, error = label[known].astype(np.float64), (value[known] - label[known]).astype(np.float64)
         share_up = float(np.mean(y > 0))
-        figures["mae"] = float(np.mean(np.abs(error)))
+        figures["mae"] = mean_absolute_error(value, label, known)
         figures["rmse"] = float(np.sqrt(np.mean(error**2)))
         if (y != 0).any():
             figures["mape"] = float(np.mean(np.abs(error[y != 0] / y[y != 0])))

@@ -18,7 +18,7 @@ class Saver:
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="saving")
-        self._pending: tuple[Future[None], Metrics] | None = None
+        self._pending: Future[Metrics] | None = None
 
     def __enter__(self) -> Saver:
         return self
@@ -27,17 +27,17 @@ class Saver:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._writer.shutdown(wait=True)
-        lost = self._pending[0].exception() if self._pending is not None else None
+        lost = self._pending.exception() if self._pending is not None else None
         if lost is not None:
             raise lost from error
 
-    def save(self, write: Callable[[], None], metrics: Metrics) -> None:
-        """Begin to write an epoch. The one before must have been waited for."""
-        self._pending = self._writer.submit(write), metrics
+    def save(self, write: Callable[[], Metrics]) -> None:
+        """Begin to write an epoch; `write` returns its figures. The one before must have been waited for."""
+        self._pending = self._writer.submit(write)
 
     def look(self) -> None:
         """Tell of the last epoch if it is written by now."""
-        if self._pending is not None and self._pending[0].done():
+        if self._pending is not None and self._pending.done():
             self.wait()
 
     def wait(self) -> None:
@@ -48,7 +48,7 @@ class Saver:
         """
         if self._pending is None:
             return
-        (written, metrics), self._pending = self._pending, None
-        written.result()
+        written, self._pending = self._pending, None
+        metrics = written.result()
         for observer in self._observers:
             observer.epoch(metrics)

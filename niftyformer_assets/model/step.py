@@ -25,6 +25,8 @@ from niftyformer_assets.model.stockformer import network_of
 from niftyformer_assets.model.weights import FlatWeights
 
 Way = Literal["plain", "captured", "compiled"]
+# Gives the network's and the optimiser's state.
+Kept = Callable[[], tuple[dict[str, Tensor], dict[str, Tensor]]]
 # Where one does not work, the next is tried.
 WAYS: tuple[Way, ...] = ("compiled", "captured", "plain")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -79,6 +81,10 @@ class TrainingStep:
             "exp_avg": torch.zeros_like(flat),
             "exp_avg_sq": torch.zeros_like(flat),
         }
+        # In memory that a GPU reaches by itself.
+        self._copies = {
+            name: torch.empty_like(kept, device="cpu", pin_memory=not on_cpu) for name, kept in self._to_keep.items()
+        }
         without = try_kernels(network.width) if device.kind == "cuda" else ""
         self.way, self._run, self.notes = self._prepared(way)
         if without:
@@ -105,14 +111,33 @@ class TrainingStep:
 
     def state(self) -> dict[str, Tensor]:
         """A copy of the network's state, of the real stocks and factors, on the CPU."""
-        return self.weights.state(self.data.here.stocks, self.data.here.factors + OTHER_CHANNELS)
+        return self.kept()()[0]
 
     def optimizer_state(self) -> dict[str, Tensor]:
         """A copy of the optimiser's state and learning rate, on the CPU."""
-        return {
-            "learning_rate": self.learning_rate.cpu().clone(),
-            **{name: moment.detach().cpu().clone() for name, moment in self._moments().items()},
-        }
+        return self.kept()()[1]
+
+    def kept(self) -> Kept:
+        """Copy the states without waiting for the device, which may be asked for more at once.
+
+        Returns:
+            what waits until the copy is there and gives `state` and `optimizer_state`. It must have been asked before
+            the next copy is made.
+        """
+        for name, copy in self._copies.items():
+            copy.copy_(self._to_keep[name], non_blocking=True)
+        arrived = torch.cuda.Event() if self.device.kind == "cuda" else None
+        if arrived is not None:
+            arrived.record()
+        stocks, channels = self.data.here.stocks, self.data.here.factors + OTHER_CHANNELS
+
+        def states() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            if arrived is not None:
+                arrived.synchronize()
+            optimizer = {name: copy.clone() for name, copy in self._copies.items() if name != "weights"}
+            return self.weights.state(self._copies["weights"], stocks, channels), optimizer
+
+        return states
 
     def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
         """Copy what `optimizer_state` gave into place."""
@@ -139,6 +164,10 @@ class TrainingStep:
     def recorded(self) -> Tensor:
         """The loss parts and the gradient norm before clipping of each step of the epoch, [steps, 5], on the CPU."""
         return self.record[: self.steps].detach().to("cpu", copy=True)
+
+    @property
+    def _to_keep(self) -> dict[str, Tensor]:
+        return {"weights": self.weights.flat.detach(), "learning_rate": self.learning_rate, **self._moments()}
 
     def _moments(self) -> dict[str, Tensor]:
         state: dict[str, Any] = self.optimizer.state[self.weights.flat]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -34,12 +35,12 @@ from niftyformer_assets.model.checkpoint import (
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.loss import LOSS_PARTS
-from niftyformer_assets.model.metrics import measure
+from niftyformer_assets.model.metrics import mean_absolute_error, measure
 from niftyformer_assets.model.saving import Saver
 from niftyformer_assets.model.settings import TrainingSettings
-from niftyformer_assets.model.step import Steps
+from niftyformer_assets.model.step import Kept, Steps
 from niftyformer_assets.model.stockformer import build_model
-from niftyformer_assets.model.watch import Observer
+from niftyformer_assets.model.watch import Metrics, Observer
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import write_entered
@@ -166,28 +167,25 @@ def _train(
         patience=settings.scheduler_patience,
         min_lr=settings.min_learning_rate,
     )
-    history: list[dict[str, float]] = []
-    speed: list[dict[str, float]] = []
+    log = _Log(files, card, labels)
     if resumed is not None:
         step.weights.load(resumed["model"])
         step.load_optimizer_state(resumed["optimizer"])
         scheduler.load_state_dict(resumed["scheduler"])
         _set_random_states(resumed["random"])
-        history = resumed["history"]
-        speed = _known_speed(files.speed, len(history))
-        # Killed right after last.pt was written, the last epoch is told nowhere else.
-        write_entered(files.metrics, _as_csv(history))
+        log.take_up(json.loads(resumed["history"]))
         for observer in observers:
-            observer.caught_up(history[-1])
+            observer.caught_up(log.history[-1])
 
+    errors = [metrics["val_mae"] for metrics in log.history]
     count = -(-len(made_on["train"]) // settings.batch_size)
-    if (reason := _why_stop(history, settings)) is None:
+    if (reason := _why_stop(errors, settings)) is None:
         files.trained.unlink(missing_ok=True)
         for observer in observers:
-            observer.started(len(history) + 1, settings.max_epochs, count)
-    with Saver(observers) as saver:
+            observer.started(len(errors) + 1, settings.max_epochs, count)
+    with _short_turns(), Saver(observers) as saver:
         while reason is None:
-            epoch, began = len(history) + 1, time.perf_counter()
+            epoch, began = len(errors) + 1, time.perf_counter()
             order = made_on["train"][torch.randperm(len(made_on["train"]))]
             for done in step.epoch(order):
                 for observer in observers:
@@ -200,60 +198,97 @@ def _train(
             _must_be_finite(record, order.split(settings.batch_size), dataset, epoch, files)
             value, p_up = step.inference(made_on["validation"])
             _must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
-            validation = measure(value, p_up, labels["value"], labels["known"])
-            learning_rate = float(f"{step.learning_rate.item():.6g}")  # on the device it is a float32
-            scheduler.step(validation["mae"])
-            means = record.mean(0).tolist()
-            metrics = {
-                "epoch": float(epoch),
-                "loss": sum(means[:-1]),
-                **{f"loss_{name}": mean for name, mean in zip(LOSS_PARTS, means, strict=False)},
-                **{f"val_{name}": figure for name, figure in validation.items()},
-                "learning_rate": learning_rate,
-                "gradient_norm": means[-1],
+            errors.append(mean_absolute_error(value, labels["label"], labels["known"]))
+            learning_rate = step.learning_rate.item()
+            scheduler.step(errors[-1])
+            state = {
+                # Of the learning rate it keeps a tensor on the device, which only waits for the next epoch there.
+                "scheduler": {**scheduler.state_dict(), "_last_lr": [step.learning_rate.item()]},
+                "random": _random_states(device),
             }
             took = {
                 "sessions_per_second": len(made_on["train"]) / trained_for,
                 "seconds": time.perf_counter() - began,
                 "memory_mib": float(device.peak_mib()),
             }
-            history.append(metrics)
-            speed.append({"epoch": float(epoch), **took})
-            state = {
-                "card": card,
-                "model": step.state(),
-                "optimizer": step.optimizer_state(),
-                # Of the learning rate it keeps a tensor on the device, which only waits for the next epoch there.
-                "scheduler": {**scheduler.state_dict(), "_last_lr": [step.learning_rate.item()]},
-                "random": _random_states(device),
-                "history": list(history),
-            }
-            saver.save(partial(_write_epoch, files, state, list(speed)), {**metrics, **took})
-            reason = _why_stop(history, settings)
+            # The rest needs the host alone, and is done beside the next epoch.
+            saver.save(partial(log.write, record, learning_rate, value, p_up, step.kept(), state, took))
+            reason = _why_stop(errors, settings)
         saver.wait()
     write_trained(files, reason)
     notes = (*_notes(settings), *step.notes, *resumed_notes)
-    table = pd.DataFrame(speed, columns=list(SPEED))
-    return Trained(files.root, device, _best(history), pd.DataFrame(history), table, reason, notes)
+    table = pd.DataFrame(log.speed, columns=list(SPEED))
+    return Trained(files.root, device, log.history[_best(errors)], pd.DataFrame(log.history), table, reason, notes)
 
 
-def _write_epoch(files: ModelFolder, state: dict[str, Any], speed: Sequence[dict[str, float]]) -> None:
-    """Write an epoch's files; `state` is what last.pt holds."""
-    history = state["history"]
-    # The best state goes first: killed between the two, the epoch is repeated and writes the same again.
-    if _best(history) is history[-1]:
-        best = {"model": state["model"], "epoch": int(history[-1]["epoch"]), "val_mae": history[-1]["val_mae"]}
-        write_checkpoint(files.best, best)
-    write_checkpoint(files.last, state)
-    write_entered(files.metrics, _as_csv(history))
-    write_text(files.speed, _as_csv(speed))
+class _Log:
+    """The figures of each epoch so far, and the files they are written to with the state after the last one.
+
+    Args:
+        labels: of validation, as `_labels` gives them.
+    """
+
+    def __init__(self, files: ModelFolder, card: dict[str, Any], labels: dict[str, np.ndarray]) -> None:
+        self.files, self.card, self.labels = files, card, labels
+        self.history: list[dict[str, float]] = []
+        self.speed: list[dict[str, float]] = []
+
+    def take_up(self, history: list[dict[str, float]]) -> None:
+        """Go on after the epochs of a training that was interrupted."""
+        self.history, self.speed = history, _known_speed(self.files.speed, len(history))
+        # Killed right after last.pt was written, the last epoch is told nowhere else.
+        write_entered(self.files.metrics, _as_csv(history))
+
+    def write(
+        self,
+        record: Tensor,
+        learning_rate: float,
+        value: np.ndarray,
+        p_up: np.ndarray,
+        kept: Kept,
+        state: dict[str, Any],
+        took: dict[str, float],
+    ) -> Metrics:
+        """Measure and write an epoch.
+
+        Args:
+            record: of the epoch's steps, as `TrainingStep.recorded` gives it.
+            value, p_up: predicted in validation, [S, T2, N].
+            kept: the network and the optimiser after the epoch.
+            state: what else last.pt holds.
+            took: its row of speed.csv.
+        """
+        means, files = record.mean(0).tolist(), self.files
+        metrics = {
+            "epoch": float(len(self.history) + 1),
+            "loss": sum(means[:-1]),
+            **{f"loss_{name}": mean for name, mean in zip(LOSS_PARTS, means, strict=False)},
+            **{f"val_{name}": figure for name, figure in measure(value, p_up, **self.labels).items()},
+            "learning_rate": float(f"{learning_rate:.6g}"),  # on the device it is a float32
+            "gradient_norm": means[-1],
+        }
+        self.history.append(metrics)
+        self.speed.append({"epoch": metrics["epoch"], **took})
+        model, optimizer = kept()
+        # The best state goes first: killed between the two, the epoch is repeated and writes the same again.
+        if _best([each["val_mae"] for each in self.history]) == len(self.history) - 1:
+            best = {"model": model, "epoch": len(self.history), "val_mae": metrics["val_mae"]}
+            write_checkpoint(files.best, best)
+        # As text: that many numbers take longer to pickle than the weights do.
+        history = json.dumps(self.history)
+        write_checkpoint(
+            files.last, {"card": self.card, "model": model, "optimizer": optimizer, **state, "history": history}
+        )
+        write_entered(files.metrics, _as_csv(self.history))
+        write_text(files.speed, _as_csv(self.speed))
+        return {**metrics, **took}
 
 
 def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
-    """value (missing = 0) and whether it is known, [S, T2, N], of the stocks a sample may use."""
+    """label (missing = 0) and whether it is known, [S, T2, N], of the stocks a sample may use."""
     enough = dataset.enough[samples.made_on][:, None]
     return {
-        "value": samples.labels(np.nan_to_num(dataset.labels)),
+        "label": samples.labels(np.nan_to_num(dataset.labels)),
         "known": samples.labels(np.isfinite(dataset.labels)) & enough,
     }
 
@@ -268,19 +303,20 @@ def _last_state(files: ModelFolder, card: dict[str, Any]) -> dict[str, Any] | No
     return read_checkpoint(files.last, STATE) if files.last.is_file() else None
 
 
-def _best(history: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The epoch with the smallest validation MAE, the first of equal ones."""
-    return min(history, key=lambda metrics: metrics["val_mae"])
+def _best(errors: Sequence[float]) -> int:
+    """Where the smallest validation MAE is, the first of equal ones."""
+    return errors.index(min(errors))
 
 
-def _why_stop(history: Sequence[dict[str, float]], settings: TrainingSettings) -> str | None:
-    if not history:
+def _why_stop(errors: Sequence[float], settings: TrainingSettings) -> str | None:
+    """Why a training with the validation MAE of these epochs ends, or None."""
+    if not errors:
         return None
-    best = int(_best(history)["epoch"])
-    if len(history) - best >= settings.patience:
+    best = _best(errors) + 1
+    if len(errors) - best >= settings.patience:
         return f"no better validation MAE for {counted(settings.patience, 'epoch')}, the best was epoch {best}"
-    if len(history) >= settings.max_epochs:
-        return f"{counted(len(history), 'epoch is', 'epochs are')} done, the best was epoch {best}"
+    if len(errors) >= settings.max_epochs:
+        return f"{counted(len(errors), 'epoch is', 'epochs are')} done, the best was epoch {best}"
     return None
 
 
@@ -369,6 +405,17 @@ def _set_random_states(states: dict[str, Tensor]) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Who writes an epoch lets the training go on within less than a step of a GPU takes; 5 ms is Python's default."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(2e-4)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Ways to watch a training: in a terminal, in TensorBoard, or by a function of your own."""
+"""Ways to watch a training: in a terminal or in TensorBoard."""
 
 from __future__ import annotations
 
@@ -31,16 +31,6 @@ class Observer:
 
     def finished(self) -> None:
         """At the end, however it came."""
-
-
-class EachEpoch(Observer):
-    """Calls a function with the metrics of each epoch."""
-
-    def __init__(self, call: Callable[[Metrics], object]) -> None:
-        self.call = call
-
-    def epoch(self, metrics: Metrics) -> None:
-        self.call(metrics)
 
 
 class Told(Observer):

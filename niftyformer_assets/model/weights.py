@@ -32,6 +32,8 @@ class FlatWeights:
         self.flat = nn.Parameter(torch.cat([parameters[name].detach().flatten() for name in self.names]))
         for name, place, shape in self._places():
             parameters[name].data = self.flat.detach()[place].view(shape)
+        # It is no weight, so it changes only with what is loaded: on the CPU a copy need not wait for the device.
+        self._graph = self.network.graph.cpu()
 
     def views(self, narrow: torch.dtype) -> dict[str, Tensor]:
         """The weights by name, those that may be narrowed in `narrow`."""
@@ -56,13 +58,16 @@ class FlatWeights:
                 raise RuntimeError(f"{name} is {tuple(given.shape)}, the network's {tuple(target.shape)}")
             target.zero_()
             target[tuple(slice(length) for length in given.shape)] = given.to(target.device)
+        self._graph = self.network.graph.cpu()
 
-    def state(self, stocks: int, channels: int) -> dict[str, Tensor]:
-        """A copy of the network's state for so many stocks and input channels, on the CPU."""
-        # One copy from the device: each by itself would wait for it.
-        flat = self.flat.detach().to("cpu", copy=True)
+    def state(self, flat: Tensor, stocks: int, channels: int) -> dict[str, Tensor]:
+        """The network's state for so many stocks and input channels, on the CPU.
+
+        Args:
+            flat: a copy of `flat` on the CPU, of which the state is a copy again.
+        """
         own = {name: flat[place].view(shape) for name, place, shape in self._places()}
-        own["graph"] = self.network.graph.to("cpu", copy=True)[:stocks]
+        own["graph"] = self._graph[:stocks]
         for name in ("embed_low.mlp.0.weight", "embed_high.mlp.0.weight"):
             own[name] = own[name][:, :channels]
         return {name: own[name].clone() for name in self.network.state_dict()}

@@ -14,10 +14,10 @@ from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.predict import predict
 from niftyformer_assets.model.training import networks, train
-from niftyformer_assets.model.watch import EachEpoch
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import INDEX_NAME, write_entered
 from niftyformer_assets_tests.damage import cuts, flips, same_json
+from niftyformer_assets_tests.model.each_epoch import EachEpoch
 
 FILES = ("model.json", "best.pt", "last.pt", "metrics.csv", "trained.json", INDEX_NAME)
 

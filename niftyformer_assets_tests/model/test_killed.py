@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import random
 import signal
@@ -47,7 +48,7 @@ def test_killed_five_times_it_ends_with_bit_identical_weights(tmp_path: Path, ex
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-        finished.append(len(read_checkpoint(files.last)["history"]) if files.last.is_file() else 0)
+        finished.append(len(json.loads(read_checkpoint(files.last)["history"])) if files.last.is_file() else 0)
     assert finished == sorted(finished) and finished[-1] > 0, finished
 
     end = finished[-1] + 2
@@ -58,7 +59,7 @@ def test_killed_five_times_it_ends_with_bit_identical_weights(tmp_path: Path, ex
         assert process.exitcode == 0
     whole = ModelFolder(tmp_path / "whole")
     killed_state, whole_state = read_checkpoint(files.last), read_checkpoint(whole.last)
-    assert len(killed_state["history"]) == len(whole_state["history"]) == end
+    assert len(json.loads(killed_state["history"])) == len(json.loads(whole_state["history"])) == end
     for name, weight in whole_state["model"].items():
         assert torch.equal(killed_state["model"][name], weight), name
     for path in ("model.json", "best.pt", "last.pt", "metrics.csv", "trained.json", "index.json"):

@@ -19,8 +19,9 @@ from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.step import TrainingStep
 from niftyformer_assets.model.stockformer import build_model
 from niftyformer_assets.model.training import Trained, train
-from niftyformer_assets.model.watch import EachEpoch, Observer, summary, tensorboard
+from niftyformer_assets.model.watch import Observer, summary, tensorboard
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets_tests.model.each_epoch import EachEpoch
 from niftyformer_assets_tests.model.made_up import SESSIONS, write_experiment
 
 
