@@ -19,7 +19,7 @@ from niftyformer_assets.defs.checks import checks
 from niftyformer_assets.defs.experiment_settings import experiment_settings
 from niftyformer_assets.defs.jobs import jobs
 from niftyformer_assets.defs.partitions import read_partitions
-from niftyformer_assets.defs.resources import CandleSource, GpuResource, experiment_holder
+from niftyformer_assets.defs.resources import CandleSource, GpuResource, experiments
 from niftyformer_assets.defs.run_tags import settings_of_runs
 from niftyformer_assets.defs.schedules import schedules, trading_days
 from niftyformer_assets.defs.sensors import sensors
@@ -67,7 +67,7 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
         resources={
             "settings": settings_of_runs(settings),
             "candle_source": CandleSource(settings),
-            "holder": experiment_holder,
+            "experiments": experiments,
             "gpu": GpuResource(cpu_allowed=settings.may_train_on_cpu),
             **(resources or {}),
         },

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import dagster as dg
 import pandas as pd
 
+from niftyformer_assets.artifacts import artifacts, read_files
 from niftyformer_assets.dataset.target import target
-from niftyformer_assets.defs.made_with import must_be_made_with
-from niftyformer_assets.defs.results import materialized, picture, table
-from niftyformer_assets.experiment import OpenedExperiment, open_experiment
+from niftyformer_assets.defs.artifact_asset import Made
+from niftyformer_assets.defs.resources import Experiments
+from niftyformer_assets.defs.results import picture, table
+from niftyformer_assets.experiment import OpenedExperiment
 from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.portfolio.comparison import model_comparison, write_comparison
 from niftyformer_assets.portfolio.comparison_page import picture as comparison_picture
@@ -39,23 +41,11 @@ MARKETS = {
 }
 
 
-def report_backtest(
-    context: dg.AssetExecutionContext, settings: Settings, made_by: Sequence[str]
-) -> dg.MaterializeResult:
+def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments) -> Made:
     """Trade the predictions and every baseline on the test sessions, and write the report."""
-    opened = open_experiment(settings, context.partition_key)
+    opened, settings = experiments.open(context.partition_key), experiments.settings
     experiment, folder, workspace = opened.settings, opened.folder, opened.workspace
-    must_be_made_with(experiment, folder, ("predictions", "baseline_predictions"))
-    inputs = [
-        folder.predictions,
-        folder.baseline_predictions,
-        workspace.market_panel,
-        workspace.benchmark_index,
-        workspace.universe,
-        workspace.sector_dummies,
-        workspace.size_proxy,
-        workspace.data_quality_report,
-    ]
+    row = artifacts()["backtest_report"]
     window = _test_window(opened)
     evidence = gather_evidence(
         opened.panel,
@@ -76,7 +66,7 @@ def report_backtest(
         market=MARKETS[settings.source],
         label=experiment.windows.label,
         settings=experiment.values(),
-        provenance=fingerprints(inputs) | {"code": code_version(*made_by)},
+        provenance=fingerprints(read_files(row, workspace, experiment)) | {"code": code_version(*row.made_by)},
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
         survivorship=opened.scope.survivorship,
         confirmed_breaks=_confirmed_breaks(opened),
@@ -84,15 +74,8 @@ def report_backtest(
     )
     written = write_report(folder.backtest, evidence, background, progress=context.log.info)
     remember_try(workspace.tries, experiment.values(), *window)
-    return materialized(
-        "backtest_report",
-        folder.provenance,
-        made_by=made_by,
-        settings=experiment.values(),
-        # How many variants were tried is said in the report too.
-        inputs=[*inputs, workspace.labels, workspace.tries],
-        outputs=[folder.backtest / "report.html", folder.backtest],
-        metadata={
+    return Made(
+        {
             "dagster/row_count": len(evidence.result.returns),
             "report": dg.MetadataValue.url(report_address(settings, experiment.name)),
             "verdict": written.verdict,
@@ -107,21 +90,15 @@ def report_backtest(
     )
 
 
-def compare_experiments(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
+def compare_experiments(settings: Settings) -> Made:
     """Put every experiment of a file that has a report beside the others; say which have none."""
     workspace = settings.workspace
     names = list(experiments_of_files(settings))
     folders = {name: workspace.experiment(name) for name in names}
     comparison = model_comparison(folders, workspace.tries, _not_as_recorded(folders))
     write_comparison(workspace.comparison_csv, workspace.comparison_html, comparison)
-    return materialized(
-        "model_comparison",
-        workspace.provenance,
-        made_by=made_by,
-        settings={"experiments": names},
-        inputs=[folder.backtest / METRICS for folder in folders.values()],
-        outputs=[workspace.comparison_csv, workspace.comparison_html],
-        metadata={
+    return Made(
+        {
             "dagster/row_count": len(comparison.table),
             "report": dg.MetadataValue.url(comparison_address(settings)),
             "verdict": " ".join(sentences(comparison)),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import dagster as dg
-
+from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.resources import CandleSource
-from niftyformer_assets.defs.results import materialized, picture
+from niftyformer_assets.defs.results import picture
 from niftyformer_assets.market.benchmark import (
     SYMBOL,
     fetch_benchmark,
@@ -21,7 +18,7 @@ from niftyformer_assets.market.pictures import benchmark_picture
 from niftyformer_assets.settings import Settings
 
 
-def make_benchmark(settings: Settings, source: CandleSource, made_by: Sequence[str]) -> dg.MaterializeResult:
+def make_benchmark(settings: Settings, source: CandleSource) -> Made:
     """The NIFTY 50; with neither a file nor an instrument of that name, a table without rows."""
     workspace = settings.workspace
     if settings.benchmark is not None:
@@ -34,18 +31,14 @@ def make_benchmark(settings: Settings, source: CandleSource, made_by: Sequence[s
     if settings.total_return is not None:
         frame = with_total_return(frame, settings.total_return)
     save_benchmark(workspace.benchmark_index, frame, origin)
-    return materialized(
-        "benchmark_index",
-        workspace.provenance,
-        made_by=made_by,
-        settings={"source": origin},
-        inputs=[path for path in (settings.benchmark, settings.total_return) if path is not None],
-        outputs=[workspace.benchmark_index],
-        metadata={
+    return Made(
+        {
             "dagster/row_count": len(frame),
             "source": origin,
             "lacks": " ".join(shortcomings(frame, settings.total_return)) or "nothing",
             "sessions_with_total_return": int(frame["total_return"].notna().sum()),
             "level": picture(benchmark_picture(frame), "the NIFTY 50 by session"),
         },
+        settings={"source": origin},
+        given=[path for path in (settings.benchmark, settings.total_return) if path is not None],
     )

@@ -8,7 +8,6 @@ from datetime import timedelta
 import numpy as np
 
 from niftyformer_assets.dataset.published import write_stockformer_conf
-from niftyformer_assets.defs.made_with import DATASET, must_be_made_with
 from niftyformer_assets.experiment import OpenedExperiment
 from niftyformer_assets.market.calendar import covered, sessions
 from niftyformer_assets.settings import Experiment
@@ -45,12 +44,7 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
 
 
 def take_over_settings(folder: ExperimentFolder, experiment: Experiment) -> None:
-    """Bring `experiment.json` up to the experiment's file, where that changes nothing the dataset was made with.
-
-    Raises:
-        NiftyFormerError: the dataset was made with other settings; the message names them.
-    """
-    must_be_made_with(experiment, folder, DATASET)
+    """Bring `experiment.json` up to the experiment's file; what it was made with must have been looked at before."""
     content = read_json(folder.settings)
     write_entered(folder.settings, json.dumps(content | experiment.values(), indent=1, sort_keys=True) + "\n")
 

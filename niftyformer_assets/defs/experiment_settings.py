@@ -3,7 +3,7 @@
 Dagster compares what an artifact was made from with what is there now, by data versions. A file that a person
 edits gets its version from an observation: at the beginning of every run, so that the run records the settings it
 works with, and every half minute by the sensor `experiment_files`. Staleness does not travel along the graph, so each
-artifact has a partition here for just the settings that decide on it, transitively, as `made_with` knows them.
+artifact has a partition here for just the settings that decide on it, transitively, as `artifacts.py` knows them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from niftyformer_assets.defs.made_with import SECTIONS, deciding_settings
-from niftyformer_assets.settings import Experiment, Settings, experiments_of
+from niftyformer_assets.artifacts import artifacts, deciding_settings
+from niftyformer_assets.settings import Settings, experiments_of
 
 EXPERIMENT_SETTINGS = dg.AssetKey("experiment_settings")
+# By the artifacts of an experiment.
+ARTIFACTS = tuple(row.name for row in artifacts().values() if row.scope == "experiment")
 # Everything decides on the report, and so on the comparison.
 REPORT = "backtest_report"
 _DATA_VERSION = "dagster/data_version"
@@ -34,7 +36,7 @@ def experiment_settings(experiments: Sequence[str]) -> dg.AssetSpec:
         owners=["team:model"],
         kinds={"yaml"},
         partitions_def=dg.StaticPartitionsDefinition(
-            [_key(name, artifact) for name in experiments for artifact in (*SECTIONS, REPORT)]
+            [_key(name, artifact) for name in experiments for artifact in ARTIFACTS]
         ),
     )
 
@@ -57,8 +59,8 @@ def observe_settings(instance: dg.DagsterInstance, settings: Settings) -> None:
         EXPERIMENT_SETTINGS, dg.DagsterEventType.ASSET_OBSERVATION, [_DATA_VERSION]
     )
     for experiment in experiments_of(settings).values():
-        for artifact in (*SECTIONS, REPORT):
-            key, values = _key(experiment.name, artifact), _values(experiment, artifact)
+        for artifact in ARTIFACTS:
+            key, values = _key(experiment.name, artifact), deciding_settings(experiment, artifact)
             version = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]
             if known.get(key, {}).get(_DATA_VERSION) != version:
                 observation = dg.AssetObservation(
@@ -69,10 +71,6 @@ def observe_settings(instance: dg.DagsterInstance, settings: Settings) -> None:
                     {_DATA_VERSION: version},
                 )
                 instance.report_runless_asset_event(observation)
-
-
-def _values(experiment: Experiment, artifact: str) -> dict[str, object]:
-    return experiment.values() if artifact == REPORT else deciding_settings(experiment, artifact)
 
 
 def _key(experiment: str, artifact: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.defs.results import materialized, table
+from niftyformer_assets.defs.artifact_asset import Made
+from niftyformer_assets.defs.results import table
 from niftyformer_assets.factors.checks import missing_share
 from niftyformer_assets.factors.panel_file import read_factor_panel, update_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
@@ -17,9 +16,7 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.tables import write_parquet
 
 
-def make_panel(
-    context: dg.AssetExecutionContext, settings: Settings, factor_set: str, made_by: Sequence[str]
-) -> dg.MaterializeResult:
+def make_panel(context: dg.AssetExecutionContext, settings: Settings, factor_set: str) -> Made:
     """Compute the factors of every session that the file does not have yet."""
     workspace = settings.workspace
     path, names = workspace.factor_panel(factor_set), FACTOR_SETS[factor_set].names
@@ -29,14 +26,8 @@ def make_panel(
     values = read_factor_panel(path, panel.axes, names)
     started = panel.segment >= 0
     missing = missing_share(values, names, started)
-    return materialized(
-        f"{factor_set}_panel",
-        workspace.provenance,
-        made_by=made_by,
-        settings={"factor_set": factor_set},
-        inputs=[workspace.market_panel],
-        outputs=[path],
-        metadata={
+    return Made(
+        {
             "dagster/row_count": int(started.sum()),
             "factors": len(names),
             "sessions": len(panel.axes.dates),
@@ -44,20 +35,16 @@ def make_panel(
             "share_missing": float(np.isnan(values[:, started]).mean()),
             "most_missing": table(missing, limit=20),
         },
+        settings={"factor_set": factor_set},
     )
 
 
-def no_panel(settings: Settings, factor_set: str, made_by: Sequence[str]) -> dg.MaterializeResult:
+def no_panel(settings: Settings, factor_set: str) -> Made:
     """A table without rows, for a factor set that no experiment asks for."""
     path = settings.workspace.factor_panel(factor_set)
     reason = f"no experiment of this workspace has factors.factor_set: {factor_set}"
     write_parquet(path, pd.DataFrame({"date": pd.Series(dtype="datetime64[ms]"), "symbol": pd.Series(dtype="str")}))
-    return materialized(
-        f"{factor_set}_panel",
-        settings.workspace.provenance,
-        made_by=made_by,
+    return Made(
+        {"dagster/row_count": 0, "table": table(pd.DataFrame({"rows": [0], "why": [reason]}))},
         settings={"factor_set": factor_set},
-        inputs=[],
-        outputs=[path],
-        metadata={"dagster/row_count": 0, "table": table(pd.DataFrame({"rows": [0], "why": [reason]}))},
     )

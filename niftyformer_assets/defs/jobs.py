@@ -7,33 +7,14 @@ from __future__ import annotations
 
 import dagster as dg
 
-REFERENCE = ("universe", "sector_dummies", "benchmark_index")
-CANDLES = ("raw_ohlcv",)
-PANELS = ("data_quality_report", "market_panel", "size_proxy", "labels", "alpha158_panel", "alpha360_panel")
+from niftyformer_assets.artifacts import artifacts, phases
+
+# By the names of the jobs, in the order in which their assets depend on each other.
+PHASES = phases(artifacts())
+REFERENCE, CANDLES, PANELS, EXPERIMENT, COMPARISON = PHASES.values()
 # Panels of a user's own factors, which are there where an experiment asks for them.
 OWN_PANEL_TAG = {"niftyformer/own_panel": "yes"}
 PANEL_SELECTION = dg.AssetSelection.assets(*PANELS) | dg.AssetSelection.tag("niftyformer/own_panel", "yes")
-EXPERIMENT = (
-    "ic_summary",
-    "neutralized_factors",
-    "flow",
-    "trend_indicator",
-    "corr_adj",
-    "graph_embeddings",
-    "trained_model",
-    "predictions",
-    "baseline_predictions",
-    "backtest_report",
-)
-COMPARISON = ("model_comparison",)
-# By the names of the jobs, in the order in which their assets depend on each other.
-PHASES = {
-    "reference": REFERENCE,
-    "candles": CANDLES,
-    "panels": PANELS,
-    "experiment": EXPERIMENT,
-    "comparison": COMPARISON,
-}
 
 
 def jobs() -> dict[str, dg.UnresolvedAssetJobDefinition]:

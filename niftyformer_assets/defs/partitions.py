@@ -14,11 +14,12 @@ and the reasons in descriptions, is of the definitions in any case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
+from niftyformer_assets.artifacts import Artifact, artifacts
 from niftyformer_assets.settings import Settings, experiments_of
 from niftyformer_assets.store.given import in_one_line
 
@@ -40,6 +41,11 @@ class Partitions:
     advice: str | None
     wrong: tuple[str, ...]
     wrong_lists: tuple[str, ...]
+
+    @property
+    def artifacts(self) -> Mapping[str, Artifact]:
+        """The rows of all artifacts."""
+        return artifacts(self.own_factor_sets)
 
 
 def read_partitions(settings: Settings) -> Partitions:

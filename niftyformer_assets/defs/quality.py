@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import dagster as dg
 import numpy as np
 
-from niftyformer_assets.defs.results import materialized, picture, table
+from niftyformer_assets.defs.artifact_asset import Made
+from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.market.calendar import covered, sessions
 from niftyformer_assets.market.candle_files import load_breaks, load_candles, readjustments
 from niftyformer_assets.market.cleaning import CleanMarket, clean
@@ -22,7 +20,7 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
-def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
+def report_quality(settings: Settings) -> Made:
     """Judge the candles of every symbol of the universe."""
     workspace = settings.workspace
     actions = read_corporate_actions()
@@ -34,14 +32,8 @@ def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.Materialize
     save_quality(workspace.data_quality_report, workspace.data_quality_text, quality)
     told = market.quarantine[~market.quarantine["what"].isin((NO_SESSION, NOT_FINAL))]
     worst = quality.table[quality.table["verdict"] != "ok"][["symbol", "verdict", "reason", "rows"]]
-    return materialized(
-        "data_quality_report",
-        workspace.provenance,
-        made_by=made_by,
-        settings={},
-        inputs=[workspace.raw, workspace.universe, *actions.files],
-        outputs=[workspace.data_quality_report, workspace.data_quality_text],
-        metadata={
+    return Made(
+        {
             "dagster/row_count": len(quality.table),
             **{verdict: quality.count(verdict) for verdict in ("ok", "warn", "fail", "unavailable")},
             "final_universe": len(quality.final_universe),
@@ -53,10 +45,11 @@ def report_quality(settings: Settings, made_by: Sequence[str]) -> dg.Materialize
             "not_ok": table(worst, limit=100),
             "verdicts": picture(quality_picture(quality.table), "verdicts and what is missing"),
         },
+        given=actions.files,
     )
 
 
-def make_panel(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResult:
+def make_panel(settings: Settings) -> Made:
     """Put the candles that may be used on common sessions."""
     workspace = settings.workspace
     actions = read_corporate_actions()
@@ -64,14 +57,8 @@ def make_panel(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResu
     panel = build_panel(market)
     save_panel(workspace.market_panel, panel)
     dates = panel.axes.dates
-    return materialized(
-        "market_panel",
-        workspace.provenance,
-        made_by=made_by,
-        settings={},
-        inputs=[workspace.raw, workspace.universe, *actions.files],
-        outputs=[workspace.market_panel],
-        metadata={
+    return Made(
+        {
             "dagster/row_count": len(dates),
             "symbols": len(panel.axes.symbols),
             "first_session": str(dates[0]),
@@ -80,6 +67,7 @@ def make_panel(settings: Settings, made_by: Sequence[str]) -> dg.MaterializeResu
             "broken_adjustments": int(np.maximum(panel.segment[-1], 0).sum()),
             "coverage": picture(coverage_picture(panel), "which stock has a candle when"),
         },
+        given=actions.files,
     )
 
 

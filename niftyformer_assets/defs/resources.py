@@ -12,7 +12,7 @@ import dagster as dg
 import numpy as np
 
 from niftyformer_assets.market.calendar import IST, covered
-from niftyformer_assets.settings import Settings
+from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.sources import (
     claim_for_live_candles,
     replayed,
@@ -21,11 +21,12 @@ from niftyformer_assets.sources import (
 )
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.holding import held
-from niftyformer_assets.store.workspace import Workspace
+from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
 
 if TYPE_CHECKING:
     from niftyformer_assets.exchange.faults import Faults
     from niftyformer_assets.exchange.replay import Replay
+    from niftyformer_assets.experiment import OpenedExperiment
     from niftyformer_assets.market.asking import IngestSettings
     from niftyformer_assets.market.kite import KiteSession
     from niftyformer_assets.market.rate_limit import Pacer
@@ -124,29 +125,41 @@ class CandleSource:
         return IngestSettings(history_start=history_start, backoff_s=self._backoff_s)
 
 
-class ExperimentHolder:
+class Experiments:
     """The experiments that a run works on, each held until the run ends: another run would pull its files away."""
 
-    def __init__(self, until_the_end: ExitStack) -> None:
+    def __init__(self, settings: Settings, until_the_end: ExitStack) -> None:
+        self.settings = settings
         self._until_the_end = until_the_end
         self._taken: set[str] = set()
 
-    def take(self, workspace: Workspace, experiment: str) -> None:
-        """Hold an experiment from now on.
+    def take(self, name: str) -> Experiment:
+        """The settings of an experiment that is held from now on.
 
         Raises:
-            NiftyFormerError: another process works on it; the message says which.
+            NiftyFormerError: another process works on it, and the message says which; or there is no such experiment.
         """
-        if experiment not in self._taken:
-            self._until_the_end.enter_context(experiment_held(workspace, experiment))
-            self._taken.add(experiment)
+        if name not in self._taken:
+            self._until_the_end.enter_context(experiment_held(self.settings.workspace, name))
+            self._taken.add(name)
+        return find_experiment(self.settings, name)
+
+    def folder(self, name: str) -> ExperimentFolder:
+        """Where its artifacts lie."""
+        return self.settings.workspace.experiment(name)
+
+    def open(self, name: str) -> OpenedExperiment:
+        """As `open_experiment`."""
+        from niftyformer_assets.experiment import open_experiment
+
+        return open_experiment(self.settings, name)
 
 
-@dg.resource
-def experiment_holder(_context: dg.InitResourceContext) -> Iterator[ExperimentHolder]:
-    """An `ExperimentHolder` a run."""
+@dg.resource(required_resource_keys={"settings"})
+def experiments(context: dg.InitResourceContext) -> Iterator[Experiments]:
+    """`Experiments` of a run."""
     with ExitStack() as until_the_end:
-        yield ExperimentHolder(until_the_end)
+        yield Experiments(context.resources.settings, until_the_end)
 
 
 def experiment_held(workspace: Workspace, experiment: str) -> AbstractContextManager[None]:

@@ -1,12 +1,11 @@
-"""What every asset ends with: a provenance record, a data version, and metadata to look at."""
+"""What the web UI shows of an asset: numbers, tables and pictures, and an error in one line."""
 
 from __future__ import annotations
 
 import base64
 import math
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from niftyformer_assets.defs.reasons import tell_red_partitions
 from niftyformer_assets.settings import PROJECT
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
-from niftyformer_assets.store.index import entered_digests
-from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints
 from niftyformer_assets.store.words import counted
 
 PRICES = ("open", "high", "low", "close", "price")
@@ -40,50 +37,6 @@ def one_line_errors() -> Iterator[None]:
     except Exception as error:
         tell_red_partitions(f"{type(error).__name__}: {in_one_line(error)}")
         raise
-
-
-def materialized(
-    asset: str,
-    provenance: Path,
-    *,
-    made_by: Sequence[str],
-    settings: Mapping[str, Any],
-    inputs: Sequence[Path],
-    outputs: Sequence[Path],
-    metadata: Mapping[str, Any],
-) -> dg.MaterializeResult:
-    """Record where an artifact came from and tell Dagster.
-
-    Args:
-        provenance: the folder that keeps the record.
-        made_by: the packages whose code made the artifact.
-        settings: those that matter to it, as JSON values.
-        inputs: files or folders it was made from; their content is fingerprinted, and an optional
-            one may be absent.
-        outputs: files and folders it consists of, shown with their sizes; their hashes are recorded.
-        metadata: what a person wants to see; numbers first, then pictures and tables.
-    """
-    present = [path for path in inputs if path.exists()]
-    of_present = fingerprints(present)
-    by_path = dict(zip(present, of_present.values(), strict=True))
-    record = Provenance(
-        asset=asset,
-        settings=settings,
-        code=code_version(*made_by),
-        inputs=of_present,
-        outputs=entered_digests(outputs, provenance.parent),
-        made_from={os.path.relpath(path, provenance.parent): by_path.get(path) for path in inputs},
-    )
-    record.write(provenance)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(record.fingerprint),
-        metadata={
-            **{name: rounded(value) for name, value in metadata.items()},
-            "file": file_path(outputs[0]),
-            "size_bytes": sum(size_of(path) for path in outputs),
-            "provenance": dg.MetadataValue.json({"settings": dict(settings), "inputs": dict(record.inputs)}),
-        },
-    )
 
 
 def file_path(path: Path) -> dg.PathMetadataValue:

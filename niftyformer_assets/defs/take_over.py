@@ -6,15 +6,10 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from niftyformer_assets.defs.made_with import SECTIONS, must_be_made_with
+from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.provenance import (
-    flat_settings,
-    must_be_as_recorded,
-    must_be_from_the_same,
-    must_have_record,
-)
+from niftyformer_assets.store.provenance import must_be_from_the_same, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
@@ -50,11 +45,7 @@ def _is_finished(
 ) -> bool:
     try:
         record = must_have_record(folder.provenance, asset)
-        if asset in SECTIONS:
-            must_be_made_with(experiment, folder, [asset])
-        elif flat_settings(record.settings) != flat_settings(experiment.values()):
-            return False
-        must_be_as_recorded(folder.provenance, record)
+        must_be_made_with(experiment, folder, [asset])
         must_be_from_the_same(folder.provenance, record)
     except NiftyFormerError:
         return False

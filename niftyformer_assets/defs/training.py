@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import dagster as dg
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.experiment_file import sessions_to_come, take_over_settings
-from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
-from niftyformer_assets.defs.resources import GpuResource
-from niftyformer_assets.defs.results import materialized, picture, table
-from niftyformer_assets.experiment import open_experiment
+from niftyformer_assets.defs.resources import Experiments, GpuResource
+from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.model.baselines import baseline_predictions as predictions_of_baselines
 from niftyformer_assets.model.baselines import load_baseline_inputs
 from niftyformer_assets.model.checkpoint import (
@@ -28,20 +25,16 @@ from niftyformer_assets.model.predict import predict, write_last_step
 from niftyformer_assets.model.step import Steps
 from niftyformer_assets.model.training import Trained, networks, remove_others, train
 from niftyformer_assets.model.watch import Told, tensorboard
-from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
-from niftyformer_assets.store.workspace import ExperimentFolder
 
 # The curves and figures that an epoch is judged by, each beside what a trivial predictor reaches.
 BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majority", "val_rank_ic")
 
 
-def train_model(
-    context: dg.AssetExecutionContext, settings: Settings, gpu: GpuResource, made_by: Sequence[str]
-) -> dg.MaterializeResult:
+def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Train the experiment's Stockformer, or go on where a training was interrupted."""
-    experiment, folder = _experiment(context, settings)
+    experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
     take_over_settings(folder, experiment)
     dataset = load_dataset(folder.root)
     device = gpu.device(dataset.settings.training.precision)
@@ -57,14 +50,8 @@ def train_model(
         told = Told(lambda line, of=of: context.log.info(of + line))  # type: ignore[misc]
         trained.append(train(network, place, device, [told, tensorboard(files.tensorboard)], bool(found), steps))
     best = pd.DataFrame([{"seed": dataset.settings.seed + number, **_best(one)} for number, one in enumerate(trained)])
-    return materialized(
-        "trained_model",
-        folder.provenance,
-        made_by=made_by,
-        settings=deciding_settings(experiment, "trained_model"),
-        inputs=_dataset_files(folder),
-        outputs=[folder.model],
-        metadata={
+    return Made(
+        {
             "dagster/row_count": sum(len(one.history) for one in trained),
             "device": device.name,
             "memory_mib": device.memory_mib,
@@ -81,11 +68,9 @@ def train_model(
     )
 
 
-def predict_with_model(
-    context: dg.AssetExecutionContext, settings: Settings, gpu: GpuResource, made_by: Sequence[str]
-) -> dg.MaterializeResult:
+def predict_with_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Let the trained model speak about the validation, test and later sessions."""
-    experiment, folder = _experiment(context, settings)
+    experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
     take_over_settings(folder, experiment)
     dataset = load_dataset(folder.root)
     # The card, not a record: the model may have been trained on another machine.
@@ -101,14 +86,8 @@ def predict_with_model(
     frame = predict(dataset, folder.model, gpu.device(dataset.settings.training.precision))
     write_parquet(folder.predictions, frame)
     write_last_step(ModelFolder(folder.model), dataset, frame)
-    return materialized(
-        "predictions",
-        folder.provenance,
-        made_by=made_by,
-        settings=deciding_settings(experiment, "predictions"),
-        inputs=[*(place / "best.pt" for _, place in networks(dataset, folder.model)), *_dataset_files(folder)],
-        outputs=[folder.predictions],
-        metadata={
+    return Made(
+        {
             **_described(frame),
             "trained_on": f"other {', '.join(other)} than are there now" if other else "what is there now",
             "by_part": table(_by_part(frame)),
@@ -116,13 +95,10 @@ def predict_with_model(
     )
 
 
-def predict_baselines(
-    context: dg.AssetExecutionContext, settings: Settings, made_by: Sequence[str]
-) -> dg.MaterializeResult:
+def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiments) -> Made:
     """Fit and predict every baseline of the experiment."""
-    opened = open_experiment(settings, context.partition_key)
+    opened = experiments.open(context.partition_key)
     experiment, folder, axes = opened.settings, opened.folder, opened.axes
-    must_be_made_with(experiment, folder, ("flow", "trend_indicator", "neutralized_factors"))
     inputs = load_baseline_inputs(folder, opened.axes, opened.scope.split, experiment.windows)
     frame = predictions_of_baselines(
         inputs,
@@ -133,35 +109,13 @@ def predict_baselines(
     )
     write_parquet(folder.baseline_predictions, frame)
     by_name = frame.groupby("baseline", sort=False).size().rename("rows").reset_index()
-    return materialized(
-        "baseline_predictions",
-        folder.provenance,
-        made_by=made_by,
-        settings=deciding_settings(experiment, "baseline_predictions"),
-        inputs=[folder.flow, folder.trend_indicator, folder.neutralized_factors],
-        outputs=[folder.baseline_predictions],
-        metadata={**_described(frame), "baselines": table(by_name)},
+    return Made(
+        {**_described(frame), "baselines": table(by_name)},
     )
 
 
 def _best(trained: Trained) -> dict[str, float]:
     return {name: float(trained.best[name]) for name in BEST if name in trained.best}
-
-
-def _experiment(context: dg.AssetExecutionContext, settings: Settings) -> tuple[Experiment, ExperimentFolder]:
-    name = context.partition_key
-    return find_experiment(settings, name), settings.workspace.experiment(name)
-
-
-def _dataset_files(folder: ExperimentFolder) -> list:
-    return [
-        folder.flow,
-        folder.trend_indicator,
-        folder.corr_adj,
-        folder.graph_embeddings,
-        folder.neutralized_factors,
-        folder.settings,
-    ]
 
 
 def _by_part(frame: pd.DataFrame) -> pd.DataFrame:

@@ -132,11 +132,12 @@ def must_be_from_the_same(folder: Path, record: Provenance) -> None:
 
 
 @cache
-def code_version(*packages: str) -> str:
-    """12 hex digits of the sources of our packages; any edit in them changes it."""
+def code_version(*parts: str) -> str:
+    """12 hex digits of the sources of our packages, or of single modules (`name.py`); any edit in them changes it."""
     digest = hashlib.sha256()
-    for package in sorted(packages):
-        for source in sorted((PACKAGE / package).rglob("*.py")):
+    for part in sorted(parts):
+        path = PACKAGE / part
+        for source in [path] if path.suffix else sorted(path.rglob("*.py")):
             digest.update(source.relative_to(PACKAGE).as_posix().encode())
             digest.update(source.read_bytes())
     return digest.hexdigest()[:12]

@@ -13,7 +13,7 @@ import pytest
 
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.jobs import EXPERIMENT
-from niftyformer_assets.defs.resources import ExperimentHolder, experiment_held
+from niftyformer_assets.defs.resources import Experiments, experiment_held
 from niftyformer_assets.settings import PROJECT, Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
@@ -77,15 +77,17 @@ def test_no_asset_of_an_experiment_is_made_while_another_process_holds_it(tmp_pa
 
 
 def test_a_run_holds_its_experiment_until_its_end(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, "demo")
+    settings = tiny_settings(tmp_path)
+    (settings.experiments / "another.yaml").write_text((settings.experiments / "tiny.yaml").read_text())
+    workspace = settings.workspace
     with ExitStack() as until_the_end:
-        holder = ExperimentHolder(until_the_end)
+        experiments = Experiments(settings, until_the_end)
         for _ in range(2):  # one asset after the other
-            holder.take(workspace, "tiny")
-        holder.take(workspace, "another")
-        with another_process(tmp_path) as (_, said):
+            experiments.take("tiny")
+        experiments.take("another")
+        with another_process(settings.data) as (_, said):
             assert "experiment tiny of workspace demo is in the hands of process" in said
-    with another_process(tmp_path) as (_, said):
+    with another_process(settings.data) as (_, said):
         assert said == "held"
         with pytest.raises(NiftyFormerError, match="in the hands of"), experiment_held(workspace, "tiny"):
             pass

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from niftyformer_assets.defs.made_with import deciding_settings, must_be_made_with
+from niftyformer_assets.artifacts import deciding_settings
+from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.settings import find_experiment
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, write_entered

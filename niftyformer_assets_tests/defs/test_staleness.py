@@ -13,9 +13,9 @@ from dagster._core.loader import LoadingContextForTest
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.experiment_settings import observe_settings
 from niftyformer_assets.defs.jobs import COMPARISON, EXPERIMENT
-from niftyformer_assets.defs.made_with import DATASET
 from niftyformer_assets_tests.conftest import Graph, tiny_settings
 
+DATASET = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", "neutralized_factors"}
 SELECTION = {"ic_summary", "neutralized_factors"}
 MODEL = {"trained_model", "predictions"}
 JUDGED = {"backtest_report", "model_comparison"}
@@ -59,7 +59,7 @@ def edited(graph: Graph) -> Iterator[Path]:
         ("names: [ridge, ", "names: [", {"baseline_predictions"} | JUDGED),
         ("walks: 2", "walks: 3", {"corr_adj", "graph_embeddings"} | MODEL | JUDGED),
         ("ic_threshold: 0.05", "ic_threshold: 0.06", SELECTION | MODEL | {"baseline_predictions"} | JUDGED),
-        ("end: 2022-12-31", "end: 2022-12-30", SELECTION | {*DATASET} | MODEL | {"baseline_predictions"} | JUDGED),
+        ("end: 2022-12-31", "end: 2022-12-30", SELECTION | DATASET | MODEL | {"baseline_predictions"} | JUDGED),
         ("top_k: 3", "top_k: 3 # the same", set()),
     ],
 )

@@ -1,0 +1,138 @@
+"""What the row of each artifact says is what making it really opens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from niftyformer_assets.artifacts import Artifact, artifacts, deciding_settings, phases
+from niftyformer_assets.defs import artifact_asset, build
+from niftyformer_assets.defs.artifact_asset import _recorded
+from niftyformer_assets.settings import Settings, find_experiment
+from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
+from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
+
+ROWS = artifacts()
+_opened: list[set[Path]] = []
+
+
+def _hear(event: str, given: tuple[object, ...]) -> None:
+    """An audit hook stays for as long as the process lives, and does nothing while nobody listens."""
+    if event == "open" and _opened and isinstance(given[0], str) and given[1] in ("r", "rb", None):
+        for heard in _opened:
+            heard.add(Path(given[0]))
+
+
+sys.addaudithook(_hear)
+
+
+@contextmanager
+def files_read() -> Iterator[set[Path]]:
+    """The files that are opened for reading within the block."""
+    heard: set[Path] = set()
+    _opened.append(heard)
+    try:
+        yield heard
+    finally:
+        _opened.remove(heard)
+
+
+def places(row: Artifact, settings: Settings) -> Workspace | ExperimentFolder:
+    return settings.workspace.experiment("tiny") if row.scope == "experiment" else settings.workspace
+
+
+def owner(path: Path, settings: Settings) -> str | None:
+    """The artifact that a file belongs to."""
+    for row in ROWS.values():
+        place = places(row, settings)
+        for own in (*row.files(place), *row.readable(place)):
+            if path == own or own in path.parents:
+                return row.name
+    return None
+
+
+def _unheard(*given: object) -> dg.MaterializeResult:
+    """What an asset's body returned is recorded: the files that its row names are opened for their fingerprints."""
+    heard, _opened[:] = _opened[:], []
+    try:
+        return _recorded(*given)  # type: ignore[arg-type]
+    finally:
+        _opened[:] = heard
+
+
+@pytest.fixture(scope="module")
+def read(graph: Graph) -> dict[str, set[str]]:
+    """By artifact the others that are read while it is made once more."""
+    found = {}
+    for name, row in ROWS.items():
+        if row.scope == "symbol":
+            continue
+        job = next(phase for phase, names in phases(ROWS).items() if name in names)
+        with files_read() as heard, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(artifact_asset, "_recorded", _unheard)
+            result = graph.definitions.resolve_job_def(job).execute_in_process(
+                instance=graph.instance,
+                partition_key="tiny" if row.scope == "experiment" else None,
+                asset_selection=[dg.AssetKey(name)],
+                raise_on_error=False,
+            )
+        assert result.success, failure_of(result)
+        owners = {owner(path, graph.settings) for path in heard if path.is_relative_to(graph.settings.data)}
+        found[name] = {each for each in owners if each is not None} - {name}
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.scope != "symbol"])
+def test_an_artifact_reads_what_its_row_says(name: str, read: dict[str, set[str]], graph: Graph) -> None:
+    row = ROWS[name]
+    experiment = find_experiment(graph.settings, "tiny") if row.scope == "experiment" else None
+    # No experiment asks for Alpha360 here, so its table is without rows and nothing is read.
+    assert read[name] == (set() if name == "alpha360_panel" else set(row.read_for(experiment)))
+
+
+def test_each_comes_after_what_it_reads() -> None:
+    seen: set[str] = set()
+    for row in ROWS.values():
+        assert {*row.may_read, *row.after} <= seen, row.name
+        seen.add(row.name)
+
+
+def test_what_decides_on_what_is_read_decides() -> None:
+    """A section that decides on an artifact decides on all that is made from it."""
+    experiment_rows = [row for row in ROWS.values() if row.scope == "experiment"]
+    for row in experiment_rows:
+        for name in row.read_for(None):
+            of = ROWS[name]
+            if of.scope == "experiment" and of.sections is not None and row.sections is not None:
+                assert of.sections <= _all_sections(row), (row.name, name)
+
+
+def _all_sections(row: Artifact) -> frozenset[str]:
+    own = row.sections or frozenset()
+    return own.union(*(_all_sections(ROWS[name]) for name in row.may_read if ROWS[name].scope == "experiment"))
+
+
+def test_a_setting_decides_on_what_it_should(tmp_path: Path) -> None:
+    experiment = find_experiment(tiny_settings(tmp_path), "tiny")
+    assert set(deciding_settings(experiment, "flow")) == {"sessions", "universe", "windows", "wavelet"}
+    assert "strategy" not in deciding_settings(experiment, "trained_model")
+    assert set(deciding_settings(experiment, "backtest_report")) == set(experiment.values())
+
+
+def test_own_factors_have_a_row_that_the_selection_may_read(tmp_path: Path) -> None:
+    rows = artifacts(("alpha158_own",))
+    assert "alpha158_own_panel" in rows["ic_summary"].may_read
+    experiment = find_experiment(tiny_settings(tmp_path), "tiny")
+    assert "alpha158_own_panel" not in rows["ic_summary"].read_for(experiment)
+
+
+def test_the_code_version_is_that_of_the_row(tmp_path: Path) -> None:
+    graph = build(tiny_settings(tmp_path)).resolve_asset_graph()
+    versions = {name: graph.get(dg.AssetKey(name)).code_version for name in ROWS}
+    assert all(versions.values())
+    assert versions["flow"] != versions["trained_model"] != versions["backtest_report"]
