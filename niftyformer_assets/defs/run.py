@@ -113,12 +113,12 @@ def _say_replay(terminal: Terminal, settings: Settings) -> None:
 
 
 def make_home(settings: Settings) -> Path:
-    """The workspace's Dagster home; one without settings gets those of `demo`."""
+    """The workspace's Dagster home; one without settings gets those of `storage/dagster.yaml`."""
     home = settings.dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():
-            shutil.copy(PROJECT / "storage" / "demo" / "dagster.yaml", home / "dagster.yaml")
+            shutil.copy(PROJECT / "storage" / "dagster.yaml", home / "dagster.yaml")
     except OSError as error:
         raise NiftyFormerError(
             f"{home} cannot be written ({error.strerror}): set NIFTYFORMER_STORAGE to a folder that can"

@@ -148,7 +148,7 @@ def web_ui(environment: Mapping[str, str]) -> Iterator[WebUi]:
     """The web UI and its daemon for the time of the block; what they say is in `web_ui.log` of Dagster's home."""
     home, port = Path(environment["DAGSTER_HOME"]), _free_port()
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(PROJECT / "storage" / "demo" / "dagster.yaml", home)
+    shutil.copy(PROJECT / "storage" / "dagster.yaml", home)
     log = home / "web_ui.log"
     command = [
         str(PROGRAMS / "dg"),

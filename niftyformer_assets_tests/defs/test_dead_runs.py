@@ -66,7 +66,7 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
 
 
 def test_a_run_whose_process_was_killed_before_it_started(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "demo" / "dagster.yaml").read_text())
+    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         maker = start(tmp_path, RUNS[0], MAKER, "made")
         try:
@@ -113,7 +113,7 @@ def test_the_runs_of_the_command_line_name_their_process(tmp_path: Path) -> None
 
 
 def test_a_run_launched_again_is_not_in_the_process_of_the_first(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "demo" / "dagster.yaml").read_text())
+    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         maker = start(tmp_path, RUNS[0], MAKER, "made")
         maker.kill()
@@ -126,7 +126,7 @@ def test_a_run_launched_again_is_not_in_the_process_of_the_first(tmp_path: Path)
 
 
 def test_a_killed_run_fails_and_gives_its_place_back(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "demo" / "dagster.yaml").read_text())
+    (tmp_path / "dagster.yaml").write_text((PROJECT / "storage" / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         killed = start(tmp_path, RUNS[0])
         try:

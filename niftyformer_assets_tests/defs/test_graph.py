@@ -130,8 +130,3 @@ def test_a_wrong_experiment_file_stops_nothing_else_and_is_told(tmp_path: Path) 
         with pytest.raises(NiftyFormerError, match=reason):
             find_experiment(settings, name)
     assert find_experiment(settings, "tiny").name == "tiny"
-
-
-def test_the_three_homes_of_dagster_have_the_same_settings() -> None:
-    homes = [(PROJECT / "storage" / name / "dagster.yaml").read_text() for name in ("demo", "nifty200", "replay")]
-    assert len(set(homes)) == 1
