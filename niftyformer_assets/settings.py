@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     kite_api_secret: SecretStr | None = Field(default=None, validation_alias="KITE_API_SECRET")
     kite_access_token: SecretStr | None = Field(default=None, validation_alias="KITE_ACCESS_TOKEN")
     kite_root: HttpAddress = ZERODHA
+    kite_requests_per_second: float = Field(default=3.0, gt=0, le=3)
+    kite_timeout_s: float = Field(default=7.0, gt=0, le=60)
     index_list_root: HttpAddress = "https://niftyindices.com"
     workspace_name: str | None = Field(default=None, validation_alias="NIFTYFORMER_WORKSPACE")
     replay: Path | None = None

@@ -12,6 +12,7 @@ import zlib
 from contextlib import suppress
 from functools import cache
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,6 +24,11 @@ DEADLINE_S = 30.0
 _PIECE = 2**16
 _MAX_REDIRECTS = 5
 _GZIP_MAGIC = b"\x1f\x8b"
+
+
+def is_loopback(url: str) -> bool:
+    """Is the address on this machine? Then no proxy of the environment may stand between."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 class AnswerTooLong(requests.exceptions.RequestException):

@@ -89,12 +89,15 @@ class CandleSource:
             dg.get_dagster_logger().warning(f"candles of another source were moved to {aside}")
         dates = np.concatenate([candles.dates for candles in market.candles.values()])
         morning_after = datetime.combine(dates.max().item() + timedelta(days=1), time(9), tzinfo=IST)
+        ingest = self._ingest(max(dates.min().item(), covered()[0]))
         with run_exchange(market, faults=self._faults) as exchange:
             yield Connection(
-                session=lambda: KiteSession(exchange.api_key, exchange.access_token(), root=exchange.url),
-                pacer=Pacer(self._settings.dagster_home / "pace"),
+                session=lambda: KiteSession(
+                    exchange.api_key, exchange.access_token(), root=exchange.url, timeout_s=ingest.timeout_s
+                ),
+                pacer=Pacer(self._settings.dagster_home / "pace", ingest.requests_per_second),
                 index_list_root=exchange.url,
-                ingest=self._ingest(max(dates.min().item(), covered()[0])),
+                ingest=ingest,
                 now=morning_after,
                 said=() if replay is None else (*replay.said, *replay.warnings),
             )
@@ -108,21 +111,29 @@ class CandleSource:
         if key is None:
             raise NiftyFormerError("KITE_API_KEY is not set: put it into the environment or .env, see the README")
         claim_for_live_candles(settings)
-        now = datetime.now().astimezone()
+        now, ingest = datetime.now().astimezone(), self._ingest(settings.history_start)
         return Connection(
             session=lambda: KiteSession(
-                key, find_token(settings.token_file, now, settings.token_environment).value, root=settings.kite_root
+                key,
+                find_token(settings.token_file, now, settings.token_environment).value,
+                root=settings.kite_root,
+                timeout_s=ingest.timeout_s,
             ),
-            pacer=pacer_of(key, settings.kite_root),
+            pacer=pacer_of(key, settings.kite_root, ingest.requests_per_second),
             index_list_root=settings.index_list_root,
-            ingest=self._ingest(settings.history_start),
+            ingest=ingest,
             now=now,
         )
 
     def _ingest(self, history_start: date) -> IngestSettings:
         from niftyformer_assets.market.asking import IngestSettings
 
-        return IngestSettings(history_start=history_start, backoff_s=self._backoff_s)
+        return IngestSettings(
+            history_start=history_start,
+            backoff_s=self._backoff_s,
+            requests_per_second=self._settings.kite_requests_per_second,
+            timeout_s=self._settings.kite_timeout_s,
+        )
 
 
 class Experiments:

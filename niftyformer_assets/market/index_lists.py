@@ -345,7 +345,7 @@ def _download(url: str, attempts: int, timeout_s: float) -> bytes:
         wait_random,
     )
 
-    from niftyformer_assets.web import BoundedSession
+    from niftyformer_assets.web import BoundedSession, is_loopback
 
     session = BoundedSession(redirects="followed", deadline_s=3 * timeout_s)
     session.trust_env = not is_loopback(url)
@@ -370,10 +370,3 @@ def _download(url: str, attempts: int, timeout_s: float) -> bytes:
             "downloaded list into data/reference/index_lists/."
         ) from cause
     raise AssertionError("a retry loop ends by returning or by raising")
-
-
-def is_loopback(url: str) -> bool:
-    """Is the address on this machine? Then no proxy of the environment may stand between."""
-    from urllib.parse import urlsplit
-
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

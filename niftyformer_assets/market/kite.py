@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.candle_files import from_rows
-from niftyformer_assets.market.index_lists import is_loopback
 from niftyformer_assets.market.quoting import quoted
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -95,7 +94,7 @@ class KiteSession:
     ) -> None:
         from kiteconnect import KiteConnect  # pulls in Twisted's reactor
 
-        from niftyformer_assets.web import BoundedSession
+        from niftyformer_assets.web import BoundedSession, is_loopback
 
         self.root = root
         self._secrets = [secret for secret in (access_token, api_key) if secret]

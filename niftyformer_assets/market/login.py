@@ -23,7 +23,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from niftyformer_assets.market.calendar import IST
-from niftyformer_assets.market.index_lists import is_loopback
 from niftyformer_assets.market.kite import KITE_ROOT, KiteSession
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -84,6 +83,8 @@ def redirect_url(port: int = PORT) -> str:
 
 def login_address(login_page: str, api_key: str, state: str, port: int) -> str:
     """The page to open. Kite hands `redirect_params` back with the redirect, the simulated exchange the whole URL."""
+    from niftyformer_assets.web import is_loopback
+
     query = {"v": "3", "api_key": api_key, "redirect_params": urlencode({"state": state})}
     if is_loopback(login_page):
         query["redirect_url"] = f"{redirect_url(port)}?{urlencode({'state': state})}"

@@ -16,7 +16,7 @@ from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.market.login import find_token
 from niftyformer_assets.settings import Settings
 from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
-from niftyformer_assets_tests.defs.conftest import Live
+from niftyformer_assets_tests.defs.conftest import FEW, Live
 
 RAW = dg.AssetKey("raw_ohlcv")
 
@@ -69,6 +69,13 @@ def test_failed_symbols_are_red_the_others_green_and_a_rerun_asks_for_the_failed
     assert {symbol for symbol, kind in outcomes(result).items() if kind == "fetched"} == set(bad)
     assert {kind for symbol, kind in outcomes(result).items() if symbol not in bad} == {"cached"}
     assert set(statuses(mended).values()) == {AssetPartitionStatus.MATERIALIZED}
+
+
+def test_how_kite_is_asked_is_a_setting(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path, made_up=FEW, kite_timeout_s=1.5, kite_requests_per_second=2)
+    with CandleSource(settings).connect() as connection:
+        assert connection.session()._client.timeout == 1.5
+        assert connection.pacer._count == 2
 
 
 def test_a_backfill_of_one_symbol_leaves_the_others_alone(tmp_path: Path, instance: dg.DagsterInstance) -> None:
