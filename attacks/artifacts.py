@@ -39,7 +39,6 @@ WRITTEN_BY = {
     "baseline_predictions": "baseline_predictions",
     "backtest": "backtest_report",
     "alpha158": "alpha158_panel",
-    "alpha360": "alpha360_panel",
 }
 # What no asset hands to another, by who reads it: records, what tells arrays apart, and what a person or a server gave.
 READ_BY = {
@@ -90,7 +89,6 @@ def artifacts(folder: Path) -> tuple[list[Artifact], list[str]]:
         "source.txt": workspace.root / "source.txt",
         "held_back": workspace.root / "held_back",
         "alpha158": workspace.factor_panel("alpha158"),
-        "alpha360": workspace.factor_panel("alpha360"),
         **_paths(workspace),
         **_paths(experiment),
     }

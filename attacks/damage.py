@@ -27,17 +27,12 @@ import pyarrow.parquet as pq
 from attacks.artifacts import Artifact, artifacts
 from attacks.outcomes import Attack, Outcome
 from attacks.scene import STAGES, RefusalError, contents, copy_scene, execute, run_stage, settings_in
-from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
+from niftyformer_assets.artifacts import artifacts as rows_of_artifacts
+from niftyformer_assets.artifacts import phases
 
 # How often each kind of artifact is damaged for each of its readers.
 TIMES = {"flip": 3, "cut": 1, "swap": 1}
-JOBS = {
-    "reference": REFERENCE,
-    "candles": CANDLES,
-    "panels": PANELS,
-    "experiment": EXPERIMENT,
-    "comparison": COMPARISON,
-}
+JOBS = phases(rows_of_artifacts())
 
 
 @dataclass(frozen=True)

@@ -80,15 +80,15 @@ class Artifact:
 
 
 @cache
-def artifacts(own_factor_sets: tuple[str, ...] = ()) -> Mapping[str, Artifact]:
+def artifacts(factor_sets: tuple[str, ...] = ("alpha158",)) -> Mapping[str, Artifact]:
     """The rows by name, each after those that it reads.
 
     Args:
-        own_factor_sets: names of sets with a user's own factors, each of which has a panel.
+        factor_sets: that experiments take their factors from; each has a panel.
     """
     rows = (
         *_market(),
-        *_factors(own_factor_sets),
+        *_factors(factor_sets),
         *_dataset(),
         *_model(),
         *_portfolio(),
@@ -118,7 +118,7 @@ def read_files(
     workspace: Workspace,
     experiment: Experiment | None,
     all_experiments: Iterable[str] = (),
-    own_factor_sets: tuple[str, ...] = (),
+    rows: Mapping[str, Artifact] | None = None,
 ) -> list[Path]:
     """The files of the artifacts that an artifact reads.
 
@@ -126,7 +126,7 @@ def read_files(
         experiment: whose artifact it is; None for one of the workspace.
         all_experiments: of which an artifact of the workspace reads what it reads of experiments.
     """
-    rows = artifacts(own_factor_sets)
+    rows = rows if rows is not None else artifacts()
     found: list[Path] = []
     for of in (rows[name] for name in row.read_for(experiment)):
         if of.scope != "experiment":
@@ -261,27 +261,14 @@ def _market() -> tuple[Artifact, ...]:
     )
 
 
-def _factors(own_factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
+def _factors(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
     made_by = ("factors", "market")
     selecting = ("factors", "market", "experiment.py", "defs/selection.py")
 
-    def panel(factor_set: str, kinds: set[str], words: str) -> Artifact:
-        return _row(
-            f"{factor_set}_panel",
-            "workspace",
-            lambda place: (place.factor_panel(factor_set),),
-            ("factors", "market", "defs/factor_panels.py"),
-            kinds,
-            words,
-            reads=("market_panel",),
-        )
-
-    def panels() -> tuple[Read, ...]:
-        return tuple(
-            Read(f"{name}_panel", lambda experiment, name=name: experiment.factors.factor_set == name)  # type: ignore[misc]
-            for name in ("alpha158", "alpha360", *own_factor_sets)
-        )
-
+    panels = tuple(
+        Read(f"{name}_panel", lambda experiment, name=name: experiment.factors.factor_set == name)  # type: ignore[misc]
+        for name in factor_sets
+    )
     return (
         _row(
             "labels",
@@ -294,29 +281,7 @@ def _factors(own_factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "empty where there is none, as on the first session after a broken adjustment.",
             reads=("market_panel",),
         ),
-        panel(
-            "alpha158",
-            {"numba", "parquet"},
-            "Qlib's Alpha158, from `market_panel`: 158 factors of a stock's own candles.\n\n"
-            "`alpha158.parquet`: date, symbol, 158 columns (float32); a row for each stock from its first candle on. "
-            "docs/factors.md has every formula. Only new sessions are computed when candles were added.",
-        ),
-        panel(
-            "alpha360",
-            {"numba", "parquet"},
-            "Qlib's Alpha360, from `market_panel`: the last 60 sessions of each field, scaled by the session's close."
-            "\n\n`alpha360.parquet`: date, symbol, 360 columns (float32). Made where an experiment's "
-            "`factors.factor_set` asks for it; otherwise the table has no rows and says so.",
-        ),
-        *(
-            panel(
-                name,
-                {"python", "parquet"},
-                "Your own factors (`factors/own.py`), from `market_panel`; with Alpha158 before them in "
-                f"`alpha158_own`.\n\n`{name}.parquet`: date, symbol, a column a factor (float32).",
-            )
-            for name in own_factor_sets
-        ),
+        *(_panel(name) for name in factor_sets),
         _row(
             "ic_summary",
             "experiment",
@@ -327,7 +292,7 @@ def _factors(own_factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "and `labels` of the training sessions only.\n\n"
             "`ic_summary.csv`: a row a factor with its daily information coefficients; `selected_factors.txt`: those "
             "kept. Validation and test coefficients of the kept ones are shown beside, not used.",
-            reads=(*panels(), "labels", "size_proxy", "sector_dummies", *SCOPE),
+            reads=(*panels, "labels", "size_proxy", "sector_dummies", *SCOPE),
             sections=SCOPE_SECTIONS | {"factors"},
             read_as=lambda place: (place.selected_factors,),
         ),
@@ -341,9 +306,33 @@ def _factors(own_factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "`sector_dummies`.\n\n"
             "`factors/NAME.csv` [sessions × symbols] and `neutralized_factors.npz`: residuals of each session's "
             "regression, standardised on each session; missing = 0, with `valid` beside.",
-            reads=(*panels(), "ic_summary", "size_proxy", "sector_dummies", *SCOPE),
+            reads=(*panels, "ic_summary", "size_proxy", "sector_dummies", *SCOPE),
             sections=SCOPE_SECTIONS | {"factors"},
         ),
+    )
+
+
+def _panel(factor_set: str) -> Artifact:
+    """The panel of a factor set: one mechanism for ours and a user's own."""
+    words = {
+        "alpha158": "Qlib's Alpha158, from `market_panel`: 158 factors of a stock's own candles.\n\n"
+        "`alpha158.parquet`: date, symbol, 158 columns (float32); a row for each stock from its first candle on. "
+        "docs/factors.md has every formula. Only new sessions are computed when candles were added.",
+        "alpha360": "Qlib's Alpha360, from `market_panel`: the last 60 sessions of each field, scaled by the session's "
+        "close.\n\n`alpha360.parquet`: date, symbol, 360 columns (float32).",
+    }
+    own = (
+        "Your own factors (`factors/own.py`), from `market_panel`; with Alpha158 before them in `alpha158_own`.\n\n"
+        f"`{factor_set}.parquet`: date, symbol, a column a factor (float32)."
+    )
+    return _row(
+        f"{factor_set}_panel",
+        "workspace",
+        lambda place: (place.factor_panel(factor_set),),
+        ("factors", "market", "defs/factor_panels.py"),
+        {"numba" if factor_set in words else "python", "parquet"},
+        words.get(factor_set, own),
+        reads=("market_panel",),
     )
 
 

@@ -326,11 +326,6 @@ def _overridden(settings: Settings, wrong: dict[str, str]) -> dict[str, Experime
     return load_experiments(settings.experiments, settings.market, settings.overrides, wrong)
 
 
-def asks_for(settings: Settings, factor_set: str) -> bool:
-    """Does an experiment of the active workspace take its factors from this set?"""
-    return any(experiment.factors.factor_set == factor_set for experiment in experiments_of(settings).values())
-
-
 def find_experiment(settings: Settings, name: str) -> Experiment:
     """One experiment of the active workspace.
 

@@ -61,7 +61,7 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
     return dg.Definitions(
         assets=assets,
         asset_checks=asset_checks,
-        jobs=list(jobs().values()),
+        jobs=jobs(partitions.artifacts),
         schedules=schedules(settings, partitions, days),
         sensors=sensors(settings, partitions, days),
         resources={

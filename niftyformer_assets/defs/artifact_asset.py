@@ -110,7 +110,7 @@ def _recorded(
     place = workspace if experiment is None else workspace.experiment(experiment.name)
     decided = {} if experiment is None else deciding_settings(experiment, row.name)
     inputs = [
-        *read_files(row, workspace, experiment, experiments_of_files(settings), partitions.own_factor_sets),
+        *read_files(row, workspace, experiment, experiments_of_files(settings), partitions.artifacts),
         *(row.also(workspace, experiment.name if experiment is not None else None) if row.also is not None else ()),
         *made.given,
     ]

@@ -11,7 +11,7 @@ from niftyformer_assets.defs.experiment_files import CHECK, check_of_files, wron
 from niftyformer_assets.defs.experiment_settings import EXPERIMENT_SETTINGS
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import rounded, table
-from niftyformer_assets.settings import Settings, asks_for
+from niftyformer_assets.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def _quarantined(found: "pd.DataFrame") -> str:
 
 
 def _factor_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinition]:
-    return [_sound_factors(factor_set) for factor_set in ("alpha158", "alpha360", *partitions.own_factor_sets)]
+    return [_sound_factors(factor_set) for factor_set in partitions.factor_sets]
 
 
 def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
@@ -96,7 +96,6 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
         "thin.",
     )
     def sound_factors(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        from niftyformer_assets.factors.catalogue import CONSTANT_360
         from niftyformer_assets.factors.checks import (
             constant_factors,
             implausible_values,
@@ -109,14 +108,11 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
         from niftyformer_assets.market.panel import load_panel
 
         workspace = settings.workspace
-        if factor_set == "alpha360" and not asks_for(settings, factor_set):
-            return dg.AssetCheckResult(passed=True, description="no experiment asks for these factors")
         panel = load_panel(workspace.market_panel)
         names = FACTOR_SETS[factor_set].names
         factors = read_factor_panel(workspace.factor_panel(factor_set), panel.axes, names)
         infinite, constant = infinite_values(factors, names), constant_factors(factors, names)
-        if factor_set == "alpha360":
-            constant = constant[~constant["factor"].isin(CONSTANT_360)]
+        constant = constant[~constant["factor"].isin(FACTOR_SETS[factor_set].constant)]
         missing = missing_share(factors, names, panel.segment >= 0)
         often_missing = missing[missing["missing_share"] > MOST_MISSING_SHARE]
         thin = thin_sessions(factors, names, panel.axes.dates, min_stocks=10, after=60)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 import numpy as np
-import pandas as pd
 
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.results import table
@@ -13,7 +12,6 @@ from niftyformer_assets.factors.panel_file import read_factor_panel, update_fact
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.market.panel import load_panel
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.tables import write_parquet
 
 
 def make_panel(context: dg.AssetExecutionContext, settings: Settings, factor_set: str) -> Made:
@@ -35,16 +33,5 @@ def make_panel(context: dg.AssetExecutionContext, settings: Settings, factor_set
             "share_missing": float(np.isnan(values[:, started]).mean()),
             "most_missing": table(missing, limit=20),
         },
-        settings={"factor_set": factor_set},
-    )
-
-
-def no_panel(settings: Settings, factor_set: str) -> Made:
-    """A table without rows, for a factor set that no experiment asks for."""
-    path = settings.workspace.factor_panel(factor_set)
-    reason = f"no experiment of this workspace has factors.factor_set: {factor_set}"
-    write_parquet(path, pd.DataFrame({"date": pd.Series(dtype="datetime64[ms]"), "symbol": pd.Series(dtype="str")}))
-    return Made(
-        {"dagster/row_count": 0, "table": table(pd.DataFrame({"rows": [0], "why": [reason]}))},
         settings={"factor_set": factor_set},
     )

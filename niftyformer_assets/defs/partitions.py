@@ -7,7 +7,7 @@ sorted, and a key once there stays.
 Both are static, and the definitions load anew by themselves where files give other keys
 (`experiment_files.py`). Dagster's dynamic partitions would take new keys without that, but its mappings
 from partitions to what joins them (an experiment's settings to its artifacts, experiments to a study) are
-between static ones only, and what a file changes beside the keys, as the panels of a user's own factors
+between static ones only, and what a file changes beside the keys, as the panels of factors
 and the reasons in descriptions, is of the definitions in any case.
 """
 
@@ -29,7 +29,7 @@ _SYMBOL = re.compile(r"[^\s./](?:\.?[^\s./])*")
 
 @dataclass(frozen=True)
 class Partitions:
-    """Both definitions, and what the experiments ask of a user's own factors.
+    """Both definitions, and the factor sets that the experiments ask for beside Alpha158.
 
     advice: what to do where there is no symbol. wrong, wrong_lists: what is wrong with experiment files, and with
         index lists and candle files, which are left out.
@@ -37,7 +37,7 @@ class Partitions:
 
     symbols: dg.StaticPartitionsDefinition
     experiments: dg.StaticPartitionsDefinition
-    own_factor_sets: tuple[str, ...]
+    factor_sets: tuple[str, ...]
     advice: str | None
     wrong: tuple[str, ...]
     wrong_lists: tuple[str, ...]
@@ -45,7 +45,7 @@ class Partitions:
     @property
     def artifacts(self) -> Mapping[str, Artifact]:
         """The rows of all artifacts."""
-        return artifacts(self.own_factor_sets)
+        return artifacts(self.factor_sets)
 
 
 def read_partitions(settings: Settings) -> Partitions:
@@ -65,7 +65,7 @@ def read_partitions(settings: Settings) -> Partitions:
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),
-        own_factor_sets=tuple(sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158", "alpha360"})),
+        factor_sets=("alpha158", *sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158"})),
         advice=advice,
         wrong=tuple(wrong.values()),
         wrong_lists=tuple(wrong_lists),

@@ -19,10 +19,10 @@ import dagster as dg
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from niftyformer_assets.artifacts import Phase, artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.dead_runs import fail_dead_runs, own_process
 from niftyformer_assets.defs.index_lists import require_list
-from niftyformer_assets.defs.jobs import COMPARISON, EXPERIMENT, PANELS, REFERENCE
 from niftyformer_assets.defs.resources import CandleSource, experiment_held
 from niftyformer_assets.defs.take_over import to_take_over
 from niftyformer_assets.defs.terminal import Terminal, Watcher
@@ -60,14 +60,14 @@ def run_experiment(settings: Settings, name: str) -> None:
             f"{settings.workspace.root}",
             soft_wrap=True,
         )
-        _run(terminal, instance, build(settings), "reference", REFERENCE)
+        _run(terminal, instance, build(settings), "reference")
         # The universe just made may have brought new symbols: the definitions are built anew.
         definitions = build(settings)
         _run_candles(terminal, instance, definitions, settings)
-        _run(terminal, instance, definitions, "panels", PANELS)
+        _run(terminal, instance, definitions, "panels")
         _run_rest(terminal, instance, definitions, experiment, settings.workspace.experiment(experiment.name))
         if not experiment.overrides:
-            _run(terminal, instance, definitions, "comparison", COMPARISON)
+            _run(terminal, instance, definitions, "comparison")
     terminal.console.print(f"\ndone in {time.monotonic() - started:.0f} s")
     _say_where(terminal, settings, experiment.name)
 
@@ -75,7 +75,7 @@ def run_experiment(settings: Settings, name: str) -> None:
 def run_reference(settings: Settings) -> None:
     """Materialize the universe and what goes with it."""
     with dagster_home(settings) as instance:
-        _run(Terminal(), instance, build(settings), "reference", REFERENCE)
+        _run(Terminal(), instance, build(settings), "reference")
 
 
 def run_candles(settings: Settings, symbols: list[str]) -> None:
@@ -151,10 +151,9 @@ def _unusable(home: Path, error: Exception) -> NiftyFormerError:
     )
 
 
-def _run(
-    terminal: Terminal, instance: dg.DagsterInstance, definitions: dg.Definitions, job: str, assets: tuple[str, ...]
-) -> None:
-    _execute(terminal, instance, definitions.resolve_job_def(job), len(assets), {}, None)
+def _run(terminal: Terminal, instance: dg.DagsterInstance, definitions: dg.Definitions, phase: Phase) -> None:
+    job = definitions.resolve_job_def(phase)
+    _execute(terminal, instance, job, len(list(job.asset_layer.executable_asset_keys)), {}, None)
 
 
 def _run_candles(
@@ -191,15 +190,16 @@ def _run_rest(
     job = definitions.resolve_job_def("experiment")
     for index in folder.root.rglob(INDEX_NAME):
         settle(index.parent)
-    finished = to_take_over(instance, definitions, experiment, folder, EXPERIMENT)
+    assets = phases(artifacts())["experiment"]
+    finished = to_take_over(instance, definitions, experiment, folder, assets)
     if finished:
-        names = ", ".join(asset for asset in EXPERIMENT if asset in finished)
+        names = ", ".join(asset for asset in assets if asset in finished)
         terminal.say(f"taken over, for nothing they are made from has changed: {names}")
     job = job.get_subset(
-        asset_selection={dg.AssetKey(asset) for asset in EXPERIMENT if asset not in finished},
+        asset_selection={dg.AssetKey(asset) for asset in assets if asset not in finished},
         asset_check_selection=job.asset_layer.asset_graph.asset_check_keys,
     )
-    _execute(terminal, instance, job, len(EXPERIMENT) - len(finished), {}, experiment.name)
+    _execute(terminal, instance, job, len(assets) - len(finished), {}, experiment.name)
 
 
 def _ranges(keys: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs.experiment_settings import observe_settings
-from niftyformer_assets.defs.jobs import PHASES
+from niftyformer_assets.factors.settings import FACTOR_SETS
 from niftyformer_assets.settings import Settings
 
+# With the panel of every factor set that an experiment may ask for.
+PHASES = phases(artifacts(FACTOR_SETS))
 WORKSPACE, PHASE, EXPERIMENT = "niftyformer/workspace", "niftyformer/phase", "niftyformer/experiment"
 
 
@@ -31,11 +34,11 @@ def settings_of_runs(settings: Settings) -> dg.ResourceDefinition:
 
 def tags_of(run: dg.DagsterRun, settings: Settings) -> dict[str, str]:
     """Workspace, phase (several, where a run makes assets of several) and experiment of a run."""
-    phases = phases_of(run)
+    of_run = phases_of(run)
     tags = {WORKSPACE: settings.workspace.name}
-    if phases:
-        tags[PHASE] = ", ".join(phases)
-    if "experiment" in phases and (experiment := run.tags.get("dagster/partition")):
+    if of_run:
+        tags[PHASE] = ", ".join(of_run)
+    if "experiment" in of_run and (experiment := run.tags.get("dagster/partition")):
         tags[EXPERIMENT] = experiment
     return tags
 
@@ -46,6 +49,4 @@ def phases_of(run: dg.DagsterRun) -> list[str]:
         return [run.job_name]
     keys = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
     assets = {key.to_user_string() for key in keys}
-    of_nobody = assets.difference(*PHASES.values())
-    # A panel of a user's own factors is in no list, and made with the other panels.
-    return [phase for phase, made in PHASES.items() if assets & {*made} or (phase == "panels" and of_nobody)]
+    return [phase for phase, made in PHASES.items() if assets & {*made}]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import AssetPartitionStatus
 
+from niftyformer_assets.artifacts import phases
 from niftyformer_assets.defs.dead_runs import fail_dead_runs
 from niftyformer_assets.defs.experiment_files import follow_files
-from niftyformer_assets.defs.jobs import PANEL_SELECTION
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.schedules import run_over
@@ -102,7 +102,7 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
         experiment_files,
         dg.AutomationConditionSensorDefinition(
             "refresh_after_new_candles",
-            target=PANEL_SELECTION,
+            target=dg.AssetSelection.assets(*phases(partitions.artifacts)["panels"]),
             default_status=status,
             description="New candles refresh the quality report, the panel, size proxy, labels and factor panels.",
         ),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from niftyformer_assets.factors import own
-from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360
+from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360, CONSTANT_360
 from niftyformer_assets.factors.history import cut_sessions
 from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor
 from niftyformer_assets.market.panel import Panel
@@ -28,11 +28,13 @@ class FactorSet:
     compute: (panel, since, threads) -> float32 [F, T - since, N], NaN where missing, never ±inf.
         A value may depend on its own session and earlier ones only.
     sources: files whose content decides on the values.
+    constant: the names of those that have one value by their definition.
     """
 
     names: tuple[str, ...]
     compute: Callable[[Panel, int, int | None], np.ndarray]
     sources: tuple[Path, ...]
+    constant: tuple[str, ...] = ()
 
     def code_version(self) -> str:
         """A fingerprint of the code behind the values; panels made by other code are made anew."""
@@ -82,13 +84,18 @@ def together(first: FactorSet, second: FactorSet) -> FactorSet:
     def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
         return np.concatenate([first.compute(panel, since, threads), second.compute(panel, since, threads)])
 
-    return FactorSet((*first.names, *second.names), compute, (*first.sources, *second.sources))
+    return FactorSet(
+        (*first.names, *second.names),
+        compute,
+        (*first.sources, *second.sources),
+        (*first.constant, *second.constant),
+    )
 
 
 _files = (_here / "history.py", _here / "catalogue.py")
 FACTOR_SETS: dict[str, FactorSet] = {
     "alpha158": FactorSet(ALPHA158, _alpha158, (*_files, *_kernels, _here / "alpha158.py")),
-    "alpha360": FactorSet(ALPHA360, _alpha360, (*_files, *_kernels, _here / "alpha360.py")),
+    "alpha360": FactorSet(ALPHA360, _alpha360, (*_files, *_kernels, _here / "alpha360.py"), CONSTANT_360),
     "own": own_set(OWN_FACTORS, (*_files, Path(own.__file__))),
 }
 FACTOR_SETS["alpha158_own"] = together(FACTOR_SETS["alpha158"], FACTOR_SETS["own"])

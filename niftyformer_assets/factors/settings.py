@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from niftyformer_assets.store.checks import require
+
+FactorSetName = Literal["alpha158", "alpha360", "own", "alpha158_own"]
+FACTOR_SETS: tuple[FactorSetName, ...] = get_args(FactorSetName)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class FactorSettings:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    factor_set: Literal["alpha158", "alpha360", "own", "alpha158_own"] = "alpha158"
+    factor_set: FactorSetName = "alpha158"
     ic_threshold: float = 0.02
     ic_horizon: int = 1
     ic_sessions: float = 0.5

@@ -23,7 +23,7 @@ from niftyformer_assets.market.panel import load_panel
 from niftyformer_assets.model.checkpoint import read_checkpoint
 from niftyformer_assets.store.provenance import read_provenance
 from niftyformer_assets.store.workspace import ExperimentFolder
-from niftyformer_assets_tests.conftest import Graph, failure_of
+from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
 
 SYMBOLS = 14
 
@@ -49,12 +49,15 @@ def test_every_asset_shows_rows_and_a_picture_or_table_and_has_a_data_version(gr
         assert (made.tags or {}).get("dagster/data_version"), key
 
 
-def test_every_factor_panel_is_checked(graph: Graph) -> None:
-    keys = graph.definitions.resolve_asset_graph().asset_check_keys
-    panels = {key.asset_key.to_user_string() for key in keys if key.name == "sound_factors"}
-    assert {"alpha158_panel", "alpha360_panel"} <= panels
-    check = _sound_factors("alpha360")(settings=graph.settings)
-    assert check.passed and check.description == "no experiment asks for these factors"
+def test_every_factor_panel_is_checked(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path)
+    text = (settings.experiments / "tiny.yaml").read_text()
+    for name in ("alpha360", "own"):
+        given = text.replace("factors: {", f"factors: {{factor_set: {name}, ")
+        (settings.experiments / f"{name}.yaml").write_text(given)
+    graph = build(settings).resolve_asset_graph()
+    checked = {key.asset_key.to_user_string() for key in graph.asset_check_keys if key.name == "sound_factors"}
+    assert checked == {"alpha158_panel", "alpha360_panel", "own_panel"}
 
 
 def test_factors_that_are_infinite_implausible_constant_or_missing_are_found(graph: Graph, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.jobs import CANDLES, COMPARISON, EXPERIMENT, PANELS, REFERENCE
 from niftyformer_assets.settings import PROJECT, find_experiment, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import tiny_settings
@@ -52,7 +52,7 @@ def test_every_asset_says_what_it_is_and_belongs_to_somebody(tmp_path: Path) -> 
 
 
 def test_the_jobs_hold_every_asset_once(tmp_path: Path) -> None:
-    together = [*REFERENCE, *CANDLES, *PANELS, *EXPERIMENT, *COMPARISON]
+    together = [name for names in phases(artifacts()).values() for name in names]
     graph = build(tiny_settings(tmp_path)).resolve_asset_graph()
     assert sorted(together) == sorted(key.to_user_string() for key in graph.materializable_asset_keys)
 

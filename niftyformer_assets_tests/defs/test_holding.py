@@ -11,8 +11,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.jobs import EXPERIMENT
 from niftyformer_assets.defs.resources import Experiments, experiment_held
 from niftyformer_assets.settings import PROJECT, Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -68,7 +68,7 @@ def test_no_asset_of_an_experiment_is_made_while_another_process_holds_it(tmp_pa
     settings = tiny_settings(tmp_path)
     with another_process(settings.data) as (process, said):
         assert said == "held"
-        for asset in EXPERIMENT:
+        for asset in phases(artifacts())["experiment"]:
             refused = failure(settings, asset)
             assert f"experiment tiny of workspace demo is in the hands of process {process.pid} since" in refused, asset
             assert "\n" not in refused

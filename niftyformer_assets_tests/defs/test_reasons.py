@@ -7,11 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.jobs import EXPERIMENT
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
 from niftyformer_assets_tests.defs.conftest import Live
+
+EXPERIMENT = phases(artifacts())["experiment"]
 
 
 def reasons(instance: dg.DagsterInstance, asset: str) -> dict[str | None, str]:

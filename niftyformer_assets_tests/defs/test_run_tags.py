@@ -7,11 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.jobs import PHASES
 from niftyformer_assets.defs.run import run_reference
 from niftyformer_assets.defs.run_tags import EXPERIMENT, PHASE, WORKSPACE
 from niftyformer_assets_tests.conftest import Graph, tiny_settings
+
+PHASES = phases(artifacts())
 
 OURS = (EXPERIMENT, PHASE, WORKSPACE)
 # The job of Dagster's own by which the web UI materializes chosen assets.

@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.jobs import PANELS
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.defs.resources import CandleSource, Connection
 from niftyformer_assets.defs.schedules import request_reference
@@ -24,6 +24,8 @@ from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.settings import Settings
 from niftyformer_assets_tests.conftest import Graph, tiny_settings
 from niftyformer_assets_tests.defs.conftest import FEW, Live
+
+PANELS = phases(artifacts())["panels"]
 
 TOKEN_TROUBLE = "niftyformer login"
 

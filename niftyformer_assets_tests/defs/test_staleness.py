@@ -10,10 +10,13 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.experiment_settings import observe_settings
-from niftyformer_assets.defs.jobs import COMPARISON, EXPERIMENT
 from niftyformer_assets_tests.conftest import Graph, tiny_settings
+
+COMPARISON = phases(artifacts())["comparison"]
+EXPERIMENT = phases(artifacts())["experiment"]
 
 DATASET = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", "neutralized_factors"}
 SELECTION = {"ic_summary", "neutralized_factors"}

@@ -10,12 +10,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.jobs import EXPERIMENT
 from niftyformer_assets.defs.take_over import to_take_over
 from niftyformer_assets.settings import Settings, find_experiment
 from niftyformer_assets.store.provenance import read_provenance
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, tiny_settings
+
+EXPERIMENT = phases(artifacts())["experiment"]
 
 # What is made again where one of them is: itself, and all that is made from it.
 AFTER = {

@@ -5,12 +5,11 @@ from functools import partial
 import dagster as dg
 
 from niftyformer_assets.defs.artifact_asset import Made, artifact_asset
-from niftyformer_assets.defs.jobs import OWN_PANEL_TAG
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture
 from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL
-from niftyformer_assets.settings import Settings, asks_for
+from niftyformer_assets.settings import Settings
 
 
 def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -37,30 +36,14 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             },
         )
 
-    @asset(automation_condition=AFTER_A_NEW_PANEL)
-    def alpha158_panel(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.factor_panels import make_panel
-
-        return make_panel(context, settings, "alpha158")
-
-    @asset(automation_condition=AFTER_A_NEW_PANEL)
-    def alpha360_panel(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.factor_panels import make_panel, no_panel
-
-        if asks_for(settings, "alpha360"):
-            return make_panel(context, settings, "alpha360")
-        return no_panel(settings, "alpha360")
-
-    def own_panel(factor_set: str) -> dg.AssetsDefinition:
-        @asset(f"{factor_set}_panel", automation_condition=AFTER_A_NEW_PANEL, tags=OWN_PANEL_TAG)
+    def factor_panel(factor_set: str) -> dg.AssetsDefinition:
+        @asset(f"{factor_set}_panel", automation_condition=AFTER_A_NEW_PANEL)
         def panel(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
             from niftyformer_assets.defs.factor_panels import make_panel
 
             return make_panel(context, settings, factor_set)
 
         return panel
-
-    own_panels = [own_panel(factor_set) for factor_set in partitions.own_factor_sets]
 
     @asset(said=told_of_wrong_files(partitions.wrong))
     def ic_summary(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
@@ -74,4 +57,4 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return neutralize_selected(experiments.open(context.partition_key))
 
-    return [labels, alpha158_panel, alpha360_panel, *own_panels, ic_summary, neutralized_factors]
+    return [labels, *map(factor_panel, partitions.factor_sets), ic_summary, neutralized_factors]
