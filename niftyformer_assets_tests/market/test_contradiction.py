@@ -93,12 +93,19 @@ class Mended(KiteSession):
         return candles
 
 
-@pytest.mark.parametrize("part", ["volumes", "end"])
-def test_answers_wrong_in_a_part_change_nothing(tmp_path: Path, part: str) -> None:
+@pytest.mark.parametrize("part", ["volumes", "end", 1.9, 1.3, 0.7, 0.5])
+def test_answers_wrong_in_a_part_change_nothing(tmp_path: Path, part: str | float) -> None:
+    """A number is a factor on the prices of the newest session alone."""
+
     class Wrong(KiteSession):
         def daily_candles(self, token: int, first: date, last: date) -> pd.DataFrame:
             candles = super().daily_candles(token, first, last)
-            return candles[:-4] if part == "end" else candles.assign(volume=candles["volume"] * 100)
+            if part == "end":
+                return candles[:-4]
+            if part == "volumes":
+                return candles.assign(volume=candles["volume"] * 100)
+            newest = candles["date"] == pd.Timestamp("2024-06-03")
+            return candles.assign(**{price: candles[price].where(~newest, candles[price] * part) for price in PRICES})
 
     with world(tmp_path, FRIDAY) as (it, clock):
         it.ingest(clock.now)
@@ -111,6 +118,24 @@ def test_answers_wrong_in_a_part_change_nothing(tmp_path: Path, part: str) -> No
             assert set(failures(it.ingest(clock.now))) == set(it.symbols)
             assert it.content() == before
         it.session = session  # type: ignore[method-assign]
+        assert kinds(it.ingest(clock.now)) == {"fetched"}
+
+
+def test_a_single_stock_that_jumps_is_believed(tmp_path: Path) -> None:
+    class Jumping(KiteSession):
+        def daily_candles(self, token: int, first: date, last: date) -> pd.DataFrame:
+            candles = super().daily_candles(token, first, last)
+            newest = (candles["date"] == pd.Timestamp("2024-06-03")) & (token == jumping)
+            return candles.assign(**{price: candles[price].where(~newest, candles[price] * 1.6) for price in PRICES})
+
+    with world(tmp_path, FRIDAY) as (it, clock):
+        it.ingest(clock.now)
+        clock.now = MONDAY
+        it.token = it.exchange.access_token()
+        it.logs_in_daily = False
+        session = Jumping(it.exchange.api_key, it.token, root=it.exchange.url)
+        jumping = session.instruments()["DEMO004"]
+        it.session = lambda: session  # type: ignore[method-assign]
         assert kinds(it.ingest(clock.now)) == {"fetched"}
 
 
