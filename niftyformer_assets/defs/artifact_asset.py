@@ -87,7 +87,7 @@ def artifact_asset(
                 experiments: Experiments = resources["experiments"]
                 experiment = experiments.take(context[0].partition_key)
                 folder = experiments.folder(experiment.name)
-                before = [partitions.artifacts[name] for name in (*row.read_for(experiment), *row.after)]
+                before = [partitions.artifacts[name] for name in (*row.after, *row.read_for(experiment))]
                 must_be_made_with(
                     experiment, folder, [of.name for of in before if of.scope == "experiment" and not of.has_card]
                 )
