@@ -52,7 +52,7 @@ WIDTH, LAYERS, T1, T2 = 128, 2, 20, 2
 
 
 def make_dataset(arguments: argparse.Namespace, training: TrainingSettings, shift: int = 0) -> Dataset:
-    """Noise of the plan's size: T1 = 20, T2 = 2, 75 : 12.5 : 12.5. A shift is another window in time."""
+    """Noise of the published size: T1 = 20, T2 = 2, 75 : 12.5 : 12.5. A shift is another window in time."""
     sessions, stocks, factors = arguments.sessions - 3 * shift, arguments.stocks - shift, arguments.factors
     rng = np.random.default_rng(shift)
     edges = [0, int(sessions * 0.75), int(sessions * 0.875), sessions]

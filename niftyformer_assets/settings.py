@@ -196,7 +196,7 @@ def _kind_of_split(value: Any) -> str:
 class Experiment(BaseModel):
     """One experiment: everything from factor selection to the report is decided by these values.
 
-    A file `data/experiments/NAME.yaml` holds one; what it leaves out has the plan's value.
+    A file `data/experiments/NAME.yaml` holds one; what it leaves out has the published value.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -14,7 +14,7 @@ class WindowSettings:
 
     input_sessions: T1, what the model looks at.
     output_sessions: T2, how many sessions ahead it predicts.
-    label: the session's raw return (the plan), or its rank or z-score across the stocks of the
+    label: the session's raw return (the published setting), or its rank or z-score across the stocks of the
         session, centred and of unit variance.
     """
 
@@ -33,7 +33,7 @@ class WindowSettings:
 class WaveletSettings:
     """How a window is split into a low and a high band.
 
-    factors: decompose the factors too (the plan's task 4.1), low bands to the low branch.
+    factors: decompose the factors too, low bands to the low branch.
     """
 
     __pydantic_config__ = {"extra": "forbid"}

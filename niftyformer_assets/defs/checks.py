@@ -180,8 +180,8 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
     @dg.asset_check(
         asset="backtest_report",
         partitions_def=keys,
-        description="The model earns more than the best baseline, and beyond doubt more than its own scores with the "
-        "symbols permuted and than equal weight.",
+        description="The model earns more than the best baseline, and at the 95% level more than its own scores with "
+        "the symbols permuted and than equal weight.",
     )
     def better_than_luck(
         context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]

@@ -25,7 +25,7 @@ class FactorSettings:
     select_on: whether the selection looks at raw or at neutralised factors.
     min_stocks: a session with fewer valid stocks than this has no coefficient and no regression.
     winsorize: share of each tail that is clipped on each session before the regression, or none.
-    rolling_zscore_sessions: length of the plan's rolling z-score of each stock's residuals, or none.
+    rolling_zscore_sessions: length of a rolling z-score of each stock's residuals, or none.
     """
 
     __pydantic_config__ = {"extra": "forbid"}

@@ -13,7 +13,7 @@ class UniverseSettings:
     """Which symbols take part in an experiment.
 
     membership: `training_start` fixes the members at the first training session for the whole
-        experiment (the plan); `each_session` takes every member of any training session and lets
+        experiment (the published setting); `each_session` takes every member of any training session and lets
         each be bought only while it is one.
     min_training_sessions: a symbol with fewer candles than this up to the training end is left out.
     max_missing_share: and one that lacks more than this share of the sessions between its first

@@ -58,7 +58,7 @@ class Split:
 
 @dataclass(frozen=True)
 class SplitByDate:
-    """Train, validation and test by calendar dates (the plan's MVP)."""
+    """Train, validation and test by calendar dates."""
 
     __pydantic_config__ = {"extra": "forbid"}
 

@@ -2,7 +2,7 @@
 
 A workspace is one source of candles with everything made from it. Its files are under
 `data/{workspace}/`, those of an experiment under `data/{workspace}/experiments/{experiment}/`.
-Names are those of the plan and of the published Stockformer code.
+Names are those that the published Stockformer code reads.
 """
 
 from __future__ import annotations
