@@ -9,11 +9,12 @@ from statistics import median
 
 import numpy as np
 
-from niftyformer_assets.portfolio.backtest import Market, run_backtest
-from niftyformer_assets.portfolio.deciles import information_coefficients, realised_returns
-from niftyformer_assets.portfolio.metrics_table import summary
-from niftyformer_assets.portfolio.null import permutation_null
-from niftyformer_assets.portfolio.scores import Scores
+from niftyformer_assets.portfolio.backtest.market import Market
+from niftyformer_assets.portfolio.backtest.run import run_backtest
+from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.portfolio.evidence.deciles import information_coefficients, realised_returns
+from niftyformer_assets.portfolio.evidence.metrics_table import summary
+from niftyformer_assets.portfolio.evidence.null import permutation_null
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.sectors import sectors_in_force
-from niftyformer_assets.portfolio.places import require_places
+from niftyformer_assets.portfolio.backtest.places import require_places
 from niftyformer_assets.settings import Experiment, Settings, find_experiment
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError

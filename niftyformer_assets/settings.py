@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,7 @@ from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line, read_regular
+from niftyformer_assets.store.provenance import flat_settings
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets.yaml_numbers import is_odd_number, read_yaml
 
@@ -193,6 +195,10 @@ def _kind_of_split(value: Any) -> str:
     return "ratio" if "ratio" in given else "dates"
 
 
+# What no traded result rests on: what an experiment is called, how it came by its values, and the baselines beside it.
+NOT_DECIDING = ("name", "market", "overrides", "baselines")
+
+
 class Experiment(BaseModel):
     """One experiment: everything from factor selection to the report is decided by these values.
 
@@ -245,6 +251,35 @@ class Experiment(BaseModel):
         """What was given instead of the file's values, in words; empty where nothing was."""
         given = ", ".join(f"{key}={json.dumps(value, default=str)}" for key, value in self.overrides.items())
         return f"with {given} instead of the file's" if given else ""
+
+
+def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of an experiment as `section.key` -> value, those apart that its file may as well leave out.
+
+    So a record of a time before a setting is the same as one of today that has the setting's default.
+
+    Args:
+        values: of `Experiment.values`, now or of an earlier version; sections may be missing.
+    """
+    defaults = flat_settings(_defaults(values))
+    return {
+        key: value
+        for key, value in flat_settings(values).items()
+        if key not in defaults or json.dumps(defaults[key]) != json.dumps(value)
+    }
+
+
+def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What an experiment has, as JSON values, where its file says nothing."""
+    optional = {name for name, field in Experiment.model_fields.items() if not field.is_required()}
+    split = SplitByRatio if _kind_of_split(values.get("sessions")) == "ratio" else SplitByDate
+    of_split = {field.name: field.default for field in fields(split) if field.default is not MISSING}
+    return Experiment.model_construct().model_dump(mode="json", include=optional) | {"sessions": of_split}
+
+
+def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that decide on the traded result of an experiment, without defaults; see `without_defaults`."""
+    return without_defaults({section: value for section, value in values.items() if section not in NOT_DECIDING})
 
 
 def load_experiments(

@@ -14,14 +14,16 @@ from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.experiment import OpenedExperiment
 from niftyformer_assets.market.benchmark import load_benchmark
-from niftyformer_assets.portfolio.comparison import model_comparison, write_comparison
-from niftyformer_assets.portfolio.comparison_page import picture as comparison_picture
-from niftyformer_assets.portfolio.comparison_page import sentences
-from niftyformer_assets.portfolio.report import METRICS, Background, write_report
-from niftyformer_assets.portfolio.report_evidence import gather_evidence
-from niftyformer_assets.portfolio.tries import count_variants, remember_try
+from niftyformer_assets.portfolio.evidence.gather import gather_evidence
+from niftyformer_assets.portfolio.evidence.tries import Tries
+from niftyformer_assets.portfolio.report.background import Background
+from niftyformer_assets.portfolio.report.comparison import model_comparison
+from niftyformer_assets.portfolio.report.comparison_page import picture as comparison_picture
+from niftyformer_assets.portfolio.report.comparison_page import sentences, write_comparison
+from niftyformer_assets.portfolio.report.files import METRICS
+from niftyformer_assets.portfolio.report.report import write_report
 from niftyformer_assets.report_server import comparison_address, report_address
-from niftyformer_assets.settings import Settings, experiments_of_files
+from niftyformer_assets.settings import Settings, experiments_of_files, what_decides
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import code_version, fingerprints, must_be_as_recorded, must_have_record
 from niftyformer_assets.store.tables import read_parquet
@@ -46,7 +48,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
     opened, settings = experiments.open(context.partition_key), experiments.settings
     experiment, folder, workspace = opened.settings, opened.folder, opened.workspace
     row = artifacts()["backtest_report"]
-    window = _test_window(opened)
+    window, tries = _test_window(opened), Tries(workspace.tries, what_decides)
     evidence = gather_evidence(
         opened.panel,
         opened.scope,
@@ -58,7 +60,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
         experiment.costs,
         sectors=opened.sectors_in_force(),
         log_size=opened.log_size(),
-        variants=count_variants(workspace.tries, experiment.values(), *window),
+        variants=tries.count(experiment.values(), *window),
         seed=experiment.seed,
     )
     background = Background(
@@ -73,7 +75,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
         differs=experiment.differs,
     )
     written = write_report(folder.backtest, evidence, background, progress=context.log.info)
-    remember_try(workspace.tries, experiment.values(), *window)
+    tries.remember(experiment.values(), *window)
     return Made(
         {
             "dagster/row_count": len(evidence.result.returns),
@@ -95,7 +97,7 @@ def compare_experiments(settings: Settings) -> Made:
     workspace = settings.workspace
     names = list(experiments_of_files(settings))
     folders = {name: workspace.experiment(name) for name in names}
-    comparison = model_comparison(folders, workspace.tries, _not_as_recorded(folders))
+    comparison = model_comparison(folders, Tries(workspace.tries, what_decides), _not_as_recorded(folders))
     write_comparison(workspace.comparison_csv, workspace.comparison_html, comparison)
     return Made(
         {
@@ -110,6 +112,7 @@ def compare_experiments(settings: Settings) -> Made:
                 else {}
             ),
         },
+        settings={"experiments": names},
     )
 
 

@@ -186,11 +186,11 @@ def _experiment_checks(partitions: Partitions) -> Sequence[dg.AssetChecksDefinit
     def better_than_luck(
         context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.AssetCheckResult:
-        from niftyformer_assets.portfolio.report import read_metrics
+        from niftyformer_assets.portfolio.report.files import read_metrics
 
         metrics = read_metrics(settings.workspace.experiment(context.partition_key).backtest)
         return dg.AssetCheckResult(
-            passed=metrics["mood"] == "good",
+            passed=metrics["outcome"] == "good",
             severity=dg.AssetCheckSeverity.WARN,
             description=metrics["verdict"][0],
             metadata={

@@ -256,7 +256,7 @@ def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
 
 
 def _say_where(terminal: Terminal, settings: Settings, name: str) -> None:
-    from niftyformer_assets.portfolio.report import read_metrics  # pandas takes longer to load than the definitions
+    from niftyformer_assets.portfolio.report.files import read_metrics
 
     folder = settings.workspace.experiment(name)
     metrics = read_metrics(folder.backtest)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.kernels.cross_section import information_coefficients
+from niftyformer_assets.factors.settings import MIN_STOCKS
 
 HORIZONS = (1, 2, 5, 10)
 
@@ -43,7 +44,7 @@ def daily_ic(
     names: Sequence[str],
     returns: np.ndarray,
     horizons: Sequence[int] = HORIZONS,
-    min_stocks: int = 10,
+    min_stocks: int = MIN_STOCKS,
     threads: int | None = None,
 ) -> DailyIC:
     """Coefficients of all factors, sessions and horizons.

@@ -10,6 +10,9 @@ from niftyformer_assets.store.checks import require
 FactorSetName = Literal["alpha158", "alpha360", "own", "alpha158_own"]
 FACTOR_SETS: tuple[FactorSetName, ...] = get_args(FactorSetName)
 
+# Below so many stocks a session says too little to have a coefficient.
+MIN_STOCKS = 10
+
 
 @dataclass(frozen=True)
 class FactorSettings:
@@ -35,7 +38,7 @@ class FactorSettings:
     ic_horizon: int = 1
     ic_sessions: float = 0.5
     select_on: Literal["raw", "neutralized"] = "raw"
-    min_stocks: int = 10
+    min_stocks: int = MIN_STOCKS
     winsorize: float | None = None
     rolling_zscore_sessions: int | None = None
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.rank_ic import rank_ic
+
 
 def mean_absolute_error(value: np.ndarray, label: np.ndarray, known: np.ndarray) -> float:
     """Of predictions [...] where the label is known, which must be somewhere."""
@@ -58,20 +60,3 @@ def matrix(rows: pd.DataFrame, date: str, value: str, dates: pd.Index, symbols: 
     values = np.full((len(dates), len(symbols)), np.nan)
     values[dates.get_indexer(pd.Index(rows[date])), symbols.get_indexer(pd.Index(rows["symbol"]))] = rows[value]
     return values
-
-
-def rank_ic(value: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Spearman's correlation over the last dimension of [..., N], ties sharing their mean rank.
-
-    Pairs with a NaN are left out; NaN where fewer than 3 pairs are left or one side is constant.
-    """
-    both = np.isfinite(value) & np.isfinite(label)
-    ranks = []
-    for side in (value, label):
-        rows = np.where(both, side, np.nan).reshape(-1, side.shape[-1])
-        ranks.append(pd.DataFrame(rows).rank(axis=1).to_numpy().reshape(side.shape))
-    count = both.sum(-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        a, b = (np.nan_to_num(rank - np.nansum(rank, -1, keepdims=True) / count[..., None]) for rank in ranks)
-        spread = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
-        return np.where((count >= 3) & (spread > 0), (a * b).sum(-1) / spread, np.nan)

@@ -13,7 +13,7 @@ class StrategySettings:
     """What is bought and sold, and when.
 
     name: `topk_equal_weight` restores equal weights every `rebalance_every` sessions and replaces
-        the worst `drop_share` of the holdings every `drop_every` sessions (the plan);
+        the worst `drop_share` of the holdings every `drop_every` sessions (the published setting);
         `topk_dropout` swaps up to `n_drop` names each session, as Qlib's strategy does;
         `equal_weight` holds the `top_k` best scored names, chosen anew every `rebalance_every`
         sessions (with every stock scored alike it is the equal-weight universe).
@@ -64,8 +64,8 @@ class CostSettings:
     """What trading costs.
 
     schedule: Zerodha's equity delivery charges by the date they were in force, or a flat rate.
-    flat_bps: the flat rate in basis points of traded value, each side. The report shows the plan's
-        flat 5 bps beside Zerodha's schedule whichever is chosen.
+    flat_bps: the flat rate in basis points of traded value, each side. The report shows the
+        published setting's flat 5 bps beside Zerodha's schedule whichever is chosen.
     slippage_bps: added to each buy and taken from each sell price, in basis points.
     slippage_volume_bps: further basis points for each percent of the session's volume traded.
     """

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from niftyformer_assets.portfolio.comparison import model_comparison, write_comparison
-from niftyformer_assets.portfolio.report import write_report
+from niftyformer_assets.portfolio.evidence.tries import Tries
+from niftyformer_assets.portfolio.report.comparison import model_comparison
+from niftyformer_assets.portfolio.report.comparison_page import write_comparison
+from niftyformer_assets.portfolio.report.report import write_report
+from niftyformer_assets.settings import what_decides
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.browser.web_ui import chromium
 from niftyformer_assets_tests.portfolio.report_example import background, example
@@ -37,7 +40,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     names = ("first", "another_with_a_longer_name", "third")
     for name in names:
         write_report(root / name / "backtest", evidence, background(name), tearsheet=False)
-    comparison = model_comparison({name: ExperimentFolder(root / name) for name in names}, root / "tries")
+    comparison = model_comparison(
+        {name: ExperimentFolder(root / name) for name in names}, Tries(root / "tries", what_decides)
+    )
     write_comparison(root / "comparison.csv", root / "comparison.html", comparison)
     return {"report": root / "first" / "backtest" / "report.html", "comparison": root / "comparison.html"}
 

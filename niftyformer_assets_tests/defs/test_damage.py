@@ -28,10 +28,10 @@ from niftyformer_assets.market.quality import load_quality
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.model.checkpoint import STATE, ModelFolder, read_best, read_card, read_checkpoint
 from niftyformer_assets.model.data import load_dataset
-from niftyformer_assets.portfolio.comparison import model_comparison
-from niftyformer_assets.portfolio.report import read_metrics
-from niftyformer_assets.portfolio.tries import tried_on
-from niftyformer_assets.settings import Settings, find_experiment
+from niftyformer_assets.portfolio.evidence.tries import Tries
+from niftyformer_assets.portfolio.report.comparison import model_comparison
+from niftyformer_assets.portfolio.report.files import read_metrics
+from niftyformer_assets.settings import Settings, find_experiment, what_decides
 from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import INDEX_NAME, write_entered
@@ -74,7 +74,7 @@ def factors(settings: Settings) -> object:
 def compared(settings: Settings) -> None:
     """The comparison goes on without a report that it cannot believe, and says why."""
     workspace = settings.workspace
-    found = model_comparison({"tiny": workspace.experiment("tiny")}, workspace.tries)
+    found = model_comparison({"tiny": workspace.experiment("tiny")}, Tries(workspace.tries, what_decides))
     if found.without_report:
         raise NiftyFormerError(found.without_report["tiny"])
 
@@ -93,7 +93,7 @@ READERS: list[tuple[str, Reader]] = [
     ("size_proxy.parquet", lambda settings: opened(settings).log_size()),
     ("label.csv", lambda settings: opened(settings).returns()),
     ("alpha158.parquet", factors),
-    ("tries/*.json", lambda settings: tried_on(settings.workspace.tries, "2022-01-01", "2023-01-01")),
+    ("tries/*.json", lambda settings: Tries(settings.workspace.tries, what_decides).on("2022-01-01", "2023-01-01")),
     ("experiments/tiny/selected_factors.txt", lambda s: read_selected(s.workspace.experiment("tiny").selected_factors)),
     *((f"experiments/tiny/{name}", dataset) for name in ("experiment.json", "flow.npz", "trend_indicator.npz")),
     *((f"experiments/tiny/{name}", dataset) for name in ("neutralized_factors.npz", "128_corr_struc2vec_adjgat.npy")),

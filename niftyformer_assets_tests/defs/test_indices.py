@@ -12,8 +12,8 @@ import pytest
 from niftyformer_assets.defs.backtest import _indices
 from niftyformer_assets.experiment import open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark, save_benchmark
-from niftyformer_assets.portfolio.report_evidence import market_of_part
-from niftyformer_assets.portfolio.strategy_benchmarks import hold_indices
+from niftyformer_assets.portfolio.evidence.benchmarks import hold_indices
+from niftyformer_assets.portfolio.evidence.gather import market_of_part
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets_tests.conftest import Graph
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from niftyformer_assets.portfolio.backtest import Market
-from niftyformer_assets.portfolio.scores import Scores
+from niftyformer_assets.portfolio.backtest.market import Market
+from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.store.arrays import Axes
 
 
@@ -69,3 +69,8 @@ def random_walk_scores(seed: int, market: Market, trouble: float = 0.05) -> Scor
     values[rng.random((T, N)) < trouble] = np.nan
     values[rng.random(T) < trouble] = np.nan
     return Scores(market.axes, values)
+
+
+def random_scores(axes: Axes, seed: int) -> Scores:
+    """Scores drawn anew each session: they turn over far more than those of a model."""
+    return Scores(axes, np.random.default_rng(seed).random(axes.shape))

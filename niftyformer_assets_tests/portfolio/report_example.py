@@ -9,8 +9,8 @@ import pandas as pd
 
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.portfolio.report import Background
-from niftyformer_assets.portfolio.report_evidence import Evidence, gather_evidence
+from niftyformer_assets.portfolio.evidence.gather import Evidence, gather_evidence
+from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 
@@ -70,7 +70,7 @@ class Example:
     def evidence(
         self, skill: float = 0.0, variants: int = 1, part: str = "test", portfolios: int = 200, top_k: int = 5
     ) -> Evidence:
-        """The plan's strategy changes too few names for even a clairvoyant to stand out in 100 sessions."""
+        """The published strategy changes too few names for even a clairvoyant to stand out in 100 sessions."""
         baselines = [
             self.predictions(0, seed=11, name="random"),
             self.constant("zero", 0.5),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 
+from niftyformer_assets.compiling import kernel
 from niftyformer_assets.dataset.struc2vec.rings import DegreeLists
 
 # Lists that are warped side by side, a lane each: every cell waits for its left neighbour, so one
@@ -81,11 +81,7 @@ def _warp_all(start: np.ndarray, degree: np.ndarray, count: np.ndarray, threads:
 
 
 # With its types given it is compiled when this module is loaded, once a machine, and not amid a stage.
-@numba.njit(
-    "void(i8[::1], f8[::1], f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8, i8)",
-    cache=True,
-    nogil=True,
-)
+@kernel(signature="void(i8[::1], f8[::1], f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8, i8)")
 def _warp_blocks(  # type: ignore[no-untyped-def]
     start, degree, count, rows, lanes_degree, lanes_inverse, lanes_count, out, offset, stride
 ):

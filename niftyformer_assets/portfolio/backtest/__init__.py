@@ -1,0 +1,1 @@
+"""From scores to money: strategies, execution, costs and accounting."""

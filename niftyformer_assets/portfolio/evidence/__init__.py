@@ -1,0 +1,1 @@
+"""What a backtest proves: figures with their uncertainty, what they stand beside, and the verdict."""

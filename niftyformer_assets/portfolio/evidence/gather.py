@@ -1,0 +1,311 @@
+"""Everything a report rests on: the strategy, what it is measured against, and the figures of each.
+
+The period is one part of the experiment, test unless asked otherwise. It begins with the scores
+made at the close of the last session before the part, which trade on the part's first session; so
+every return is one of the part's sessions and nothing trades outside it.
+
+Shapes: T sessions (the one of the first scores, then the part), N symbols.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.market.scope import Scope
+from niftyformer_assets.portfolio.backtest.market import Market, cut_market
+from niftyformer_assets.portfolio.backtest.result import BacktestResult
+from niftyformer_assets.portfolio.backtest.returns import session_returns
+from niftyformer_assets.portfolio.backtest.run import run_backtest
+from niftyformer_assets.portfolio.backtest.scores import Scores, scores_from_predictions
+from niftyformer_assets.portfolio.backtest.taxes import Tax, short_term_tax
+from niftyformer_assets.portfolio.evidence import metrics
+from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
+from niftyformer_assets.portfolio.evidence.choices import choices, picks_by_lot, tells_apart
+from niftyformer_assets.portfolio.evidence.deciles import (
+    above_all,
+    decile_returns,
+    information_coefficients,
+    realised_returns,
+    untradable_returns,
+)
+from niftyformer_assets.portfolio.evidence.metrics_table import (
+    COLUMNS,
+    NO_SPREAD,
+    Spread,
+    excess,
+    performance,
+    sharpe_spread,
+    summary,
+)
+from niftyformer_assets.portfolio.evidence.null import PORTFOLIOS, Null, permutation_null
+from niftyformer_assets.portfolio.evidence.prediction_errors import prediction_errors, with_labels
+from niftyformer_assets.portfolio.evidence.score_quality import by_group, by_horizon, persistence, size_thirds
+from niftyformer_assets.portfolio.evidence.verdict import Standing
+from niftyformer_assets.portfolio.formatting import STATUS_NAMES
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.store.words import counted
+
+MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
+FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was run on one part of one experiment.
+
+    scores, result: of the model. baselines: of each baseline that tells stocks apart.
+    other_costs: the same scores under the other cost schedule (the published setting's flat rate, or Zerodha's).
+    indices: name -> rupees [T] of an index bought and held. index_notes: sentences about those that
+        are left out, or lack sessions.
+    errors: `prediction_errors` of the model and all baselines.
+    groups: what stocks are told apart by, such as sector -> the group of each [T, N], str.
+    variants: how many experiments had been tried on these sessions, this one included.
+    """
+
+    part: str
+    scores: Scores
+    result: BacktestResult
+    baselines: Mapping[str, tuple[Scores, BacktestResult]]
+    other_costs: BacktestResult
+    equal_weight: BacktestResult
+    indices: Mapping[str, np.ndarray]
+    index_notes: tuple[str, ...]
+    null: Null
+    errors: pd.DataFrame
+    groups: Mapping[str, np.ndarray]
+    variants: int
+
+    @cached_property
+    def realised(self) -> np.ndarray:
+        """float [T, N]: what each score could earn in its first session."""
+        return realised_returns(self.result.market, self.result.strategy.trade_at)
+
+    @cached_property
+    def coefficients(self) -> pd.DataFrame:
+        """`information_coefficients` of the model on the step that is traded."""
+        return information_coefficients(self.scores, self.realised)
+
+    @cached_property
+    def too_early(self) -> pd.DataFrame:
+        """The same on the step that no one can trade, close t to t+1."""
+        return information_coefficients(self.scores, untradable_returns(self.result.market))
+
+    @cached_property
+    def deciles(self) -> pd.DataFrame:
+        """`decile_returns` of the model on the step that is traded, above the mean of the stocks with a score."""
+        return decile_returns(self.scores, above_all(self.scores, self.realised))
+
+    @cached_property
+    def horizons(self) -> pd.DataFrame:
+        """`by_horizon` of the model."""
+        return by_horizon(self.scores, self.result.market, self.result.strategy.trade_at)
+
+    @cached_property
+    def persistence(self) -> pd.DataFrame:
+        """`persistence` of the model's scores."""
+        return persistence(self.scores, self.result.market)
+
+    @cached_property
+    def by_group(self) -> dict[str, pd.DataFrame]:
+        """`by_group` of the model on the step that is traded, for each of `groups`."""
+        return {name: by_group(self.scores, self.realised, groups) for name, groups in self.groups.items()}
+
+    @cached_property
+    def tax(self) -> Tax:
+        """`short_term_tax` of the model's trades."""
+        return short_term_tax(self.result)
+
+    @cached_property
+    def picks_by_lot(self) -> tuple[int, int]:
+        """How many names were bought because a lot preferred them to others of the same score, and how many in all."""
+        return picks_by_lot(self.result, self.scores)
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """One row a name and metric, columns FIGURE_COLUMNS; the metrics are those of `summary`.
+
+        Kinds: `model`, then each `baseline`, then each `benchmark` (equal weight and the indices).
+        """
+        tables = [_rows(MODEL, "model", self._summary(self.scores, self.result, self.null, self.variants))]
+        tables += [
+            _rows(name, "baseline", self._summary(scores, result)) for name, (scores, result) in self.baselines.items()
+        ]
+        tables.append(_rows(EQUAL_WEIGHT, "benchmark", summary(self.equal_weight, self._index)))
+        tables += [_rows(name, "benchmark", self._of_index(nav)) for name, nav in self.indices.items()]
+        return pd.concat(tables, ignore_index=True)
+
+    def figure(self, metric: str, name: str = MODEL, column: str = "value") -> float:
+        """One cell of `figures`; NaN where there is none."""
+        rows = self.figures
+        cell = rows.loc[(rows["name"] == name) & (rows["metric"] == metric), column]
+        return float(cell.iloc[0]) if len(cell) else math.nan
+
+    @property
+    def standing(self) -> Standing:
+        """What the verdict rests on."""
+        over_all, ic, sharpe = "excess_return_equal_weight", "rank_ic", "sharpe"
+        place = self.null.place(self.result)["total_return"]
+        rival, apart, spread = self._rival
+        by_lot, picks = self.picks_by_lot
+        return Standing(
+            unjudged=self.unjudged,
+            p_random=place.p,
+            p_worse=place.p_worse,
+            portfolios=len(self.null.nav),
+            excess=self.figure(over_all),
+            excess_low=self.figure(over_all, column="low"),
+            excess_high=self.figure(over_all, column="high"),
+            span=metrics.excess_span(len(self.result.returns)),
+            rival=rival,
+            rival_excess=apart,
+            rival_low=spread.low,
+            rival_high=spread.high,
+            rank_ic=self.figure(ic),
+            rank_ic_t=self.figure(ic, column="t"),
+            sharpe=self.figure(sharpe),
+            sharpe_low=self.figure(sharpe, column="low"),
+            sharpe_high=self.figure(sharpe, column="high"),
+            exposure=self.figure("exposure"),
+            cash_yield=self.result.strategy.cash_yield,
+            by_lot=by_lot / picks if picks else math.nan,
+            part=self.part,
+            sessions=len(self.result.returns),
+            variants=self.variants,
+            deflated=self.figure("deflated_sharpe"),
+        )
+
+    @property
+    def unjudged(self) -> str:
+        """Why the portfolio says nothing about the scores, in words; empty where it does."""
+        result = self.result
+        if result.trades.empty:
+            reasons = result.unfilled["status"].value_counts()
+            most = f", most often because {STATUS_NAMES[str(reasons.index[0])]}" if len(reasons) else ""
+            return f"nothing was traded, of {counted(len(result.unfilled), 'order')}{most}"
+        if not tells_apart(self.scores):
+            return "the scores are the same for all stocks of a session, so lots decided what was held"
+        if (most_choice := int(choices(result, self.scores).max())) <= result.strategy.top_k:
+            return f"there were never more than {counted(most_choice, 'stock')} to choose {result.strategy.top_k} from"
+        if self.null.same(result).all():
+            return "the portfolio is the same whatever names the scores are given"
+        return ""
+
+    @cached_property
+    def _rival(self) -> tuple[str, float, Spread]:
+        """The baseline that earned most, what the model earned more, and how sure that is."""
+        if not self.baselines:
+            return "", math.nan, NO_SPREAD
+        name = max(self.baselines, key=lambda each: (self.baselines[each][1].nav[-1], each))
+        return name, *excess(self.result.returns, self.baselines[name][1].returns)
+
+    @property
+    def _index(self) -> np.ndarray | None:
+        return next(iter(self.indices.values()), None)
+
+    def _summary(
+        self, scores: Scores, result: BacktestResult, null: Null | None = None, variants: int = 1
+    ) -> pd.DataFrame:
+        coefficients = self.coefficients if scores is self.scores else information_coefficients(scores, self.realised)
+        return summary(result, self._index, self.equal_weight.nav, coefficients, null, variants)
+
+    def _of_index(self, nav: np.ndarray) -> pd.DataFrame:
+        strategy = self.result.strategy
+        returns = session_returns(nav, strategy.trade_at)
+        over_equal, apart = excess(returns, self.equal_weight.returns)
+        values = performance(nav, strategy) | {"excess_return_equal_weight": over_equal}
+        spread = {"excess_return_equal_weight": apart}
+        if math.isfinite(values["sharpe"]):
+            spread["sharpe"] = sharpe_spread(returns, strategy.risk_free_rate)
+        rows = [
+            (metric, value, *spread.get(metric, NO_SPREAD), len(returns), "", "an index, without costs")
+            for metric, value in values.items()
+        ]
+        return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
+
+
+def market_of_part(panel: Mapping[str, np.ndarray], scope: Scope, part: str) -> Market:
+    """The market from the session before a part, whose scores trade first, through the part's end."""
+    place: slice = getattr(scope.split, part)
+    dates = scope.axes.dates
+    return cut_market(panel, scope, dates[max(place.start - 1, 0)], dates[place.stop - 1])
+
+
+def gather_evidence(
+    panel: Mapping[str, np.ndarray],
+    scope: Scope,
+    predictions: pd.DataFrame,
+    baseline_predictions: pd.DataFrame,
+    labels: np.ndarray,
+    indices: Mapping[str, pd.Series],
+    strategy: StrategySettings,
+    costs: CostSettings,
+    *,
+    sectors: np.ndarray | None = None,
+    log_size: np.ndarray | None = None,
+    part: str = "test",
+    variants: int = 1,
+    portfolios: int = PORTFOLIOS,
+    seed: int = 0,
+) -> Evidence:
+    """Run the model, the baselines, the benchmarks and the random portfolios on one part.
+
+    Args:
+        panel: open, high, low, close, volume, segment [T', N'] as market_panel.npz holds them.
+        predictions, baseline_predictions: as in their parquet files; the latter may have no rows.
+        labels: float [T'', N] on `scope.axes`, in units of the experiment's label, NaN where missing.
+        indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
+            the first one is the benchmark. One that does not cover the sessions is left out, with a note.
+        sectors: str [T'', N], the sector of each stock on each session; without, no breakdown by sector.
+        log_size: float [T'', N], the log of its size, NaN where not known; without, none by size.
+        seed: of the lots among equal scores and of the random portfolios.
+
+    Raises:
+        NiftyFormerError: the tables do not fit the experiment's sessions and symbols.
+    """
+    market = market_of_part(panel, scope, part)
+    scores = scores_from_predictions(predictions, market.axes)
+    other = replace(costs, schedule="flat" if costs.schedule == "zerodha" else "zerodha")
+    baselines = {}
+    for name, rows in baseline_predictions.groupby("baseline", sort=False):
+        theirs = scores_from_predictions(rows, market.axes)
+        if tells_apart(theirs):
+            baselines[str(name)] = theirs, run_backtest(theirs, market, strategy, costs, seed)
+    held, index_notes = hold_indices(indices, market.axes, strategy.capital, strategy.trade_at)
+    tables = [with_labels(table, labels, scope.axes) for table in (predictions, baseline_predictions) if len(table)]
+    return Evidence(
+        part=part,
+        scores=scores,
+        result=run_backtest(scores, market, strategy, costs, seed),
+        baselines=baselines,
+        other_costs=run_backtest(scores, market, strategy, other, seed),
+        equal_weight=equal_weight_universe(market, strategy, costs),
+        indices=held,
+        index_notes=index_notes,
+        null=permutation_null(scores, market, strategy, costs, portfolios, seed),
+        errors=prediction_errors(pd.concat(tables, ignore_index=True)),
+        groups=_groups(market, scores, scope, sectors, log_size),
+        variants=variants,
+    )
+
+
+def _groups(
+    market: Market, scores: Scores, scope: Scope, sectors: np.ndarray | None, log_size: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """What the report breaks its figures down by: name -> group of each stock, on the market's sessions."""
+    rows = np.searchsorted(scope.axes.dates, market.axes.dates)
+    groups = {}
+    if sectors is not None:
+        groups["sector"] = sectors[rows]
+    if log_size is not None:
+        groups["size"] = size_thirds(log_size[rows], market.member & np.isfinite(scores.values))
+    return groups
+
+
+def _rows(name: str, kind: str, table: pd.DataFrame) -> pd.DataFrame:
+    return table.reset_index().assign(name=name, kind=kind)[list(FIGURE_COLUMNS)]

@@ -1,0 +1,100 @@
+"""Predictions against what then happened, the model's beside those of each baseline.
+
+Nothing is traded here. Labels are those of the experiment (raw return, rank or z-score), so that a
+mean absolute error is in units of the label and 0 is the naive forecast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.store.arrays import Axes
+from niftyformer_assets.store.errors import NiftyFormerError
+
+MODEL = "model"
+
+
+def with_labels(predictions: pd.DataFrame, labels: np.ndarray, axes: Axes) -> pd.DataFrame:
+    """Attach to each prediction the label of the session it is for, by date and symbol.
+
+    Args:
+        predictions: rows as in predictions.parquet; a `baseline` column where there are several.
+        labels: float [T, N] on `axes`, NaN where missing.
+
+    Returns:
+        baseline (`model` where there was none), split, horizon, date_made, date_predicted, symbol,
+        value, p_up, label; rows for sessions still to come, and those without a label, are left out.
+
+    Raises:
+        NiftyFormerError: a symbol, or a date between the first and last session, is not on the axes.
+    """
+    column = next((name for name in ("return", "score") if name in predictions), None)
+    needed = {"date_made", "date_predicted", "horizon", "symbol", "split", "p_up"}
+    if column is None or (lacking := needed - set(predictions.columns)):
+        told = ", ".join(sorted(lacking)) if column else "return or score"
+        raise NiftyFormerError(f"the predictions lack {told}: materialize them again.")
+    day = pd.to_datetime(predictions["date_predicted"]).to_numpy().astype("datetime64[D]")
+    symbol = pd.Index(axes.symbols).get_indexer(pd.Index(predictions["symbol"].astype(str)))
+    if (symbol < 0).any():
+        name = predictions["symbol"].to_numpy()[symbol < 0][0]
+        raise NiftyFormerError(f"predictions name {name}, which is no symbol of this experiment.")
+    session = np.minimum(np.searchsorted(axes.dates, day), len(axes.dates) - 1)
+    strange = (axes.dates[session] != day) & (day <= axes.dates[-1])
+    if strange.any():
+        raise NiftyFormerError(f"predictions are for {day[strange][0]}, which is no session of this experiment.")
+    label = np.where(day <= axes.dates[-1], labels[session, symbol], np.nan)
+    joined = pd.DataFrame(
+        {
+            "baseline": predictions.get("baseline", MODEL),
+            **{name: predictions[name] for name in ("split", "horizon", "date_made", "date_predicted", "symbol")},
+            "value": predictions[column].astype(np.float64),
+            "p_up": predictions["p_up"].astype(np.float64),
+            "label": label,
+        }
+    )
+    return joined[np.isfinite(label)].reset_index(drop=True)
+
+
+def prediction_errors(joined: pd.DataFrame) -> pd.DataFrame:
+    """How far off, and how often the direction is right, by baseline, split and horizon.
+
+    Args:
+        joined: from `with_labels`.
+
+    Returns:
+        baseline, split, horizon, mae, accuracy (of p_up at one half; NaN for a baseline that takes
+        no side), rank_ic and rank_ic_t (mean over sessions of the rank correlation across stocks
+        and its t statistic; NaN for constants), sessions, predictions.
+    """
+    keys = ["baseline", "split", "horizon"]
+    rows = joined.assign(
+        error=(joined["value"] - joined["label"]).abs(),
+        right=((joined["p_up"] > 0.5) == (joined["label"] > 0)).where(joined["p_up"] != 0.5).astype(float),
+    )
+    table = rows.groupby(keys, sort=False).agg(
+        mae=("error", "mean"),
+        accuracy=("right", "mean"),
+        sessions=("date_predicted", "nunique"),
+        predictions=("error", "size"),
+    )
+    ic = session_rank_ic(joined).groupby(keys, sort=False)["rank_ic"].agg(["mean", "std", "count"])
+    table["rank_ic"] = ic["mean"]
+    table["rank_ic_t"] = ic["mean"] / (ic["std"] / np.sqrt(ic["count"]))
+    return table.reset_index()[[*keys, "mae", "accuracy", "rank_ic", "rank_ic_t", "sessions", "predictions"]]
+
+
+def session_rank_ic(joined: pd.DataFrame) -> pd.DataFrame:
+    """`rank_ic` of value and label across the stocks of each session; a session that has none is left out.
+
+    Returns:
+        baseline, split, horizon, date_made, date_predicted, rank_ic; in the order of the rows.
+    """
+    keys = ["baseline", "split", "horizon", "date_made", "date_predicted"]
+    session, sessions = joined.groupby(keys, sort=False).ngroup().to_numpy(), joined[keys].drop_duplicates()
+    stock, stocks = pd.factorize(joined["symbol"])
+    tables = np.full((2, len(sessions), len(stocks)), np.nan)
+    tables[0, session, stock], tables[1, session, stock] = joined["value"], joined["label"]
+    result = sessions.reset_index(drop=True).assign(rank_ic=rank_ic(*tables))
+    return result.dropna(subset="rank_ic", ignore_index=True)

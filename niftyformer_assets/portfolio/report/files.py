@@ -1,0 +1,27 @@
+"""The files of a report, and the one that programs read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import read_json
+
+REPORT, METRICS, TEARSHEET = "report.html", "metrics.json", "tearsheet.html"
+NAV, TRADES, HOLDINGS = "nav.parquet", "trades.parquet", "holdings.parquet"
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The content of metrics.json in the folder of a report.
+
+    Raises:
+        NiftyFormerError: there is none, it is not the one that was written, or it is of an earlier version.
+    """
+    path = folder / METRICS
+    if not path.is_file():
+        raise NiftyFormerError(f"{path} does not exist: materialize backtest_report for this experiment.")
+    content = read_json(path)
+    if "outcome" not in content:
+        raise NiftyFormerError(f"{path} is of an earlier version: materialize backtest_report again.")
+    return content

@@ -1,0 +1,1 @@
+"""Pictures of the report and of the comparison, each a PNG."""

@@ -1,0 +1,150 @@
+"""The section of the report that says what the scores are worth, apart from how they were traded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.portfolio.evidence.gather import Evidence
+from niftyformer_assets.portfolio.evidence.score_quality import MIN_STOCKS_OF_GROUP, MIN_WINDOWS, NO_SIZE, SIZES
+from niftyformer_assets.portfolio.formatting import NONE, count, number, percent
+from niftyformer_assets.portfolio.report.page import Picture, Section, Table
+from niftyformer_assets.portfolio.report.pictures import scores as pictures
+from niftyformer_assets.store.words import counted
+
+GROUP_NAMES = {
+    "sector": "Sectors as the index lists had them on the session.",
+    "size": "Thirds by size (log of close × 60-session mean volume), anew each session.",
+}
+
+
+def scores(evidence: Evidence) -> Section:
+    """Do better scores earn more, for how long, and among which stocks?"""
+    table = evidence.deciles
+    tradable = evidence.coefficients["rank_ic"].dropna()
+    early = evidence.too_early["rank_ic"].dropna()
+    said = (
+        f"Mean rank IC {number(tradable.mean(), 3, signed=True)} over {counted(len(tradable), 'session')} on the "
+        "step that can be "
+        f"traded, and {number(early.mean(), 3, signed=True)} over {len(early)} on the step before, from the close of "
+        "the session the score was made at to the next close, which nobody can earn. Only the former makes money."
+    )
+    blocks: list[Table | Picture] = [
+        Picture(
+            pictures.ic_picture(evidence.result.dates, evidence.coefficients["rank_ic"].to_numpy()),
+            "Rank IC of each session, its moving mean, and its running sum.",
+        ),
+        horizons_table(evidence),
+        persistence_table(evidence),
+    ]
+    if table["sessions"].iloc[0] > 1:
+        blocks.append(
+            Picture(
+                pictures.deciles_picture(table["mean"].to_numpy(), table["standard_error"].to_numpy()),
+                "Mean realised return by decile of the score.",
+            )
+        )
+    blocks += [group_table(name, evidence.by_group[name]) for name in evidence.by_group]
+    return Section("Scores and what they earned", (said,), blocks)
+
+
+def horizons_table(evidence: Evidence) -> Table:
+    """Rank IC and the spread of the outer fifths by how long a stock is held."""
+    at = evidence.result.strategy.trade_at
+    rows = [
+        (
+            _step(row["horizon"], at) if row["earnable"] else "close of t to t+1, not earnable",
+            _with_t(number(row["rank_ic"], 3, signed=True), row["rank_ic_t"]),
+            number(row["t_needed"]),
+            _with_t(_bps(row["top"]), row["top_t"]),
+            _with_t(_bps(row["bottom"]), row["bottom_t"]),
+            _with_t(_bps(row["spread"]), row["spread_t"]),
+            count(row["sessions"]),
+            count(row["windows"]),
+        )
+        for row in evidence.horizons.to_dict("records")
+    ]
+    return Table(
+        (
+            "sessions held",
+            "rank IC (t)",
+            "|t| needed",
+            "best fifth, bps (t)",
+            "worst fifth, bps (t)",
+            "spread, bps (t)",
+            "sessions",
+            "windows apart",
+        ),
+        rows,
+        caption="By how long a stock is held from the first possible fill: rank IC, and the mean return of the best "
+        "and of the worst fifth of the scores above that of all stocks, over the whole horizon and before costs. A "
+        "session whose horizon ends after the last one has no value, so longer ones rest on fewer. The windows "
+        "of neighbouring sessions overlap: t is by Newey and West, and chance alone exceeds the |t| needed in about "
+        f"5% of cases (up to 11% at long horizons). Below {MIN_WINDOWS} windows that do not overlap there is none.",
+    )
+
+
+def persistence_table(evidence: Evidence) -> Table:
+    """How long the order of the stocks lasts."""
+    rows = [
+        (
+            count(row["horizon"]),
+            number(row["autocorrelation"], 3, signed=True),
+            percent(row["top_replaced"]),
+            percent(row["bottom_replaced"]),
+            count(row["sessions"]),
+        )
+        for row in evidence.persistence.to_dict("records")
+    ]
+    return Table(
+        ("sessions later", "rank correlation of the scores", "best fifth replaced", "worst fifth replaced", "pairs"),
+        rows,
+        caption="How long the order of the stocks lasts: scores of a session beside those some sessions later, and "
+        "the turnover of the outer fifths, the share of each that is other stocks by then.",
+    )
+
+
+def group_table(name: str, table: pd.DataFrame) -> Table:
+    """Among which stocks the scores were right."""
+    if name == "size":
+        order = {size: place for place, size in enumerate((*SIZES, NO_SIZE))}
+        table = table.sort_values("group", key=lambda groups: groups.map(order))
+    rows = [
+        (
+            str(row["group"]),
+            number(row["stocks"], 1),
+            _with_t(number(row["rank_ic"], 3, signed=True), row["rank_ic_t"]),
+            count(row["sessions"]),
+            percent(row["share"]),
+            percent(row["top_share"]),
+            _with_t(_bps(row["contribution"]), row["contribution_t"]),
+        )
+        for row in table.to_dict("records")
+    ]
+    return Table(
+        (
+            name,
+            "stocks",
+            "rank IC inside (t)",
+            "sessions",
+            "share of all stocks",
+            "share of the best fifth",
+            "contribution, bps a session (t)",
+        ),
+        rows,
+        caption=f"{GROUP_NAMES.get(name, name)} Rank IC among the group's own stocks, on sessions with at least "
+        f"{MIN_STOCKS_OF_GROUP} of them; and what its stocks in the best fifth contributed to the return of that fifth "
+        "above all stocks, for one session from the first possible fill.",
+    )
+
+
+def _step(horizon: int, at: str) -> str:
+    return f"{horizon}, {at} of t+1 to t+{1 + horizon}"
+
+
+def _bps(share: float) -> str:
+    return number(1e4 * share, 1, signed=True)
+
+
+def _with_t(value: str, t: float) -> str:
+    return f"{value} ({number(t, 1)})" if value != NONE and np.isfinite(t) else value
