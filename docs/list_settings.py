@@ -11,9 +11,11 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from niftyformer_assets.exchange.settings import MadeUpSettings
+from niftyformer_assets.model.baseline_registry import registered
+from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.settings import PROJECT, Experiment, Settings
 
 PAGE = PROJECT / "docs" / "settings.md"
@@ -119,19 +121,27 @@ def _allowed_and_default(name: str) -> tuple[str, str]:
 
 def _section(name: str, of: Any) -> str:
     """A section of an experiment: its keys, and the rules that its values are held to."""
-    said = _said(of)
+    parts = _parts(of)
+    said = {key: meaning for part in parts for key, meaning in _said(part).items()}
     rows = [
         (
             f"{name}.{field.name}",
             MEANINGS.get(f"{name}.{field.name}") or said[field.name],
-            _values(inspect.get_annotations(of, eval_str=True)[field.name]),
+            _values(get_type_hints(of)[field.name]),
             _default(field.default),
         )
         for field in dataclasses.fields(of)
     ]
-    rules = "".join(f"- {rule}\n" for rule in _rules(of))
+    rules = "".join(f"- {rule}\n" for part in parts for rule in _rules(part))
     summary = (inspect.getdoc(of) or "").partition("\n")[0]
     return f"### {name}\n\n{summary}\n\n{_table(rows)}\n{rules}"
+
+
+def _parts(of: Any) -> list[Any]:
+    """The classes whose fields a section has: its own, and those of each baseline."""
+    kinds = [*registered().values()] if of is BaselineSettings else []
+    bases = [base for kind in kinds for base in kind.__mro__ if dataclasses.is_dataclass(base)]
+    return list(dict.fromkeys([of, *bases]))
 
 
 def _said(of: Any) -> dict[str, str]:

@@ -8,11 +8,13 @@ Paths are those of `store/workspace.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from niftyformer_assets.factors.settings import FACTOR_SETS
+from niftyformer_assets.model.settings import STOCKFORMER
 from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
 
@@ -22,10 +24,15 @@ Phase = Literal["reference", "candles", "panels", "experiment", "comparison"]
 
 
 class Read(NamedTuple):
-    """An artifact that another one reads, by the settings of some experiments only."""
+    """An artifact that another one reads.
+
+    where: by the settings of some experiments only.
+    without: sections that decide on it, but on nothing of it that is read.
+    """
 
     artifact: str
-    where: Callable[[Experiment], bool]
+    where: Callable[[Experiment], bool] = lambda _experiment: True
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Artifact:
     files: that it consists of, the one to show first; folders count with all that is in them.
     reads: the artifacts that it is made from.
     sections: of an experiment's settings, which decide on it beside those that decide on what it reads; None is all.
+    part: what of those sections decides, where not all of them does.
     made_by: the packages whose code makes it, its own first, and modules where a package is not meant whole.
     kinds, words: shown in the web UI.
     read_as: the files that its readers read; by itself the first.
@@ -50,11 +58,12 @@ class Artifact:
     made_by: tuple[str, ...]
     kinds: frozenset[str]
     words: str
-    reads: tuple[str | Read, ...] = ()
-    sections: frozenset[str] | None = frozenset()
+    reads: tuple[Read, ...] = ()
+    sections: Callable[[Experiment], frozenset[str] | None] = lambda _experiment: frozenset()
+    part: Callable[[Experiment, dict[str, Any]], dict[str, Any]] = lambda _experiment, values: values
     read_as: Callable[[Any], tuple[Path, ...]] | None = None
     also: Callable[[Workspace, str | None], tuple[Path, ...]] | None = None
-    after: tuple[str, ...] = ()
+    after: tuple[Read, ...] = ()
     has_card: bool = False
 
     @property
@@ -64,15 +73,20 @@ class Artifact:
     @property
     def may_read(self) -> tuple[str, ...]:
         """The artifacts that it reads by the settings of some experiment."""
-        return tuple(read if isinstance(read, str) else read.artifact for read in self.reads)
+        return tuple(dict.fromkeys(read.artifact for read in self.reads))
 
-    def read_for(self, experiment: Experiment | None) -> tuple[str, ...]:
-        """The artifacts that it reads by the settings of one experiment; all without one."""
-        return tuple(
-            read if isinstance(read, str) else read.artifact
-            for read in self.reads
-            if isinstance(read, str) or experiment is None or read.where(experiment)
-        )
+    @property
+    def may_follow(self) -> tuple[str, ...]:
+        """Those, and what must be made before, by the settings of some experiment."""
+        return tuple(dict.fromkeys([*self.may_read, *(read.artifact for read in self.after)]))
+
+    def read_for(self, experiment: Experiment | None) -> tuple[Read, ...]:
+        """What it reads by the settings of one experiment; all without one."""
+        return tuple(read for read in self.reads if experiment is None or read.where(experiment))
+
+    def fit_for(self, experiment: Experiment) -> tuple[str, ...]:
+        """The artifacts that must fit before it is made, by the settings of an experiment."""
+        return tuple(read.artifact for read in (*self.after, *self.reads) if read.where(experiment))
 
     def readable(self, place: Workspace | ExperimentFolder) -> tuple[Path, ...]:
         """The files that readers read."""
@@ -98,19 +112,21 @@ def artifacts(factor_sets: tuple[str, ...] = ("alpha158",)) -> Mapping[str, Arti
 
 def sections_of(name: str, experiment: Experiment) -> frozenset[str] | None:
     """The sections of an experiment's settings that decide on one of its artifacts; None is all."""
-    rows = artifacts()
-    found = rows[name].sections
+    rows = artifacts(FACTOR_SETS)
+    found = rows[name].sections(experiment)
     for read in rows[name].read_for(experiment):
-        if found is not None and read in rows and rows[read].scope == "experiment":
-            above = sections_of(read, experiment)
-            found = None if above is None else found | above
+        if found is not None and rows[read.artifact].scope == "experiment":
+            above = sections_of(read.artifact, experiment)
+            found = None if above is None else found | (above - read.without)
     return found
 
 
 def deciding_settings(experiment: Experiment, name: str) -> dict[str, Any]:
     """The settings that decide on one of an experiment's artifacts, as JSON values."""
     sections = sections_of(name, experiment)
-    return experiment.values() if sections is None else experiment.model_dump(mode="json", include=set(sections))
+    if sections is None:
+        return experiment.values()
+    return artifacts()[name].part(experiment, experiment.model_dump(mode="json", include=set(sections)))
 
 
 def read_files(
@@ -128,7 +144,7 @@ def read_files(
     """
     rows = rows if rows is not None else artifacts()
     found: list[Path] = []
-    for of in (rows[name] for name in row.read_for(experiment)):
+    for of in (rows[read.artifact] for read in row.read_for(experiment)):
         if of.scope != "experiment":
             found += of.readable(workspace)
         else:
@@ -141,7 +157,7 @@ def phase_of(row: Artifact, rows: Mapping[str, Artifact]) -> Phase:
     """The phase in which an artifact is made: what is of the workspace waits for what it follows."""
     if row.scope != "workspace":
         return "candles" if row.scope == "symbol" else "experiment"
-    above = {phase_of(rows[name], rows) for name in (*row.may_read, *row.after)}
+    above = {phase_of(rows[name], rows) for name in row.may_follow}
     if above & {"experiment", "comparison"}:
         return "comparison"
     return "panels" if above & {"candles", "panels"} else "reference"
@@ -165,9 +181,22 @@ def _row(
     made_by: tuple[str, ...],
     kinds: set[str],
     words: str,
+    *,
+    reads: tuple[str | Read, ...] = (),
+    after: tuple[str | Read, ...] = (),
+    sections: frozenset[str] | Callable[[Experiment], frozenset[str] | None] = frozenset(),
     **more: Any,
 ) -> Artifact:
-    return Artifact(name, scope, files, made_by, frozenset(kinds), words, **more)
+    def all_read(given: tuple[str | Read, ...]) -> tuple[Read, ...]:
+        return tuple(Read(each) if isinstance(each, str) else each for each in given)
+
+    return Artifact(
+        *(name, scope, files, made_by, frozenset(kinds), words),
+        reads=all_read(reads),
+        after=all_read(after),
+        sections=sections if callable(sections) else lambda _experiment: sections,
+        **more,
+    )
 
 
 def _market() -> tuple[Artifact, ...]:
@@ -397,17 +426,38 @@ def _dataset() -> tuple[Artifact, ...]:
     )
 
 
-# What a model reads of an experiment's folder.
-DATASET = (
-    "flow",
-    "trend_indicator",
-    "neutralized_factors",
-    Read("graph_embeddings", lambda experiment: experiment.graph.embedding != "none"),
-)
+def _is_network(experiment: Experiment) -> bool:
+    return experiment.model.name == STOCKFORMER
+
+
+def _of_model(experiment: Experiment) -> frozenset[str]:
+    """The sections that decide on the model, whichever it is."""
+    own = {"graph", "training"} if _is_network(experiment) else {"baselines"}
+    return frozenset({"model", "seed", *own})
+
+
+def _own_settings(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
+    """Of a baseline that is the model nothing but its own settings decides."""
+    if _is_network(experiment):
+        return values
+    from niftyformer_assets.model.baseline_registry import registered
+
+    name = experiment.model.name
+    own = {field.name for field in fields(registered()[name])}  # type: ignore[arg-type]
+    baselines = {key: value for key, value in values["baselines"].items() if key in own}
+    return values | {"model": {"name": name}, "baselines": baselines}
 
 
 def _model() -> tuple[Artifact, ...]:
-    made_by = ("model", "dataset", "defs/training.py", "defs/experiment_file.py")
+    made_by = ("model", "dataset", "market", "experiment.py", "defs/training.py", "defs/experiment_file.py")
+    # Of flow.npz the bands are read by the network alone.
+    returns_of_flow = Read("flow", without=frozenset({"wavelet"}))
+    reads = (
+        Read("flow", _is_network),
+        returns_of_flow._replace(where=lambda experiment: not _is_network(experiment)),
+        *("trend_indicator", "neutralized_factors"),
+        Read("graph_embeddings", lambda experiment: _is_network(experiment) and experiment.graph.embedding != "none"),
+    )
 
     def experiment_json(workspace: Workspace, experiment: str | None) -> tuple[Path, ...]:
         return (workspace.experiment(experiment).settings,) if experiment is not None else ()
@@ -419,15 +469,21 @@ def _model() -> tuple[Artifact, ...]:
             lambda place: (place.model,),
             made_by,
             {"pytorch"},
-            "The Multitask-Stockformer, trained on the training sessions of the experiment's folder; the epoch with "
-            "the best validation error is kept.\n\n"
+            "The model that is traded, fitted on the training sessions of the experiment's folder: the "
+            "Multitask-Stockformer, of which the epoch with the best validation error is kept, or the baseline that "
+            "`model.name` names.\n\n"
             "`model/`: `best.pt`, `last.pt` (training goes on from there when it was interrupted), metrics and a "
-            "TensorBoard log. Errors are in units of the label: simple returns, or standardised ranks.",
-            reads=DATASET,
-            after=("corr_adj",),
-            sections=frozenset({"graph", "model", "training", "seed"}),
+            "TensorBoard log, or a baseline's `learned.npz`; `model.json` says what it was fitted on. Errors are in "
+            "units of the label: simple returns, or standardised ranks.",
+            reads=reads,
+            after=(Read("corr_adj", _is_network),),
+            sections=_of_model,
+            part=_own_settings,
             also=experiment_json,
-            read_as=lambda place: (place.model / "best.pt", *sorted(place.model.glob("seed-*/best.pt"))),
+            read_as=lambda place: (
+                *(place.model / name for name in ("model.json", "best.pt", "learned.npz")),
+                *sorted(place.model.glob("seed-*/best.pt")),
+            ),
             has_card=True,
         ),
         _row(
@@ -440,21 +496,26 @@ def _model() -> tuple[Artifact, ...]:
             "`predictions.parquet`: date_made, date_predicted, horizon (sessions), symbol, split, return (or score, "
             "where the label is a rank or z-score), p_up (probability). The prediction with the longest horizon is "
             "the one that can be traded.",
-            reads=("trained_model", *DATASET),
-            after=("corr_adj",),
+            reads=("trained_model", *reads),
+            after=(Read("corr_adj", _is_network),),
+            part=_own_settings,
             also=experiment_json,
         ),
         _row(
             "baseline_predictions",
             "experiment",
             lambda place: (place.baseline_predictions,),
-            (*made_by, "market", "experiment.py"),
+            made_by,
             {"scikitlearn", "pytorch", "parquet"},
-            "Predictions of simpler models, of the same stocks on the same sessions: ridge, gradient boosting, random "
-            "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random.\n\n"
+            "Predictions of simpler models of the same stocks on the same sessions: ridge, gradient boosting, random "
+            "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random, but the one that is the "
+            "model itself.\n\n"
             "`baseline_predictions.parquet`: as `predictions`, with the name of the baseline.",
-            reads=("flow", "trend_indicator", "neutralized_factors", *SCOPE),
+            reads=(returns_of_flow, "trend_indicator", "neutralized_factors", *SCOPE),
             sections=frozenset({"baselines", "seed"}),
+            part=lambda experiment, values: (
+                values | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
+            ),
         ),
     )
 
@@ -476,7 +537,7 @@ def _portfolio() -> tuple[Artifact, ...]:
                 *("predictions", "baseline_predictions", "labels", "benchmark_index", *SCOPE),
                 *("sector_dummies", "size_proxy", "data_quality_report"),
             ),
-            sections=None,
+            sections=lambda _experiment: None,
             # How many variants were tried is said in the report too.
             also=lambda workspace, _experiment: (workspace.tries,),
             read_as=lambda place: (place.backtest / "metrics.json",),

@@ -232,7 +232,14 @@ class Experiment(BaseModel):
                 f"graph.dimensions ({self.graph.dimensions}) must equal model.width ({self.model.width}): "
                 "the embedding is added to the model's states"
             )
+        if not set(self.baselines.names) - {self.model.name}:
+            raise ValueError("baselines.names has no baseline beside the model: name one that it is compared with")
         return self
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """The baselines that the model is compared with: those named but itself."""
+        return tuple(name for name in self.baselines.names if name != self.model.name)
 
     def values(self) -> dict[str, Any]:
         """All settings with defaults filled in, as JSON values."""
@@ -261,7 +268,7 @@ def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         values: of `Experiment.values`, now or of an earlier version; sections may be missing.
     """
-    defaults = flat_settings(_defaults(values))
+    defaults = flat_settings(defaults_of(values))
     return {
         key: value
         for key, value in flat_settings(values).items()
@@ -269,7 +276,7 @@ def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """What an experiment has, as JSON values, where its file says nothing."""
     optional = {name for name, field in Experiment.model_fields.items() if not field.is_required()}
     split = SplitByRatio if _kind_of_split(values.get("sessions")) == "ratio" else SplitByDate

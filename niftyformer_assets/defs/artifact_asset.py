@@ -43,7 +43,7 @@ Body = Callable[..., Made]
 def known_of(row: Artifact, partitions: Partitions) -> dict[str, Any]:
     """What `dg.asset` takes that the row of an artifact knows."""
     experiments = partitions.experiments.get_partition_keys()
-    deps: list[str | dg.AssetDep] = list(dict.fromkeys([*row.may_read, *row.after]))
+    deps: list[str | dg.AssetDep] = list(row.may_follow)
     if row.scope == "experiment":
         deps.append(settings_dep(experiments, row.name))
     elif any(partitions.artifacts[name].scope == "experiment" for name in row.may_read):
@@ -87,7 +87,7 @@ def artifact_asset(
                 experiments: Experiments = resources["experiments"]
                 experiment = experiments.take(context[0].partition_key)
                 folder = experiments.folder(experiment.name)
-                before = [partitions.artifacts[name] for name in (*row.after, *row.read_for(experiment))]
+                before = [partitions.artifacts[name] for name in row.fit_for(experiment)]
                 must_be_made_with(
                     experiment, folder, [of.name for of in before if of.scope == "experiment" and not of.has_card]
                 )

@@ -14,6 +14,7 @@ from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.experiment import OpenedExperiment
 from niftyformer_assets.market.benchmark import load_benchmark
+from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.evidence.gather import gather_evidence
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.report.background import Background
@@ -52,8 +53,8 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
     evidence = gather_evidence(
         opened.panel,
         opened.scope,
-        read_parquet(folder.predictions),
-        read_parquet(folder.baseline_predictions),
+        read_predictions(folder.predictions),
+        read_predictions(folder.baseline_predictions),
         target(opened.returns(), experiment.windows.label),
         _indices(settings, opened),
         experiment.strategy,

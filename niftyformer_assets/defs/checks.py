@@ -211,9 +211,10 @@ def _prediction_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecks
             from niftyformer_assets.model import checks
             from niftyformer_assets.model.data import load_dataset
             from niftyformer_assets.model.predict import expected_index, label_frame
+            from niftyformer_assets.model.predictions import read_predictions
 
             folder = settings.workspace.experiment(context.partition_key)
-            frame = _read(folder.predictions)
+            frame = read_predictions(folder.predictions)
             more: dict[str, Any] = {}
             if name == "index_complete":
                 more = {"expected": expected_index(load_dataset(folder.root))}

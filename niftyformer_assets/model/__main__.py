@@ -12,15 +12,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import choose_device
-from niftyformer_assets.model.predict import predict, write_last_step
-from niftyformer_assets.model.step import Steps
-from niftyformer_assets.model.training import networks, remove_others, train
-from niftyformer_assets.model.watch import summary, tensorboard, terminal
+from niftyformer_assets.model.predict import write_last_step
+from niftyformer_assets.model.trained import Watch, trained_thing
+from niftyformer_assets.model.watch import tensorboard, terminal
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
@@ -68,19 +68,17 @@ def _run(chosen: argparse.Namespace) -> None:
     experiment = ExperimentFolder(chosen.dataset)
     out = chosen.out or experiment.model
     table = out / experiment.predictions.name if chosen.out else experiment.predictions
-    device = choose_device(chosen.device, training.precision)
+    model, device = trained_thing(dataset.settings.model.name), partial(choose_device, chosen.device)
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
+
     if not chosen.predict_only:
-        print(f"training on {device}, label {dataset.settings.windows.label}", file=sys.stderr)
-        remove_others(dataset, out)
-        steps = Steps()
-        for network, place in networks(dataset, out):
-            if training.seeds > 1:
-                print(f"seed {network.settings.seed}", file=sys.stderr)
-            observers = (terminal(), tensorboard(ModelFolder(place).tensorboard))
-            trained = train(network, place, device, observers, chosen.restart, steps)
-            for line in (*trained.notes, trained.stopped, f"best: {summary(trained.best)}"):
-                print(line, file=sys.stderr)
-    predictions = predict(dataset, out, device)
+        watch = Watch(tell, lambda _seed, place: (terminal(), tensorboard(ModelFolder(place).tensorboard)))
+        fitted = model.fit(dataset, experiment, out, device, watch, chosen.restart)
+        for line in (*fitted.notes, *fitted.said):
+            tell(line)
+    predictions = model.predict(dataset, experiment, out, device)
     write_last_step(ModelFolder(out), dataset, predictions)
     write_parquet(table, predictions)
     print(table)

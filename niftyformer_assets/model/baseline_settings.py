@@ -1,11 +1,19 @@
-"""The settings of an experiment's baselines."""
+"""The settings of an experiment's baselines, put together from those of each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
+from niftyformer_assets.model.baseline_registry import Baseline, registered
 from niftyformer_assets.store.checks import require
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_B = TypeVar("_B", bound=Baseline)
+_C = TypeVar("_C")
+# One that is added is not asked for by experiments that do not name it: their artifacts stay what they are.
 BASELINES = (
     "ridge",
     "gradient_boosting",
@@ -21,49 +29,51 @@ BASELINES = (
 )
 
 
-@dataclass(frozen=True)
-class BaselineSettings:
-    """Which baselines are predicted beside the model, and how long they are fitted.
+def _with_settings_of_all(cls: type[_C]) -> type[_C]:
+    """A frozen dataclass with the fields of every registered baseline beside its own."""
+    for name, kind in registered().items():
+        types = get_type_hints(kind)
+        for field in fields(_as_dataclass(kind)):
+            if field.default is MISSING:
+                raise TypeError(f"setting {field.name} of baseline {name} needs a default")
+            if cls.__annotations__.setdefault(field.name, types[field.name]) is not types[field.name] or (
+                getattr(cls, field.name, field.default) != field.default
+            ):
+                raise TypeError(f"setting {field.name} of baseline {name} is another one elsewhere: rename it")
+            setattr(cls, field.name, field.default)
+    return dataclass(frozen=True)(cls)
 
-    names: any of `BASELINES`.
-    epochs, patience: of the recurrent networks; they stop early on the validation loss.
-    sequences_per_epoch: stock windows drawn for an epoch, so that its length does not grow with
-        the universe and the years of training.
-    recurrent_width, recurrent_layers: of the LSTM and the GRU (the plan: 128 and 2).
-    trees: of the random forest (the plan: 200).
-    boosting_rounds: trees of the gradient boosting.
-    ridge_penalty: in units of one observation, on features of unit variance.
-    reversal_sessions, momentum_sessions: what the two signals look back on.
+
+def _as_dataclass(kind: type[Baseline]) -> type[DataclassInstance]:
+    return kind  # type: ignore[return-value]
+
+
+@_with_settings_of_all
+class BaselineSettings:
+    """Which baselines are predicted beside the model, and what each is fitted with.
+
+    names: of the files in `model/baselines/`.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
     names: tuple[str, ...] = BASELINES
-    epochs: int = 10
-    patience: int = 3
-    sequences_per_epoch: int = 20_000
-    recurrent_width: int = 128
-    recurrent_layers: int = 2
-    trees: int = 200
-    boosting_rounds: int = 200
-    ridge_penalty: float = 1000.0
-    reversal_sessions: int = 5
-    momentum_sessions: int = 20
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None: ...
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.names if name not in BASELINES]
-        require(not unknown, f"unknown baselines {', '.join(unknown)}: choose from {', '.join(BASELINES)}")
+        unknown = [name for name in self.names if name not in registered()]
+        require(not unknown, f"unknown baselines {', '.join(unknown)}: choose from {', '.join(registered())}")
         require(len(set(self.names)) == len(self.names), "names of baselines must be distinct")
-        require(
-            min(self.epochs, self.patience, self.sequences_per_epoch, self.trees, self.boosting_rounds) >= 1,
-            "epochs, patience, sequences_per_epoch, trees and boosting_rounds must be at least 1",
-        )
-        require(
-            min(self.recurrent_width, self.recurrent_layers) >= 1,
-            "recurrent_width and recurrent_layers must be at least 1",
-        )
-        require(self.ridge_penalty >= 0, "ridge_penalty must be at least 0")
-        require(
-            min(self.reversal_sessions, self.momentum_sessions) >= 1,
-            "reversal_sessions and momentum_sessions must be at least 1",
-        )
+        for kind in registered().values():
+            self.of(kind)
+
+    def of(self, kind: type[_B]) -> _B:
+        """A baseline with its own settings of these.
+
+        Raises:
+            ValueError: one of them is wrong.
+        """
+        return kind(**{field.name: getattr(self, field.name) for field in fields(_as_dataclass(kind))})

@@ -1,6 +1,13 @@
-"""A model's folder: settings, the best and the last state, written so that a kill cannot hurt them.
+"""A model's folder: its card and what it learned, written so that a kill cannot hurt them.
 
-model.json    what the weights are of: settings, symbols, factors, device, data fingerprint
+model.json    what the model is of: settings, symbols, factors, device, data fingerprint
+
+and of a baseline that is the model
+
+learned.npz   arrays that it predicts from; absent where it is fitted again
+
+or of the Stockformer
+
 best.pt       the weights with the smallest validation MAE
 last.pt       everything needed to go on after the last finished epoch
 metrics.csv   one row an epoch
@@ -17,11 +24,13 @@ import io
 import json
 import pickle
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
@@ -45,6 +54,10 @@ class ModelFolder:
     @property
     def card(self) -> Path:
         return self.root / "model.json"
+
+    @property
+    def learned(self) -> Path:
+        return self.root / "learned.npz"
 
     @property
     def best(self) -> Path:
@@ -83,6 +96,29 @@ class ModelFolder:
         """The plan's four CSVs."""
         return self.root / "output"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else trains into the folder meanwhile; it is made if absent.
+
+        Raises:
+            NiftyFormerError: another process is training into it, or it cannot be written to.
+        """
+        with ExitStack() as stack:
+            try:
+                self.root.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(self.lock, timeout=0))
+                self.remove_unfinished_writes()
+            except Timeout:
+                raise NiftyFormerError(
+                    f"another process is training into {self.root}: wait for it or use another folder."
+                ) from None
+            except OSError as error:
+                raise NiftyFormerError(
+                    f"{self.root} cannot be trained into: {error.strerror or error}. Make it writable, or use another "
+                    "folder."
+                ) from None
+            yield
+
     def remove_unfinished_writes(self) -> None:
         """Remove the temporary files of a training that was killed while it wrote; the lock must be held."""
         for path in self._written:
@@ -95,11 +131,23 @@ class ModelFolder:
 
     @property
     def _written(self) -> tuple[Path, ...]:
-        return self.trained, self.last, self.best, self.card, self.metrics, self.environment, self.speed
+        parts = (self.trained, self.last, self.best, self.card, self.metrics, self.environment, self.speed)
+        return *parts, self.learned
 
 
 def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
-    """What a model is of, as JSON values: enough to build it, and to see whether data fit it."""
+    """What a network is of, as JSON values: enough to build it, and to see whether data fit it."""
+    of = card_of(dataset, dataset.settings.values(), dataset.fingerprint())
+    return {**of, "device": device.kind, "precision": device.precision}
+
+
+def card_of(dataset: Dataset, settings: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any]:
+    """What any model is of, as JSON values.
+
+    Args:
+        settings: those that decide on it.
+        data: the fingerprint of what it was fitted on.
+    """
     dates, split = dataset.axes.dates, dataset.split
     return {
         "format": FORMAT,
@@ -108,12 +156,10 @@ def model_card(dataset: Dataset, device: Device) -> dict[str, Any]:
             part: f"{dates[place.start]} to {dates[place.stop - 1]}"
             for part, place in (("train", split.train), ("validation", split.validation))
         },
-        "settings": dataset.settings.values(),
+        "settings": dict(settings),
         "symbols": list(dataset.axes.symbols),
         "factors": list(dataset.factor_names),
-        "device": device.kind,
-        "precision": device.precision,
-        "data": dataset.fingerprint(),
+        "data": dict(data),
     }
 
 

@@ -1,6 +1,6 @@
 """What can be wrong with predictions, each said in one sentence: the asset checks of `predictions`.
 
-All functions take the table of `predict.predict` (or of the baselines, cut to one) and are pure.
+All functions take the table of one model, as `model.predictions` describes it, and are pure.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.model.metrics import matrix, measure
+from niftyformer_assets.model.predictions import of_horizon, of_parts, value_column
 from niftyformer_assets.store.words import counted
 
 
@@ -26,7 +27,7 @@ class Verdict:
 
 def not_constant_across_stocks(predictions: pd.DataFrame) -> Verdict:
     """On every session and horizon the predicted values differ between stocks."""
-    column = _value_column(predictions)
+    column = value_column(predictions)
     groups = predictions.groupby(["date_made", "horizon"])[column]
     constant = groups.nunique().le(1) & groups.size().gt(1)
     count = int(constant.sum())
@@ -79,17 +80,17 @@ def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Coll
     Returns:
         passed if better than both; a warning, not a failure, since that is how markets are.
     """
-    rows = predictions[predictions["split"].isin(list(parts))]
-    label = _labels_of(rows, labels)
-    known = np.isfinite(label)
+    rows = of_parts(predictions, parts)
+    rows = rows.assign(label=_labels_of(rows, labels))
+    known = np.isfinite(rows["label"])
     figures: dict[str, float] = {}
     told, passed = [], bool(known.any())
     for horizon in sorted(rows.loc[known, "horizon"].unique()):
-        of_horizon = rows[rows["horizon"] == horizon].assign(label=label[rows["horizon"] == horizon])
-        index, symbols = of_horizon["date_made"].unique(), of_horizon["symbol"].unique()
+        cut = of_horizon(rows, horizon)
+        index, symbols = cut["date_made"].unique(), cut["symbol"].unique()
         value, p_up, truth = (
-            matrix(of_horizon, "date_made", column, pd.Index(index), pd.Index(symbols))[:, None]
-            for column in (_value_column(predictions), "p_up", "label")
+            matrix(cut, "date_made", column, pd.Index(index), pd.Index(symbols))[:, None]
+            for column in (value_column(predictions), "p_up", "label")
         )
         found = measure(value, p_up, truth, np.isfinite(truth))
         figures.update({f"{name}_t{horizon}": figure for name, figure in found.items()})
@@ -107,11 +108,6 @@ def _beside(larger_if_better: float, smaller_if_better: float) -> str:
     if larger_if_better == smaller_if_better:
         return "the same as"
     return "better than" if larger_if_better > smaller_if_better else "worse than"
-
-
-def _value_column(predictions: pd.DataFrame) -> str:
-    """`return`, or `score` where the label was a rank or z-score."""
-    return "return" if "return" in predictions else "score"
 
 
 def _labels_of(rows: pd.DataFrame, labels: pd.DataFrame) -> np.ndarray:

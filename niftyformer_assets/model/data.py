@@ -50,10 +50,10 @@ class RunSettings:
         return cls(
             name=str(content["name"]),
             seed=int(content["seed"]),
-            windows=_section("windows", WindowSettings, content),
-            wavelet=_section("wavelet", WaveletSettings, content),
-            model=_section("model", ModelSettings, content),
-            training=_section("training", TrainingSettings, content),
+            windows=settings_section("windows", WindowSettings, content),
+            wavelet=settings_section("wavelet", WaveletSettings, content),
+            model=settings_section("model", ModelSettings, content),
+            training=settings_section("training", TrainingSettings, content),
         )
 
     def values(self) -> dict[str, Any]:
@@ -126,7 +126,12 @@ class Dataset:
             "graph embedding": self.graph,
             "wavelet matrices": np.concatenate([self.low_matrix.ravel(), self.low_matrix_output.ravel()]),
         }
-        return {name: hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest() for name, part in parts.items()}
+        return hashes(parts)
+
+
+def hashes(parts: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """The SHA-256 of each array's content, by name."""
+    return {name: hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest() for name, part in parts.items()}
 
 
 def load_dataset(folder: Path) -> Dataset:
@@ -140,7 +145,7 @@ def load_dataset(folder: Path) -> Dataset:
     content = read_json(files.settings)
     try:
         run = RunSettings.read(content)
-        graph_settings = _section("graph", GraphSettings, content)
+        graph_settings = settings_section("graph", GraphSettings, content)
         periods = {part: np.array(content["split"][part], dtype="datetime64[D]") for part in PERIODS}
         to_come = np.array(content.get("to_come", []), dtype="datetime64[D]")
     except (KeyError, TypeError, ValueError) as error:
@@ -177,7 +182,7 @@ def load_dataset(folder: Path) -> Dataset:
     )
 
 
-def _section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:
+def settings_section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:
     """The settings of one section; a key that the class does not know is an error, not ignored."""
     section = content[name]
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]

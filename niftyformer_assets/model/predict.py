@@ -17,40 +17,42 @@ from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.metrics import matrix
+from niftyformer_assets.model.predictions import (
+    KEYS,
+    OUT_OF_SAMPLE,
+    of_horizon,
+    of_parts,
+    out_of_sample,
+    prediction_table,
+    value_column,
+)
 from niftyformer_assets.model.stockformer import network_of
 from niftyformer_assets.model.training import networks
 from niftyformer_assets.model.weights import FlatWeights
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
 
-OUT_OF_SAMPLE = ("validation", "test", "later")
-
 
 def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.DataFrame:
     """What the best weights in a model's folder say at the close of each session; of several networks, their mean.
 
     A prediction belongs to the part of the session it predicts. The last sessions at hand predict
-    sessions that are still to come. The score to trade at the close of date_made is that of the
-    largest horizon. A stock with fewer than half of a window's returns has no row. Products are
-    computed in the device's precision.
+    sessions that are still to come. Products are computed in the device's precision.
 
     Args:
         folder: the model's folder; nothing else of the training is needed.
         parts: of validation, test, later and train.
 
     Returns:
-        date_made, date_predicted (datetime64), horizon (int32, 1..T2), symbol, split, `return` if
-        the label is the return, else `score`, and p_up, the probability of a label above 0; sorted
-        by date_made, horizon and symbol.
+        the table that `model.predictions` describes.
 
     Raises:
         NiftyFormerError: the folder has no model, or one for other symbols, factors or settings.
     """
     _must_be_of_one_training(dataset, folder)
     states = [load_state(ModelFolder(place), network) for network, place in networks(dataset, folder)]
-    made_for, axes = dataset.all_samples, dataset.axes
-    split = made_for.parts(dataset.split)  # [S, T2]
-    asked = np.isin(split, list(parts))
+    made_for = dataset.all_samples
+    asked = out_of_sample(made_for, dataset.split, parts)
     chosen = np.flatnonzero(asked.any(axis=1))
     batch_size = dataset.settings.training.batch_size
     with out_of_memory_in_words(batch_size, device):
@@ -62,30 +64,19 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
         for state in states:
             weights.load(state)
             said.append(inference(made_on))
-    value, p_up = (np.mean(parts, axis=0) for parts in zip(*said, strict=True))
-    made_on_dates = made_for.made_on_dates(axes.dates)[chosen]
-    predicted_dates = made_for.predicted_dates(axes.dates, dataset.to_come)[chosen]
-    with_enough = dataset.enough[made_for.made_on[chosen]]
-    sample, horizon, stock = np.nonzero(asked[chosen][..., None] & with_enough[:, None, :])
-    frame = pd.DataFrame(
-        {
-            "date_made": made_on_dates[sample].astype("datetime64[ns]"),
-            "date_predicted": predicted_dates[sample, horizon].astype("datetime64[ns]"),
-            "horizon": (horizon + 1).astype(np.int32),
-            "symbol": np.array(axes.symbols)[stock],
-            "split": split[chosen][sample, horizon],
-            value_column(dataset): value[sample, horizon, stock].astype(np.float64),
-            "p_up": p_up[sample, horizon, stock].astype(np.float64),
-        }
+    value, p_up = (np.full((*asked.shape, len(dataset.axes.symbols)), np.nan, dtype=np.float32) for _ in range(2))
+    value[chosen], p_up[chosen] = (np.mean(parts, axis=0) for parts in zip(*said, strict=True))
+    return prediction_table(
+        value,
+        p_up,
+        made_for,
+        dataset.axes,
+        dataset.split,
+        dataset.enough[made_for.made_on],
+        dataset.settings.windows.label,
+        dataset.to_come,
+        parts,
     )
-    bad = ~np.isfinite(frame[value_column(dataset)].to_numpy())
-    if bad.any():
-        first = frame[bad].iloc[0]
-        raise NiftyFormerError(
-            f"the prediction of {first['symbol']} made on {first['date_made'].date()} is not a finite number: "
-            f"look at its returns and factors in that window, or train again."
-        )
-    return frame
 
 
 def _must_be_of_one_training(dataset: Dataset, folder: Path) -> None:
@@ -99,11 +90,6 @@ def _must_be_of_one_training(dataset: Dataset, folder: Path) -> None:
             raise NiftyFormerError(
                 f"the networks in {first[0]} and {place} are of different trainings: {'; '.join(found)}. Train again."
             )
-
-
-def value_column(dataset: Dataset) -> str:
-    """`return` if returns are predicted; predictions of ranks and z-scores are called `score`."""
-    return "return" if dataset.settings.windows.label == "return" else "score"
 
 
 def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
@@ -152,13 +138,11 @@ def write_last_step(files: ModelFolder, dataset: Dataset, predictions: pd.DataFr
     regression_label_last_step.csv the label; classification_pred_last_step.csv the probability of
     a label above 0, classification_label_last_step.csv 1 where it is. Missing is empty.
     """
-    rows = predictions[
-        (predictions["split"] == part) & (predictions["horizon"] == dataset.settings.windows.output_sessions)
-    ]
+    rows = of_horizon(of_parts(predictions, [part]), dataset.settings.windows.output_sessions)
     labels = label_frame(dataset).iloc[getattr(dataset.split, part)]
     index, symbols = labels.index, labels.columns
     for name, table in (
-        ("regression_pred", _wide(rows, value_column(dataset), index, symbols)),
+        ("regression_pred", _wide(rows, value_column(predictions), index, symbols)),
         ("regression_label", labels),
         ("classification_pred", _wide(rows, "p_up", index, symbols)),
         ("classification_label", (labels > 0).astype("Int8").where(labels.notna())),
@@ -186,7 +170,7 @@ def expected_index(dataset: Dataset, parts: Collection[str] = OUT_OF_SAMPLE) -> 
         for horizon in range(1, horizons + 1):
             if part_of[made + horizon] in parts:
                 rows.extend((dates[made], horizon, symbol) for symbol in symbols)
-    frame = pd.DataFrame(rows, columns=["date_made", "horizon", "symbol"])
+    frame = pd.DataFrame(rows, columns=list(KEYS))
     return pd.MultiIndex.from_frame(frame.astype({"date_made": "datetime64[ns]", "horizon": "int32"}))
 
 

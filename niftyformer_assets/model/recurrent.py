@@ -6,14 +6,20 @@ Shapes: T sessions, N symbols, C channels, T1 sessions of a window, T2 horizons,
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from niftyformer_assets.model.baseline_settings import BaselineSettings
+from niftyformer_assets.dataset.settings import WindowSettings
+from niftyformer_assets.model.baseline_registry import Run
+
+if TYPE_CHECKING:
+    from niftyformer_assets.model.baselines.recurrent import RecurrentBaseline
 
 BATCH = 512
 LEARNING_RATE = 1e-3
@@ -40,14 +46,11 @@ def fit_recurrent(
     inputs: np.ndarray,
     training: np.ndarray,
     validation: np.ndarray,
-    wanted: np.ndarray,
     window: int,
-    settings: BaselineSettings,
-    seed: int,
-    device: str = "cpu",
-    progress: Callable[[str], None] = lambda _line: None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit on training labels, stop early on validation labels, predict the samples that are wanted.
+    settings: RecurrentBaseline,
+    run: Run,
+) -> dict[str, np.ndarray]:
+    """The weights after fitting on training labels, stopped early on validation labels.
 
     The loss is the model's own: absolute error of the value plus cross-entropy of up or down, each
     over the labels that are there.
@@ -57,32 +60,56 @@ def fit_recurrent(
         inputs: float32 [T, N, C], dense (missing = 0), of about unit variance.
         training, validation: float [S, N, T2], the labels of sample s, whose window is sessions
             s … s+T1-1, in units of about 1; NaN where there is none or it belongs to another part.
-        wanted: bool [S], the samples to predict.
+
+    The same arguments give the same numbers, whatever the number of processors: one of them is
+    used. That costs less than it seems, as threads of so small a network mostly wait.
+    """
+    with _one_thread():
+        torch.manual_seed(run.seed)
+        network = _network(kind, inputs.shape[-1], settings, training.shape[-1])
+        _train(network, _windows(inputs, window), training, validation, settings, kind, run)
+    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+
+
+def predict_recurrent(
+    kind: str,
+    weights: Mapping[str, np.ndarray],
+    inputs: np.ndarray,
+    wanted: np.ndarray,
+    windows: WindowSettings,
+    settings: RecurrentBaseline,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a network with these weights says of the samples that are wanted (bool [S]).
 
     Returns:
         value and p_up, float64 [S, N, T2]; NaN where not wanted.
-
-    The same arguments and device give the same numbers, whatever the number of processors: one of
-    them is used. That costs less than it seems, as threads of so small a network mostly wait.
     """
+    shape = (len(wanted), inputs.shape[1], windows.output_sessions)
+    with _one_thread():
+        network = _network(kind, inputs.shape[-1], settings, windows.output_sessions)
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        return _predict(network.eval(), _windows(inputs, windows.input_sessions), wanted, shape)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One processor, and the caller's number of threads and generator as they were afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = Recurrent(
-                kind, inputs.shape[-1], settings.recurrent_width, settings.recurrent_layers, training.shape[-1]
-            ).to(device)
-            windows = _windows(inputs, window, device)
-            _train(network, windows, training, validation, settings, seed, kind, progress)
-        return _predict(network, windows, wanted, training.shape)
+            yield
     finally:
         torch.set_num_threads(threads)
 
 
-def _windows(inputs: np.ndarray, window: int, device: str) -> Tensor:
+def _network(kind: str, channels: int, settings: RecurrentBaseline, horizons: int) -> Recurrent:
+    return Recurrent(kind, channels, settings.recurrent_width, settings.recurrent_layers, horizons)
+
+
+def _windows(inputs: np.ndarray, window: int) -> Tensor:
     """A view [N, S, C, T1] on the inputs: windows are gathered on demand, never all at once."""
-    by_stock = torch.from_numpy(np.ascontiguousarray(inputs.swapaxes(0, 1), dtype=np.float32)).to(device)
+    by_stock = torch.from_numpy(np.ascontiguousarray(inputs.swapaxes(0, 1), dtype=np.float32))
     return by_stock.unfold(1, window, 1)
 
 
@@ -91,13 +118,12 @@ def _train(
     windows: Tensor,
     training: np.ndarray,
     validation: np.ndarray,
-    settings: BaselineSettings,
-    seed: int,
+    settings: RecurrentBaseline,
     kind: str,
-    progress: Callable[[str], None],
+    run: Run,
 ) -> None:
     fit_on, check_on = (np.argwhere(np.isfinite(labels).any(axis=-1)) for labels in (training, validation))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(run.seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     best, best_state, since = np.inf, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, settings.epochs + 1):
@@ -110,7 +136,7 @@ def _train(
             nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_CLIP)
             optimizer.step()
         loss = _validation_loss(network, windows, validation, check_on)
-        progress(f"{kind}: epoch {epoch} of at most {settings.epochs}, validation loss {loss:.4f}")
+        run.progress(f"{kind}: epoch {epoch} of at most {settings.epochs}, validation loss {loss:.4f}")
         if loss < best:
             best, best_state, since = loss, copy.deepcopy(network.state_dict()), 0
         else:
@@ -133,7 +159,7 @@ def _validation_loss(network: Recurrent, windows: Tensor, labels: np.ndarray, ce
 def _loss(network: Recurrent, windows: Tensor, labels: np.ndarray, cells: np.ndarray) -> tuple[Tensor, int]:
     """Summed loss over the labels of (sample, symbol) pairs [B, 2], and how many labels there are."""
     sample, symbol = cells.T
-    wanted = torch.as_tensor(labels[sample, symbol], dtype=torch.float32, device=windows.device)
+    wanted = torch.as_tensor(labels[sample, symbol], dtype=torch.float32)
     known = torch.isfinite(wanted)
     value, up = network(windows[symbol, sample].transpose(1, 2))
     error = (value - wanted)[known].abs().sum()
@@ -149,6 +175,6 @@ def _predict(
     # One session at a time: a batch that depended on how many sessions there are would change the last digits.
     for sample in np.flatnonzero(wanted):
         value, up = network(windows[:, sample].transpose(1, 2))
-        values[sample] = value.cpu().numpy()
-        ups[sample] = up.sigmoid().cpu().numpy()
+        values[sample] = value.numpy()
+        ups[sample] = up.sigmoid().numpy()
     return values, ups

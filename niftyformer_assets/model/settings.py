@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.store.checks import require
+
+STOCKFORMER = "stockformer"
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Size of the Multitask-Stockformer.
+    """Which model is traded, and the size of the Multitask-Stockformer.
 
+    name: `stockformer`, or a baseline by its name in `baselines`, whose settings are those there.
     temporal_features: `calendar` is weekday and session of the month; `published` repeats the
         published code's row arithmetic, for parity.
     """
@@ -23,8 +27,11 @@ class ModelSettings:
     heads: int = 1
     dropout: float = 0.2
     temporal_features: Literal["calendar", "published"] = "calendar"
+    name: str = STOCKFORMER
 
     def __post_init__(self) -> None:
+        known = (STOCKFORMER, *registered())
+        require(self.name in known, f"there is no model {self.name!r}: choose from {', '.join(known)}")
         require(min(self.width, self.layers, self.heads) >= 1, "width, layers and heads must be at least 1")
         require(self.width % self.heads == 0, f"width {self.width} must be a multiple of heads {self.heads}")
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1")

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from niftyformer_assets.dataset.windows import Samples
@@ -115,18 +114,7 @@ def train(
     """
     files = ModelFolder(folder)
     with ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(files.lock, timeout=0))
-            files.remove_unfinished_writes()
-        except Timeout:
-            raise NiftyFormerError(
-                f"another process is training into {folder}: wait for it or use another folder."
-            ) from None
-        except OSError as error:
-            raise NiftyFormerError(
-                f"{folder} cannot be trained into: {error.strerror or error}. Make it writable, or use another folder."
-            ) from None
+        stack.enter_context(files.locked())
         stack.enter_context(_deterministic(device))
         stack.enter_context(out_of_memory_in_words(dataset.settings.training.batch_size, device))
         for observer in observers:

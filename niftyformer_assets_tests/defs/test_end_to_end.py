@@ -221,6 +221,51 @@ def test_settings_that_do_not_fit_are_refused_by_name(
         path.write_text(text)
 
 
+def test_a_baseline_is_the_model_that_is_traded(graph: Graph, folder: ExperimentFolder, tmp_path: Path) -> None:
+    path = graph.settings.experiments / "tiny.yaml"
+    text = path.read_text()
+    tries = graph.settings.workspace.tries
+    for kept in (folder.root, tries):
+        shutil.copytree(kept, tmp_path / kept.name)
+
+    def make(*assets: str) -> dg.ExecuteInProcessResult:
+        # A baseline asks for no GPU.
+        job = build(graph.settings, {"gpu": GpuResource(cpu_allowed=False)}).resolve_job_def("experiment")
+        return job.execute_in_process(
+            instance=graph.instance,
+            partition_key="tiny",
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            raise_on_error=False,
+        )
+
+    try:
+        path.write_text(text.replace("model: {", "model: {name: ridge, "))
+        refused = make("predictions")
+        assert "model.name of the experiment is ridge" in failure_of(refused)
+        assert make("trained_model", "predictions", "baseline_predictions", "backtest_report").success
+        card = json.loads((folder.model / "model.json").read_text())
+        assert card["settings"]["baselines"] == {"ridge_penalty": 1000.0}
+        assert not (folder.model / "best.pt").exists() and (folder.model / "learned.npz").exists()
+        rivals = pd.read_parquet(folder.baseline_predictions)
+        assert "ridge" not in set(rivals["baseline"]) and "reversal" in set(rivals["baseline"])
+        before = pd.read_parquet(tmp_path / folder.root.name / "baseline_predictions.parquet")
+        as_rival = before[before["baseline"] == "ridge"].drop(columns="baseline").reset_index(drop=True)
+        pd.testing.assert_frame_equal(pd.read_parquet(folder.predictions), as_rival, check_exact=True)
+        record = read_provenance(folder.provenance, "trained_model")
+        assert record is not None and "training" not in record.settings
+        assert set(record.inputs) == {"flow.npz", "trend_indicator.npz", "neutralized_factors.npz"}
+        # Settings of models that are not chosen do not decide, its own do.
+        path.write_text(path.read_text().replace("max_epochs: 2", "max_epochs: 9").replace("layers: 1", "layers: 2"))
+        assert make("predictions").success
+        path.write_text(path.read_text().replace("baselines:\n", "baselines:\n  ridge_penalty: 5\n"))
+        assert "baselines.ridge_penalty was 1000.0 and is 5" in failure_of(make("predictions"))
+    finally:
+        path.write_text(text)
+        for kept in (folder.root, tries):
+            shutil.rmtree(kept)
+            shutil.copytree(tmp_path / kept.name, kept)
+
+
 def test_a_report_counts_every_variant_ever_reported_on_its_sessions(graph: Graph, folder: ExperimentFolder) -> None:
     path = graph.settings.experiments / "tiny.yaml"
     made = [*folder.backtest.iterdir(), folder.provenance / "backtest_report.json"]

@@ -1,48 +1,71 @@
-"""Artifacts of other settings are refused, also where the sessions and symbols of their arrays are the same."""
+"""Which settings decide on what is made, by the model that is chosen."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from niftyformer_assets.artifacts import deciding_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
-from niftyformer_assets.settings import find_experiment
+from niftyformer_assets.settings import Experiment, read_experiment_file
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, write_entered
 from niftyformer_assets.store.provenance import Provenance
-from niftyformer_assets_tests.conftest import tiny_settings
+from niftyformer_assets.store.workspace import ExperimentFolder
+from niftyformer_assets_tests.conftest import TINY_EXPERIMENT
 
 
-@pytest.mark.parametrize("asset", ["corr_adj", "graph_embeddings"])
-@pytest.mark.parametrize(
-    ("before", "now", "said"),
-    [
-        # The whole stays the same; the graph would have seen sessions that are validation now.
-        ("end: 2022-09-30}", "end: 2022-08-31}", "sessions.train.end"),
-        ("ic_threshold: 0.05", "ic_threshold: 0.04", "factors.ic_threshold"),
-    ],
-)
-def test_a_graph_of_other_sessions_or_factors_is_refused(
-    tmp_path: Path, asset: str, before: str, now: str, said: str
-) -> None:
-    settings = tiny_settings(tmp_path)
-    path, folder = settings.experiments / "tiny.yaml", settings.workspace.experiment("tiny")
-    text = path.read_text().replace("graph: {", "graph: {source: factors, ")
-    path.write_text(text)
-    experiment = find_experiment(settings, "tiny")
-    write_entered(folder.corr_adj, b"made")
-    outputs = entered_digests([folder.corr_adj], folder.root)
-    Provenance(asset, deciding_settings(experiment, asset), "code", {}, outputs).write(folder.provenance)
-    must_be_made_with(experiment, folder, [asset])
-    assert text.count(before) == 1
-    path.write_text(text.replace(before, now))
-    with pytest.raises(NiftyFormerError, match=f"{asset} of tiny was made with {said}"):
-        must_be_made_with(find_experiment(settings, "tiny"), folder, [asset])
+def experiment(folder: Path, **overrides: Any) -> Experiment:
+    (folder / "tiny.yaml").write_text(TINY_EXPERIMENT)
+    (found,) = read_experiment_file(folder / "tiny.yaml", {key.replace("__", "."): v for key, v in overrides.items()})
+    return found
 
 
-def test_without_a_record_nothing_is_taken_for_granted(tmp_path: Path) -> None:
-    settings = tiny_settings(tmp_path)
-    with pytest.raises(NiftyFormerError, match="materialize flow"):
-        must_be_made_with(find_experiment(settings, "tiny"), settings.workspace.experiment("tiny"), ["flow"])
+OF_OTHERS = {
+    "stockformer": {"baselines__trees": 7, "baselines__ridge_penalty": 3.0, "strategy__top_k": 4},
+    "ridge": {"baselines__trees": 7, "training__patience": 9, "model__layers": 2, "graph__walks": 3},
+    "random_forest": {"baselines__ridge_penalty": 3.0, "training__seeds": 2, "wavelet__level": 2},
+    "gru": {"baselines__names": ["zero"], "model__heads": 2, "training__max_epochs": 9},
+}
+OWN = {
+    "stockformer": {"model__layers": 2, "training__patience": 9, "graph__walks": 3, "seed": 7},
+    "ridge": {"baselines__ridge_penalty": 3.0, "windows__label": "return", "seed": 7, "model__name": "zero"},
+    "random_forest": {"baselines__trees": 7, "factors__ic_threshold": 0.1},
+    "gru": {"baselines__epochs": 4, "baselines__recurrent_width": 8},
+}
+
+
+@pytest.mark.parametrize("asset", ["trained_model", "predictions"])
+@pytest.mark.parametrize("name", OWN)
+def test_settings_of_the_chosen_model_decide_and_those_of_others_do_not(name: str, asset: str, tmp_path: Path) -> None:
+    before = deciding_settings(experiment(tmp_path, model__name=name), asset)
+    for key, value in OF_OTHERS[name].items():
+        assert deciding_settings(experiment(tmp_path, **{"model__name": name, key: value}), asset) == before, key
+    for key, value in OWN[name].items():
+        assert deciding_settings(experiment(tmp_path, **{"model__name": name, key: value}), asset) != before, key
+
+
+def test_a_model_is_no_rival_of_itself(tmp_path: Path) -> None:
+    assert experiment(tmp_path).rivals[:2] == ("ridge", "reversal")
+    ridge = experiment(tmp_path, model__name="ridge")
+    assert "ridge" not in ridge.rivals and len(ridge.rivals) == len(experiment(tmp_path).rivals) - 1
+    with pytest.raises(NiftyFormerError, match=r"baselines\.names has no baseline beside the model"):
+        experiment(tmp_path, model__name="ridge", baselines__names=["ridge"])
+    with pytest.raises(NiftyFormerError, match=r"no model 'xgboost': choose from stockformer, "):
+        experiment(tmp_path, model__name="xgboost")
+
+
+def test_a_model_made_before_there_was_a_choice_is_the_stockformers(tmp_path: Path) -> None:
+    made = experiment(tmp_path)
+    settings = deciding_settings(made, "trained_model")
+    del settings["model"]["name"]
+    folder = ExperimentFolder(tmp_path / "tiny")
+    folder.model.mkdir(parents=True)
+    write_entered(folder.model / "model.json", "{}")
+    outputs = entered_digests([folder.model / "model.json"], folder.root)
+    Provenance("trained_model", settings, "0", {}, outputs).write(folder.provenance)
+    must_be_made_with(made, folder, ["trained_model"])
+    with pytest.raises(NiftyFormerError, match=r"made with model\.name stockformer \(the experiment has ridge\)"):
+        must_be_made_with(experiment(tmp_path, model__name="ridge"), folder, ["trained_model"])

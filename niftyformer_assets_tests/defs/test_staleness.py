@@ -63,6 +63,8 @@ def edited(graph: Graph) -> Iterator[Path]:
         ("walks: 2", "walks: 3", {"corr_adj", "graph_embeddings"} | MODEL | JUDGED),
         ("ic_threshold: 0.05", "ic_threshold: 0.06", SELECTION | MODEL | {"baseline_predictions"} | JUDGED),
         ("end: 2022-12-31", "end: 2022-12-30", SELECTION | DATASET | MODEL | {"baseline_predictions"} | JUDGED),
+        ("layers: 1", "layers: 1, name: reversal", MODEL | {"baseline_predictions"} | JUDGED),
+        ("layers: 1", "layers: 1, name: momentum", MODEL | JUDGED),
         ("top_k: 3", "top_k: 3 # the same", set()),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import pytest
 
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.baseline_inputs import BaselineInputs, load_baseline_inputs
+from niftyformer_assets.model.baseline_predictions import baseline_predictions, forecast
+from niftyformer_assets.model.baseline_registry import Run, baseline, registered
 from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
-from niftyformer_assets.model.baselines import BaselineInputs, baseline_predictions, forecast, load_baseline_inputs
 from niftyformer_assets.store.arrays import Axes, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -223,9 +227,103 @@ def test_wrong_settings_are_refused(change: dict, message: str) -> None:
 
 
 def test_the_module_loads_no_torch() -> None:
-    import subprocess
-    import sys
-
-    code = "import sys, niftyformer_assets.model.baselines; print('torch' in sys.modules, 'sklearn' in sys.modules)"
+    code = (
+        "import sys, niftyformer_assets.model.baseline_predictions, niftyformer_assets.settings\n"
+        "print('torch' in sys.modules, 'sklearn' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+ONE_FILE = '''
+from dataclasses import dataclass
+
+from niftyformer_assets.model.baseline_registry import Baseline, Forecast, baseline
+
+
+@baseline("last_factor")
+@dataclass(frozen=True)
+class LastFactor(Baseline):
+    """A factor as it is.
+
+    last_factor_times: what it is multiplied by.
+    """
+
+    last_factor_times: float = 1.0
+
+    def fit(self, inputs, run):
+        return {"deviation": inputs.deviation}
+
+    def predict(self, learned, inputs, run):
+        value = inputs.made_on_factors[..., -1:].astype(float) * self.last_factor_times
+        return Forecast.of(value.repeat(inputs.windows.output_sessions, axis=-1), learned["deviation"])
+'''
+USED = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from niftyformer_assets.model import baselines
+
+baselines.__path__.append(sys.argv[1])
+from niftyformer_assets.settings import read_experiment_file
+from niftyformer_assets.model.baseline_predictions import baseline_predictions
+from niftyformer_assets_tests.model.test_baselines import market
+
+experiment, = read_experiment_file(Path(sys.argv[2]), {})
+inputs = market()
+table = baseline_predictions(inputs, experiment.baselines, seed=1)
+assert list(table["baseline"].unique()) == ["last_factor", "zero"]
+rows = table[(table["baseline"] == "last_factor") & (table["horizon"] == 2)]
+made = np.searchsorted(inputs.axes.dates, rows["date_made"].to_numpy().astype("datetime64[D]"))
+stock = [inputs.axes.symbols.index(name) for name in rows["symbol"]]
+np.testing.assert_array_equal(rows["return"], -2.5 * inputs.factors[made, stock, -1].astype(float))
+assert experiment.values()["baselines"]["last_factor_times"] == -2.5
+"""
+
+
+def test_a_baseline_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "last_factor.py").write_text(ONE_FILE)
+    experiment = tmp_path / "mine.yaml"
+    text = (
+        "market: simulated\nsessions: {start: 2022-01-01, end: 2023-12-31, ratio: [0.6, 0.2, 0.2]}\n"
+        "baselines: {names: [last_factor, zero], last_factor_times: %s}\n"
+    )
+    arguments = [sys.executable, "-c", USED, str(tmp_path / "more"), str(experiment)]
+    experiment.write_text(text % "-2.5")
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    experiment.write_text(text % "soon")
+    refused = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert "baselines.last_factor_times: Input should be a valid number" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["ridge", "Ridge", "a b", ""])
+def test_a_name_is_registered_once_and_is_a_name(name: str) -> None:
+    registered()
+    with pytest.raises(ValueError, match="no name for a baseline"):
+        baseline(name)(registered()["zero"])
+
+
+def test_experiments_that_do_not_name_a_new_baseline_stay_what_they_are() -> None:
+    assert BaselineSettings().names == BASELINES
+    assert set(BASELINES) <= set(registered())
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_what_is_learned_predicts_by_itself(name: str) -> None:
+    inputs, run = market(planted=0.5), Run(seed=1)
+    kind = registered()[name]
+    learned = FAST.of(kind).fit(inputs, run)
+    if kind.storable:
+        assert all(isinstance(value, np.ndarray) and value.dtype.kind in "fiu" for value in learned.values())
+    else:
+        assert name in ("gradient_boosting", "random_forest")
+    # Other labels of training would be another fit: a prediction must not look at them again.
+    other = replace(inputs, returns=np.where(np.arange(T)[:, None] < 95, -3 * inputs.returns, inputs.returns))
+    late = inputs.samples.made_on >= 120  # what the windows and signals look back on is the same
+    ours, theirs = (FAST.of(kind).predict(learned, each, run) for each in (inputs, other))
+    np.testing.assert_allclose(ours.value[late], theirs.value[late], rtol=1e-9)
+    np.testing.assert_allclose(ours.p_up[late], theirs.p_up[late], rtol=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+from niftyformer_assets.store.index import read_json, write_entered
 from niftyformer_assets_tests.model.made_up import write_experiment
 from niftyformer_assets_tests.shared_data import ROOT
 
@@ -76,6 +78,20 @@ def test_training_and_predicting_on_a_bare_machine(tmp_path: Path, bare: dict[st
     )
     assert again.returncode == 0, again.stderr
     pd.testing.assert_frame_equal(pd.read_parquet(experiment / "model" / "predictions.parquet"), table)
+
+
+def test_a_baseline_is_fitted_by_the_same_command(tmp_path: Path) -> None:
+    experiment = write_experiment(tmp_path / "experiment", model={"name": "ridge"})
+    write_entered(
+        experiment / "experiment.json", json.dumps(read_json(experiment / "experiment.json") | {"baselines": {}})
+    )
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for more in ((), ("--predict-only",)):
+        command = [sys.executable, *MODEL, "--dataset", str(experiment), *more]
+        done = subprocess.run(command, capture_output=True, text=True, env=here, check=False)
+        assert done.returncode == 0, done.stderr
+        assert ("ridge is fitted" in done.stderr) == (not more)
+        assert set(pd.read_parquet(experiment / "predictions.parquet")["split"]) == {"validation", "test", "later"}
 
 
 def test_what_is_wrong_ends_in_one_line(tmp_path: Path, bare: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Assets of the `model` package: the trained Stockformer, its predictions, and those of the baselines."""
+"""Assets of the `model` package: the trained model, its predictions, and those of the baselines."""
 
 from functools import partial
 

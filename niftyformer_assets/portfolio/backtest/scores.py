@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.model.predictions import KEYS, must_have, of_parts, traded, value_column
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -65,17 +66,11 @@ def scores_from_predictions(frame: pd.DataFrame, axes: Axes, split: str | None =
         NiftyFormerError: a column is missing; a symbol or a date inside the period is not on the
             axes; a (date, symbol) appears twice; nothing is left.
     """
-    column = next((name for name in ("score", "return") if name in frame), None)
-    missing = [name for name in ("date_made", "symbol", "horizon") if name not in frame]
-    if column is None or missing or (split is not None and "split" not in frame):
-        raise NiftyFormerError(
-            f"the predictions have the columns {', '.join(map(str, frame.columns))}: date_made, symbol, horizon, "
-            f"{'split, ' if split is not None else ''}and return or score are needed. Materialize them again."
-        )
+    must_have(frame, (*KEYS, *(["split"] if split is not None else [])))
     if frame.empty:
         raise NiftyFormerError("the predictions have no rows: materialize them again.")
-    rows = frame if split is None else frame[frame["split"] == split]
-    rows = rows[rows["horizon"] == frame["horizon"].max()]
+    rows = traded(frame)
+    rows = rows if split is None else of_parts(rows, [split])
     made = pd.to_datetime(rows["date_made"]).to_numpy().astype("datetime64[D]")
     inside = (made >= axes.dates[0]) & (made <= axes.dates[-1])
     rows, made = rows[inside], made[inside]
@@ -100,5 +95,5 @@ def scores_from_predictions(frame: pd.DataFrame, axes: Axes, split: str | None =
             "cut the table to one model, or materialize the predictions again."
         )
     values = np.full(axes.shape, np.nan)
-    values[session, symbol] = rows[column].to_numpy(dtype=np.float64)
+    values[session, symbol] = rows[value_column(frame)].to_numpy(dtype=np.float64)
     return Scores(axes, values)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.scope import Scope
+from niftyformer_assets.model.predictions import by_model
 from niftyformer_assets.portfolio.backtest.market import Market, cut_market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.returns import session_returns
@@ -272,10 +273,10 @@ def gather_evidence(
     scores = scores_from_predictions(predictions, market.axes)
     other = replace(costs, schedule="flat" if costs.schedule == "zerodha" else "zerodha")
     baselines = {}
-    for name, rows in baseline_predictions.groupby("baseline", sort=False):
+    for name, rows in by_model(baseline_predictions):
         theirs = scores_from_predictions(rows, market.axes)
         if tells_apart(theirs):
-            baselines[str(name)] = theirs, run_backtest(theirs, market, strategy, costs, seed)
+            baselines[name] = theirs, run_backtest(theirs, market, strategy, costs, seed)
     held, index_notes = hold_indices(indices, market.axes, strategy.capital, strategy.trade_at)
     tables = [with_labels(table, labels, scope.axes) for table in (predictions, baseline_predictions) if len(table)]
     return Evidence(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.model.predictions import BASELINE, must_have, value_column
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -30,11 +31,7 @@ def with_labels(predictions: pd.DataFrame, labels: np.ndarray, axes: Axes) -> pd
     Raises:
         NiftyFormerError: a symbol, or a date between the first and last session, is not on the axes.
     """
-    column = next((name for name in ("return", "score") if name in predictions), None)
-    needed = {"date_made", "date_predicted", "horizon", "symbol", "split", "p_up"}
-    if column is None or (lacking := needed - set(predictions.columns)):
-        told = ", ".join(sorted(lacking)) if column else "return or score"
-        raise NiftyFormerError(f"the predictions lack {told}: materialize them again.")
+    must_have(predictions)
     day = pd.to_datetime(predictions["date_predicted"]).to_numpy().astype("datetime64[D]")
     symbol = pd.Index(axes.symbols).get_indexer(pd.Index(predictions["symbol"].astype(str)))
     if (symbol < 0).any():
@@ -47,9 +44,9 @@ def with_labels(predictions: pd.DataFrame, labels: np.ndarray, axes: Axes) -> pd
     label = np.where(day <= axes.dates[-1], labels[session, symbol], np.nan)
     joined = pd.DataFrame(
         {
-            "baseline": predictions.get("baseline", MODEL),
+            BASELINE: predictions.get(BASELINE, MODEL),
             **{name: predictions[name] for name in ("split", "horizon", "date_made", "date_predicted", "symbol")},
-            "value": predictions[column].astype(np.float64),
+            "value": predictions[value_column(predictions)].astype(np.float64),
             "p_up": predictions["p_up"].astype(np.float64),
             "label": label,
         }

@@ -1,0 +1,148 @@
+"""What the baselines see of an experiment: its samples, the factors and returns, and the labels of training.
+
+Shapes: T sessions, N symbols, F factors, S samples, T1 and T2 sessions in and out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from niftyformer_assets.dataset.settings import WindowSettings
+from niftyformer_assets.dataset.target import target
+from niftyformer_assets.dataset.windows import Samples, inference_samples
+from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.data import hashes
+from niftyformer_assets.model.predictions import out_of_sample
+from niftyformer_assets.store.arrays import Axes, load_arrays
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+
+@dataclass(frozen=True, eq=False)
+class BaselineInputs:
+    """What the baselines see of an experiment.
+
+    axes: T sessions, N symbols.
+    factors: float [T, N, F], neutralised, dense (missing = 0). factors_valid: bool [T, N, F].
+    returns: float [T, N], raw; returns_valid: bool [T, N], elsewhere they are not looked at.
+    factor_names: of the F factors.
+    """
+
+    axes: Axes
+    split: Split
+    windows: WindowSettings
+    factors: np.ndarray
+    factors_valid: np.ndarray
+    returns: np.ndarray
+    returns_valid: np.ndarray
+    factor_names: tuple[str, ...] = ()
+
+    @cached_property
+    def samples(self) -> Samples:
+        """S samples, one for each session that a whole window ends on."""
+        return inference_samples(len(self.axes.dates), self.windows)
+
+    @cached_property
+    def covered(self) -> np.ndarray:
+        """bool [S, N]: stocks with enough returns in the window; others are not fitted on nor predicted."""
+        return self.samples.enough_returns(self.returns_valid)
+
+    @cached_property
+    def known_returns(self) -> np.ndarray:
+        """float64 [T, N], NaN where missing."""
+        return np.where(self.returns_valid, self.returns, np.nan)
+
+    @cached_property
+    def training(self) -> np.ndarray:
+        """float64 [S, N, T2]: the labels ahead, NaN where missing or not of a training session."""
+        return self._labels_of("train")
+
+    @cached_property
+    def validation(self) -> np.ndarray:
+        """As `training`, for labels of validation sessions."""
+        return self._labels_of("validation")
+
+    @cached_property
+    def wanted(self) -> np.ndarray:
+        """bool [S, T2]: which predictions are for a session after training."""
+        return out_of_sample(self.samples, self.split)
+
+    @cached_property
+    def deviation(self) -> float:
+        """Standard deviation of the training labels."""
+        return float(np.nanstd(self.training))
+
+    @cached_property
+    def made_on_factors(self) -> np.ndarray:
+        """float32 [S, N, F]: the factors of the session a sample is made on."""
+        return self.factors[self.samples.made_on].astype(np.float32)
+
+    @cached_property
+    def made_on_ranks(self) -> np.ndarray:
+        """float32 [S, N, F]: the same, ranked across the stocks of the session."""
+        return ranked_factors(self.made_on_factors, self.factors_valid[self.samples.made_on])
+
+    def fingerprint(self) -> dict[str, str]:
+        """Hashes by name of all that a fit reads: nothing after the validation sessions."""
+        end = self.split.validation.stop
+        return hashes(
+            {
+                "sessions": self.axes.dates[:end].astype(str),
+                "symbols": np.array(self.axes.symbols),
+                "split": np.array([self.split.train.start, self.split.train.stop, self.split.validation.start, end]),
+                "returns": self.known_returns[:end],
+                "factor names": np.array(self.factor_names),
+                "factors": np.where(self.factors_valid, self.factors, np.nan)[:end],
+            }
+        )
+
+    def everywhere(self, constant: np.ndarray) -> np.ndarray:
+        """One number a horizon, for every sample and stock: [S, N, T2]."""
+        return np.broadcast_to(constant, self.training.shape).astype(np.float64)
+
+    def signal(self, returns: np.ndarray) -> np.ndarray:
+        """A signal [T, N] in units of a return as the forecast of each horizon [S, N, T2]; missing = 0."""
+        made = np.where(self.covered, returns[self.samples.made_on], np.nan)
+        labels = np.nan_to_num(target(made, self.windows.label))
+        return np.repeat(labels[..., None], self.windows.output_sessions, axis=-1)
+
+    def _labels_of(self, part: str) -> np.ndarray:
+        to_come = np.full((self.windows.output_sessions, len(self.axes.symbols)), np.nan)
+        labels = self.samples.labels(np.concatenate([target(self.known_returns, self.windows.label), to_come]))
+        wanted = (self.samples.parts(self.split) == part)[..., None] & self.covered[:, None, :]
+        return np.where(wanted, labels, np.nan).swapaxes(1, 2)
+
+
+def load_baseline_inputs(files: ExperimentFolder, axes: Axes, split: Split, windows: WindowSettings) -> BaselineInputs:
+    """What the baselines see of an experiment's folder: flow, trend indicator and neutralised factors.
+
+    Args:
+        axes: the experiment's, which `split` counts on.
+
+    Raises:
+        NiftyFormerError: a file is missing, damaged, or on other sessions or symbols than these.
+    """
+    flow, _ = load_arrays(files.flow, axes)
+    trend, _ = load_arrays(files.trend_indicator, axes)
+    factors, _ = load_arrays(files.neutralized_factors, axes)
+    return BaselineInputs(
+        axes=axes,
+        split=split,
+        windows=windows,
+        factors=np.where(factors["valid"], factors["result"], 0),
+        factors_valid=factors["valid"],
+        returns=flow["result"],
+        returns_valid=trend["valid"],
+        factor_names=tuple(str(name) for name in factors["names"]),
+    )
+
+
+def ranked_factors(factors: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Each factor ranked across the stocks of each session: float32 [S, N, F], centred, unit variance, missing = 0."""
+    ranked = np.zeros(factors.shape, dtype=np.float32)
+    for place in range(factors.shape[-1]):
+        known = np.where(valid[..., place], factors[..., place], np.nan)
+        ranked[..., place] = np.nan_to_num(target(known, "rank"))
+    return ranked

@@ -1,0 +1,6 @@
+"""The baselines: each is registered in a file of this folder and known nowhere else.
+
+What is fitted sees labels of training sessions only; the recurrent networks stop early on
+validation. A forecast is in units of the experiment's label, and p_up = Φ(forecast / σ) with σ the
+deviation of the training labels, except where a baseline estimates it itself.
+"""

@@ -1,0 +1,155 @@
+"""The table of predictions: what a model says of each stock at the close of each session.
+
+One row a session that it is made on, horizon and stock:
+
+date_made       datetime64, the session after whose close it is made
+date_predicted  datetime64, the session whose label it predicts; `horizon` sessions later
+horizon         int32, 1..T2
+symbol          text
+split           the part that date_predicted lies in: train, validation, test or later
+return | score  float64, the predicted label; `score` where the label is a rank or z-score
+p_up            float64, the probability of a label above 0
+baseline        text, in a table of several models only: which one
+
+Rows are sorted by date_made, horizon and symbol, those of several models by model before. A stock
+with fewer than half of a window's returns has no row. What is traded at the close of date_made is
+the prediction of the largest horizon.
+
+Shapes: T sessions, N symbols, S samples, T2 horizons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.dataset.windows import Samples
+from niftyformer_assets.market.split import Split
+from niftyformer_assets.store.arrays import Axes
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.tables import read_parquet
+
+# The parts that a model is judged on; `later` are the sessions after the test and those still to come.
+OUT_OF_SAMPLE = ("validation", "test", "later")
+# What tells the rows of one model from each other.
+KEYS = ("date_made", "horizon", "symbol")
+COLUMNS = ("date_made", "date_predicted", "horizon", "symbol", "split", "p_up")
+RETURN, SCORE, BASELINE = "return", "score", "baseline"
+VALUES = (RETURN, SCORE)
+
+
+def value_column_of(label: str) -> str:
+    """The name of the predicted value where the experiment's label is `return`, `rank` or `zscore`."""
+    return RETURN if label == "return" else SCORE
+
+
+def value_column(table: pd.DataFrame) -> str:
+    """The name of the predicted value in a table.
+
+    Raises:
+        NiftyFormerError: it has neither, or both.
+    """
+    must_have(table, ())
+    return next(name for name in VALUES if name in table)
+
+
+def must_have(table: pd.DataFrame, columns: Collection[str] = COLUMNS) -> None:
+    """Refuse a table that lacks one of `columns`, or in which not exactly one column is the predicted value.
+
+    Raises:
+        NiftyFormerError: it names what is there and what is needed.
+    """
+    values = [name for name in VALUES if name in table]
+    if len(values) != 1 or any(name not in table for name in columns):
+        needed = f"{', '.join(columns)}, and return or score are needed" if columns else "return or score are needed"
+        raise NiftyFormerError(
+            f"the predictions have the columns {', '.join(map(str, table.columns))}: {needed}"
+            f"{', not both' if len(values) > 1 else ''}. Materialize them again."
+        )
+
+
+def prediction_table(
+    value: np.ndarray,
+    p_up: np.ndarray,
+    made_for: Samples,
+    axes: Axes,
+    split: Split,
+    covered: np.ndarray,
+    label: str,
+    to_come: np.ndarray | None = None,
+    parts: Collection[str] = OUT_OF_SAMPLE,
+) -> pd.DataFrame:
+    """The table of what a model says of samples.
+
+    Args:
+        value, p_up: float [S, T2, N].
+        made_for: the S samples, on `axes`.
+        covered: bool [S, N], which stocks have rows.
+        label: of the experiment.
+        to_come: dates of the exchange's next sessions, as `Samples.predicted_dates` takes them.
+        parts: that have rows.
+
+    Raises:
+        NiftyFormerError: a prediction is not a finite number; it names the first.
+    """
+    wanted = out_of_sample(made_for, split, parts)
+    sample, horizon, stock = np.nonzero(wanted[..., None] & covered[:, None, :])
+    table = pd.DataFrame(
+        {
+            "date_made": made_for.made_on_dates(axes.dates)[sample].astype("datetime64[ns]"),
+            "date_predicted": made_for.predicted_dates(axes.dates, to_come)[sample, horizon].astype("datetime64[ns]"),
+            "horizon": (horizon + 1).astype(np.int32),
+            "symbol": np.array(axes.symbols)[stock],
+            "split": made_for.parts(split)[sample, horizon],
+            value_column_of(label): value[sample, horizon, stock].astype(np.float64),
+            "p_up": p_up[sample, horizon, stock].astype(np.float64),
+        }
+    )
+    bad = ~np.isfinite(table[[value_column_of(label), "p_up"]].to_numpy()).all(axis=1)
+    if bad.any():
+        first = table[bad].iloc[0]
+        raise NiftyFormerError(
+            f"the prediction of {first['symbol']} made on {first['date_made'].date()} is not a finite number: "
+            f"look at its returns and factors in that window, or train again."
+        )
+    return table
+
+
+def out_of_sample(made_for: Samples, split: Split, parts: Collection[str] = OUT_OF_SAMPLE) -> np.ndarray:
+    """bool [S, T2]: which predictions are for a session of these parts."""
+    return np.isin(made_for.parts(split), list(parts))
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """The table in a file, of one model or of several baselines.
+
+    Raises:
+        NiftyFormerError: it is missing or damaged, or its columns are not those of predictions.
+    """
+    table = read_parquet(path)
+    must_have(table)
+    return table
+
+
+def traded(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are traded: those of the table's largest horizon, which looks furthest past the first fill."""
+    return of_horizon(table, table["horizon"].max())
+
+
+def of_horizon(table: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """The rows of one horizon."""
+    return table[table["horizon"] == horizon]
+
+
+def of_parts(table: pd.DataFrame, parts: Collection[str]) -> pd.DataFrame:
+    """The rows that predict a session of these parts."""
+    return table[table["split"].isin(list(parts))]
+
+
+def by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each model of a table of several, with its name, in the order of the table."""
+    for name, rows in table.groupby(BASELINE, sort=False):
+        yield str(name), rows

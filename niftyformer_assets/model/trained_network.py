@@ -1,0 +1,89 @@
+"""The Stockformer as a trained thing: one network or several, each with its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from niftyformer_assets.model.checkpoint import ModelFolder, model_card, why_not_go_on
+from niftyformer_assets.model.data import Dataset, RunSettings
+from niftyformer_assets.model.device import Device, Precision
+from niftyformer_assets.model.predict import predict
+from niftyformer_assets.model.settings import STOCKFORMER
+from niftyformer_assets.model.step import Steps
+from niftyformer_assets.model.trained import Fitted, TrainedThing, Watch, must_be
+from niftyformer_assets.model.training import Trained, networks, remove_others, train
+from niftyformer_assets.model.watch import summary
+from niftyformer_assets.store.workspace import ExperimentFolder
+
+# The figures that an epoch is judged by, each beside what a trivial predictor reaches.
+BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majority", "val_rank_ic")
+
+
+class Stockformer(TrainedThing):
+    """The Multitask-Stockformer."""
+
+    name = STOCKFORMER
+
+    def settings(self, dataset: Dataset, files: ExperimentFolder) -> dict[str, Any]:
+        return dataset.settings.values()
+
+    def recorded_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return RunSettings.read(settings).values()
+
+    def fingerprint(self, dataset: Dataset, files: ExperimentFolder) -> dict[str, str]:
+        return dataset.fingerprint()
+
+    def fit(
+        self,
+        dataset: Dataset,
+        files: ExperimentFolder,
+        folder: Path,
+        device: Callable[[Precision], Device],
+        watch: Watch,
+        restart: bool | None = False,
+    ) -> Fitted:
+        chosen, several = device(dataset.settings.training.precision), dataset.settings.training.seeds > 1
+        watch.tell(f"training on {chosen}, label {dataset.settings.windows.label}")
+        remove_others(dataset, folder)
+        steps, trained = Steps(), []
+        for network, place in networks(dataset, folder):
+            seed, anew = network.settings.seed, bool(restart)
+            if restart is None and (found := why_not_go_on(ModelFolder(place), model_card(network, chosen))):
+                # A training interrupted on the same data and settings goes on; on others it begins anew, and says why.
+                watch.tell(f"training of seed {seed} begins anew: {'; '.join(found)}")
+                anew = True
+            if several:
+                watch.tell(f"seed {seed}")
+            trained.append(train(network, place, chosen, watch.observers(seed, place), anew, steps))
+        table = [{"seed": dataset.settings.seed + number, **_best(one)} for number, one in enumerate(trained)]
+        return Fitted(
+            figures={
+                "dagster/row_count": sum(len(one.history) for one in trained),
+                "device": chosen.name,
+                "memory_mib": chosen.memory_mib,
+                "memory_free_before_mib": chosen.free_mib if chosen.free_mib is not None else "not a GPU",
+                "memory_peak_mib": float(pd.concat([one.speed for one in trained])["memory_mib"].max()),
+                "compute_capability": chosen.compute_capability or "not a GPU",
+                "precision": chosen.precision,
+                "stopped": "\n\n".join(one.stopped for one in trained),
+                **{f"best_{name}": value for name, value in _best(trained[0]).items()},
+            },
+            notes=tuple(dict.fromkeys(note for one in trained for note in one.notes)),
+            history=trained[0].history,
+            tables={"networks": pd.DataFrame(table)} if several else {},
+            said=tuple(line for one in trained for line in (one.stopped, f"best: {summary(one.best)}")),
+        )
+
+    def predict(
+        self, dataset: Dataset, files: ExperimentFolder, folder: Path, device: Callable[[Precision], Device]
+    ) -> pd.DataFrame:
+        must_be(self.name, folder)
+        return predict(dataset, folder, device(dataset.settings.training.precision))
+
+
+def _best(trained: Trained) -> dict[str, float]:
+    return {name: float(trained.best[name]) for name in BEST if name in trained.best}
