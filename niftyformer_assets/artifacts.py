@@ -201,13 +201,13 @@ def _row(
 
 def _market() -> tuple[Artifact, ...]:
     made_by = ("market",)
-    cleaned = ("market", "defs/quality.py")
+    cleaned = ("market", "defs/bodies/quality.py")
     return (
         _row(
             "universe",
             "workspace",
             lambda place: (place.universe,),
-            ("market", "defs/index_lists.py"),
+            ("market", "defs/bodies/index_lists.py"),
             {"nse", "parquet"},
             "Who is and was in the index, from NSE's constituent lists.\n\n"
             "`universe.parquet`: a row a spell of membership in one sector: symbol (the latest one of a renamed "
@@ -229,7 +229,7 @@ def _market() -> tuple[Artifact, ...]:
             "raw_ohlcv",
             "symbol",
             lambda place: (place.raw,),
-            ("market", "defs/candles.py"),
+            ("market", "defs/bodies/candles.py"),
             {"kite", "parquet"},
             "Daily candles by symbol, from Kite Connect, adjusted for corporate actions as Kite gives them.\n\n"
             "`raw/SYMBOL.parquet`: date, open, high, low, close (rupees), volume (shares). A run over many symbols is "
@@ -244,7 +244,7 @@ def _market() -> tuple[Artifact, ...]:
             "workspace",
             lambda place: (place.benchmark_index,),
             # The index may be read from a file of any vendor.
-            ("market", "vendors", "defs/benchmark.py"),
+            ("market", "vendors", "defs/bodies/benchmark.py"),
             {"kite", "parquet"},
             "The NIFTY 50 by session, from Kite Connect or a file: what a person gets without choosing.\n\n"
             "`benchmark_index.parquet`: date, open, high, low, close (points, without dividends), total_return "
@@ -292,7 +292,7 @@ def _market() -> tuple[Artifact, ...]:
 
 def _factors(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
     made_by = ("factors", "market")
-    selecting = ("factors", "market", "experiment.py", "defs/selection.py")
+    selecting = ("factors", "market", "experiment.py", "defs/bodies/selection.py")
 
     panels = tuple(
         Read(f"{name}_panel", lambda experiment, name=name: experiment.factors.factor_set == name)  # type: ignore[misc]
@@ -358,7 +358,7 @@ def _panel(factor_set: str) -> Artifact:
         f"{factor_set}_panel",
         "workspace",
         lambda place: (place.factor_panel(factor_set),),
-        ("factors", "market", "defs/factor_panels.py"),
+        ("factors", "market", "defs/bodies/factor_panels.py"),
         {"numba" if factor_set in words else "python", "parquet"},
         words.get(factor_set, own),
         reads=("market_panel",),
@@ -372,7 +372,7 @@ def _dataset() -> tuple[Artifact, ...]:
             "flow",
             "experiment",
             lambda place: (place.flow, place.stockformer_conf),
-            (*made_by, "defs/experiment_file.py"),
+            (*made_by, "defs/bodies/experiment_file.py"),
             {"numpy", "wavelet"},
             "Daily returns and their wavelet bands, from `labels`.\n\n"
             "`flow.npz`: `result` [sessions, symbols] (missing = 0), `low_freq` and `high_freq` "
@@ -449,7 +449,14 @@ def _own_settings(experiment: Experiment, values: dict[str, Any]) -> dict[str, A
 
 
 def _model() -> tuple[Artifact, ...]:
-    made_by = ("model", "dataset", "market", "experiment.py", "defs/training.py", "defs/experiment_file.py")
+    made_by = (
+        "model",
+        "dataset",
+        "market",
+        "experiment.py",
+        "defs/bodies/training.py",
+        "defs/bodies/experiment_file.py",
+    )
     # Of flow.npz the bands are read by the network alone.
     returns_of_flow = Read("flow", without=frozenset({"wavelet"}))
     reads = (
@@ -521,7 +528,7 @@ def _model() -> tuple[Artifact, ...]:
 
 
 def _portfolio() -> tuple[Artifact, ...]:
-    made_by = ("portfolio", "factors", "dataset", "market", "experiment.py", "defs/backtest.py")
+    made_by = ("portfolio", "factors", "dataset", "market", "experiment.py", "defs/bodies/backtest.py")
     return (
         _row(
             "backtest_report",

@@ -15,14 +15,14 @@ from niftyformer_assets.defs.assets.factors import factor_assets
 from niftyformer_assets.defs.assets.market import market_assets
 from niftyformer_assets.defs.assets.model import model_assets
 from niftyformer_assets.defs.assets.portfolio import portfolio_assets
+from niftyformer_assets.defs.automation.schedules import schedules, trading_days
+from niftyformer_assets.defs.automation.sensors import sensors
 from niftyformer_assets.defs.checks import checks
 from niftyformer_assets.defs.experiment_settings import experiment_settings
 from niftyformer_assets.defs.jobs import jobs
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.defs.resources import CandleSource, GpuResource, experiments
 from niftyformer_assets.defs.run_tags import settings_of_runs
-from niftyformer_assets.defs.schedules import schedules, trading_days
-from niftyformer_assets.defs.sensors import sensors
 from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.settings import Settings, read_settings
 

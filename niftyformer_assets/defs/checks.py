@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from niftyformer_assets.defs.experiment_files import CHECK, check_of_files, wrong_files
+from niftyformer_assets.defs.automation.experiment_files import CHECK, check_of_files, wrong_files
 from niftyformer_assets.defs.experiment_settings import EXPERIMENT_SETTINGS
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.results import rounded, table

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.experiment_file import take_over_settings
+from niftyformer_assets.defs.bodies.experiment_file import take_over_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiment import open_experiment
 from niftyformer_assets.factors.panel_file import read_factor_panel

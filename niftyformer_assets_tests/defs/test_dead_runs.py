@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from niftyformer_assets.defs import dead_runs
-from niftyformer_assets.defs.dead_runs import fail_dead_runs
+from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs
 from niftyformer_assets.defs.run import _execute
 from niftyformer_assets.defs.terminal import Terminal
 from niftyformer_assets.settings import PROJECT
@@ -52,7 +52,7 @@ def start(home: Path, run_id: str, script: str = SLEEPER, says: str = "asleep") 
 MAKER = """
 import sys, time
 import dagster as dg
-from niftyformer_assets.defs.dead_runs import own_process
+from niftyformer_assets.defs.automation.dead_runs import own_process
 
 @dg.job
 def nothing():

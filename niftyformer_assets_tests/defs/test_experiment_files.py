@@ -9,7 +9,7 @@ import dagster as dg
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.experiment_files import CHECK
+from niftyformer_assets.defs.automation.experiment_files import CHECK
 from niftyformer_assets.defs.experiment_settings import EXPERIMENT_SETTINGS
 from niftyformer_assets.settings import Settings
 from niftyformer_assets_tests.conftest import tiny_settings

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.defs.backtest import _indices
+from niftyformer_assets.defs.bodies.backtest import _indices
 from niftyformer_assets.experiment import open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark, save_benchmark
 from niftyformer_assets.portfolio.evidence.benchmarks import hold_indices

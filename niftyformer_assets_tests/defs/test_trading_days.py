@@ -11,7 +11,7 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.schedules import trading_days
+from niftyformer_assets.defs.automation.schedules import trading_days
 from niftyformer_assets.market.calendar import IST, covered, sessions
 from niftyformer_assets_tests.conftest import tiny_settings
 

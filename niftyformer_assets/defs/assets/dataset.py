@@ -18,7 +18,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     @asset()
     def flow(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
         from niftyformer_assets.dataset import flow as bands
-        from niftyformer_assets.defs.experiment_file import write_experiment_files
+        from niftyformer_assets.defs.bodies.experiment_file import write_experiment_files
 
         opened = experiments.open(context.partition_key)
         experiment, folder = opened.settings, opened.folder

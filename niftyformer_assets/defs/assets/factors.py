@@ -5,10 +5,10 @@ from functools import partial
 import dagster as dg
 
 from niftyformer_assets.defs.artifact_asset import Made, artifact_asset
+from niftyformer_assets.defs.automation.sensors import AFTER_A_NEW_PANEL
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture
-from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL
 from niftyformer_assets.settings import Settings
 
 
@@ -39,7 +39,7 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     def factor_panel(factor_set: str) -> dg.AssetsDefinition:
         @asset(f"{factor_set}_panel", automation_condition=AFTER_A_NEW_PANEL)
         def panel(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
-            from niftyformer_assets.defs.factor_panels import make_panel
+            from niftyformer_assets.defs.bodies.factor_panels import make_panel
 
             return make_panel(context, settings, factor_set)
 
@@ -47,13 +47,13 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(said=told_of_wrong_files(partitions.wrong))
     def ic_summary(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
-        from niftyformer_assets.defs.selection import summarize_ic
+        from niftyformer_assets.defs.bodies.selection import summarize_ic
 
         return summarize_ic(experiments.open(context.partition_key))
 
     @asset()
     def neutralized_factors(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
-        from niftyformer_assets.defs.selection import neutralize_selected
+        from niftyformer_assets.defs.bodies.selection import neutralize_selected
 
         return neutralize_selected(experiments.open(context.partition_key))
 

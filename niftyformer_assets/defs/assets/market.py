@@ -7,10 +7,10 @@ from functools import partial
 import dagster as dg
 
 from niftyformer_assets.defs.artifact_asset import Made, artifact_asset, known_of
+from niftyformer_assets.defs.automation.sensors import AFTER_A_NEW_PANEL, AFTER_NEW_CANDLES
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.results import one_line_errors, picture, table
-from niftyformer_assets.defs.sensors import AFTER_A_NEW_PANEL, AFTER_NEW_CANDLES
 from niftyformer_assets.settings import Settings
 
 # Made between the close of a session and 20:00. Cron knows no holidays: on one it is late until the next refresh.
@@ -29,7 +29,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         candle_source: dg.ResourceParam[CandleSource],
     ) -> Made:
-        from niftyformer_assets.defs.index_lists import lists_at_hand
+        from niftyformer_assets.defs.bodies.index_lists import lists_at_hand
         from niftyformer_assets.market.pictures import universe_picture
         from niftyformer_assets.market.universe import build_universe, describe_reach, save_universe
 
@@ -75,7 +75,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         candle_source: dg.ResourceParam[CandleSource],
     ) -> Iterator[dg.MaterializeResult]:
-        from niftyformer_assets.defs.candles import fetch_candles
+        from niftyformer_assets.defs.bodies.candles import fetch_candles
 
         with one_line_errors():
             fetch_candles(context, settings, candle_source)
@@ -84,19 +84,19 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset()
     def benchmark_index(settings: dg.ResourceParam[Settings], candle_source: dg.ResourceParam[CandleSource]) -> Made:
-        from niftyformer_assets.defs.benchmark import make_benchmark
+        from niftyformer_assets.defs.bodies.benchmark import make_benchmark
 
         return make_benchmark(settings, candle_source)
 
     @asset(automation_condition=AFTER_NEW_CANDLES)
     def data_quality_report(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.quality import report_quality
+        from niftyformer_assets.defs.bodies.quality import report_quality
 
         return report_quality(settings)
 
     @asset(automation_condition=AFTER_NEW_CANDLES, freshness_policy=AFTER_EACH_CLOSE)
     def market_panel(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.quality import make_panel
+        from niftyformer_assets.defs.bodies.quality import make_panel
 
         return make_panel(settings)
 

@@ -16,13 +16,13 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset()
     def backtest_report(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
-        from niftyformer_assets.defs.backtest import report_backtest
+        from niftyformer_assets.defs.bodies.backtest import report_backtest
 
         return report_backtest(context, experiments)
 
     @asset(said=told_of_wrong_files(partitions.wrong))
     def model_comparison(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.backtest import compare_experiments
+        from niftyformer_assets.defs.bodies.backtest import compare_experiments
 
         return compare_experiments(settings)
 

@@ -15,10 +15,10 @@ from datetime import datetime
 import dagster as dg
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
+from niftyformer_assets.defs.automation.schedules import trading_days
 from niftyformer_assets.defs.experiment_settings import EXPERIMENT_SETTINGS, observe_settings
 from niftyformer_assets.defs.partitions import Partitions, read_partitions
 from niftyformer_assets.defs.results import as_text
-from niftyformer_assets.defs.schedules import trading_days
 from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.settings import Settings, experiments_of
 

@@ -8,11 +8,11 @@ import dagster as dg
 from dagster import AssetPartitionStatus
 
 from niftyformer_assets.artifacts import phases
-from niftyformer_assets.defs.dead_runs import fail_dead_runs
-from niftyformer_assets.defs.experiment_files import follow_files
+from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs
+from niftyformer_assets.defs.automation.experiment_files import follow_files
+from niftyformer_assets.defs.automation.schedules import run_over
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import CandleSource
-from niftyformer_assets.defs.schedules import run_over
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
