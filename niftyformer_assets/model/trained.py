@@ -41,13 +41,15 @@ class Watch:
 class Fitted:
     """How a fit went, for people.
 
-    figures: by name: where it was fitted, on how much, how it ended.
+    rows: epochs that were trained, or labels that were fitted on.
+    figures: by name: where it was fitted, how it ended.
     notes: what a reader of the figures should know.
     history: of the first network, the metrics of each epoch; None of what has no epochs.
     tables: by name: the best epoch of each of several networks, the settings of a baseline.
     said: the end of it, in a line or two.
     """
 
+    rows: int
     figures: Mapping[str, str | int | float]
     notes: tuple[str, ...] = ()
     history: pd.DataFrame | None = None

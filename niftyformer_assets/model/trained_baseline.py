@@ -61,18 +61,19 @@ class TrainedBaseline(TrainedThing):
         with place.locked():
             learned = chosen.fit(inputs, run)
             card = card_of(dataset, self._settings(dataset, chosen), inputs.fingerprint())
+            if not self.kind.storable:
+                card["fitted_again"] = _said(chosen.predict(learned, inputs, run), inputs)
+            # Only now: what cannot be fitted leaves an older model as it is.
             place.clear()
             for of_networks in (*folder.glob("seed-*"), place.tensorboard):
                 shutil.rmtree(of_networks, ignore_errors=True)
             if self.kind.storable:
                 _write_arrays(place.learned, learned)
                 card["learned"] = _digest(place)
-            else:
-                card["fitted_again"] = _said(chosen.predict(learned, inputs, run), inputs)
             write_card(place.card, card)
         return Fitted(
+            rows=int(np.isfinite(inputs.training).sum()),
             figures={
-                "dagster/row_count": int(np.isfinite(inputs.training).sum()),
                 "model": self.name,
                 "device": "CPU",
                 "kept": place.learned.name if self.kind.storable else "its making alone: it is fitted again to predict",

@@ -61,8 +61,8 @@ class Stockformer(TrainedThing):
             trained.append(train(network, place, chosen, watch.observers(seed, place), anew, steps))
         table = [{"seed": dataset.settings.seed + number, **_best(one)} for number, one in enumerate(trained)]
         return Fitted(
+            rows=sum(len(one.history) for one in trained),
             figures={
-                "dagster/row_count": sum(len(one.history) for one in trained),
                 "device": chosen.name,
                 "memory_mib": chosen.memory_mib,
                 "memory_free_before_mib": chosen.free_mib if chosen.free_mib is not None else "not a GPU",

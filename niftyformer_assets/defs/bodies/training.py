@@ -41,6 +41,7 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
     curves = fitted.history
     return Made(
         {
+            "dagster/row_count": fitted.rows,
             **fitted.figures,
             "notes": "\n\n".join(fitted.notes) or "none",
             **(
