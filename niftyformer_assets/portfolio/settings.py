@@ -58,6 +58,11 @@ class StrategySettings:
         require(-1 < self.risk_free_rate < 1, "risk_free_rate must lie between -1 and 1")
         require(0 <= self.cash_yield < 1, "cash_yield must be at least 0 and below 1")
 
+    @property
+    def passes_over_dear_names(self) -> bool:
+        """Whether the next best name is taken where one share costs more than a place (equity / top_k)."""
+        return self.name != "equal_weight"
+
 
 @dataclass(frozen=True)
 class CostSettings:

@@ -31,9 +31,6 @@ STATUSES = (
     "proceeds_below_costs",
 )
 
-STRATEGIES = ("topk_equal_weight", "topk_dropout", "equal_weight")
-TOPK_EQUAL_WEIGHT, TOPK_DROPOUT, EQUAL_WEIGHT = np.arange(3)
-
 # A row of the order book: these, then the cost items. `reference` is the price before slippage.
 ORDER_FIELDS = ("session", "decided", "column", "side", "reason", "status", "ordered", "shares", "price", "reference")
 FIELDS = len(ORDER_FIELDS)
@@ -83,7 +80,10 @@ class Ranking(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """StrategySettings as numbers; `strategy` is a place in STRATEGIES, `cash_rate` what cash earns a session."""
+    """StrategySettings as numbers.
+
+    strategy: a place in `strategies.STRATEGIES`. cash_rate: what cash earns a session.
+    """
 
     strategy: int
     top_k: int

@@ -10,6 +10,7 @@ from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
 from niftyformer_assets.portfolio.backtest.market import Market, last_known, to_paise
 from niftyformer_assets.portfolio.backtest.returns import session_rate
 from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.portfolio.backtest.strategies import STRATEGIES
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.arrays import Axes
 
@@ -58,7 +59,7 @@ def ranking(scores: np.ndarray, lots: np.ndarray) -> layout.Ranking:
 def rules(strategy: StrategySettings) -> layout.Rules:
     """The settings of the strategy as the engine reads them."""
     return layout.Rules(
-        strategy=layout.STRATEGIES.index(strategy.name),
+        strategy=list(STRATEGIES).index(strategy.name),
         top_k=strategy.top_k,
         rebalance_every=strategy.rebalance_every,
         drop_every=strategy.drop_every,

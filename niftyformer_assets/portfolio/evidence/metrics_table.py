@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
-from niftyformer_assets.portfolio.backtest.returns import session_returns
+from niftyformer_assets.portfolio.backtest.returns import YEAR, session_returns
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.bootstrap import interval
 from niftyformer_assets.portfolio.evidence.null import Null
@@ -55,18 +55,18 @@ def performance(nav: np.ndarray, strategy: StrategySettings) -> dict[str, float]
     }
 
 
-def sharpe_spread(returns: np.ndarray, rate: float, seed: int = 0) -> Spread:
+def sharpe_spread(returns: np.ndarray, rate: float) -> Spread:
     """Of the Sharpe ratio."""
-    low, high = interval(lambda drawn: metrics.sharpe(drawn, rate), returns, seed=seed)
+    low, high = interval(lambda drawn: metrics.sharpe(drawn, rate), returns)
     return Spread(low, high, metrics.sharpe_t(returns, rate))
 
 
-def excess(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> tuple[float, Spread]:
+def excess(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, Spread]:
     """`metrics.excess_return` of two series on the same sessions.
 
     Both are resampled together, so that what they share is no uncertainty of their difference.
     """
-    low, high = interval(metrics.excess_return, ours, theirs, seed=seed)
+    low, high = interval(metrics.excess_return, ours, theirs)
     return float(metrics.excess_return(ours, theirs)), Spread(low, high, metrics.excess_t(ours, theirs))
 
 
@@ -84,7 +84,6 @@ def summary(
     coefficients: pd.DataFrame | None = None,
     null: Null | None = None,
     variants: int = 1,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """All figures of one backtest.
 
@@ -99,75 +98,108 @@ def summary(
         given), t, sessions (how many the figure rests on), unit (share, ratio, rupees, probability,
         correlation), note. Shares of 1, not percent.
     """
-    rate = result.strategy.risk_free_rate
-    returns = result.returns
-    n = len(returns)
-    rows: list[tuple[str, float, float, float, float, int, str, str]] = []
+    rows = [
+        *_of_curve(result),
+        *_of_trading(result),
+        *_of_excess(result, {"excess_return": benchmark, "excess_return_equal_weight": equal_weight}),
+        *([] if coefficients is None else _of_scores(coefficients)),
+        *_of_luck(result, null, variants),
+    ]
+    return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
 
-    def add(
-        name: str,
-        value: float,
-        unit: str,
-        note: str,
-        spread: Spread = NO_SPREAD,
-        sessions: int = n,
-    ) -> None:
-        rows.append((name, float(value), *spread, sessions, unit, note))
 
-    figures = performance(result.nav, result.strategy)
-    add("total_return", figures["total_return"], "share", "compounded over the period")
-    short = "" if n >= metrics.YEAR else f", an extrapolation of {n}"
-    add("annual_return", figures["annual_return"], "share", f"geometric, 252 sessions a year{short}")
-    add("volatility", figures["volatility"], "share", "annualised standard deviation of session returns")
-    add(
-        "sharpe",
-        figures["sharpe"],
-        "ratio",
-        f"annualised, risk-free rate {rate:.1%} a year",
-        sharpe_spread(returns, rate, seed) if np.isfinite(figures["sharpe"]) else NO_SPREAD,
-    )
-    add("sortino", figures["sortino"], "ratio", "as Sharpe, over downside deviation")
-    add("max_drawdown", figures["max_drawdown"], "share", "from the starting capital or a later peak")
-    add("calmar", figures["calmar"], "ratio", "annual return over maximum drawdown")
-    add("daily_win_rate", figures["daily_win_rate"], "share", "sessions with a return above 0")
+class _Row(NamedTuple):
+    """A row of `summary`: the metric, then COLUMNS."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    t: float
+    sessions: int
+    unit: str
+    note: str
+
+
+def _row(metric: str, value: float, unit: str, note: str, sessions: int, spread: Spread = NO_SPREAD) -> _Row:
+    return _Row(metric, float(value), *spread, sessions, unit, note)
+
+
+def _of_curve(result: BacktestResult) -> list[_Row]:
+    """What the equity curve alone gives."""
+    returns, rate = result.returns, result.strategy.risk_free_rate
+    n, figures = len(returns), performance(result.nav, result.strategy)
+    short = "" if n >= YEAR else f", an extrapolation of {n}"
+    known = np.isfinite(figures["sharpe"])
+    spreads = {"sharpe": sharpe_spread(returns, rate) if known else NO_SPREAD}
+    described = {
+        "total_return": ("share", "compounded over the period"),
+        "annual_return": ("share", f"geometric, 252 sessions a year{short}"),
+        "volatility": ("share", "annualised standard deviation of session returns"),
+        "sharpe": ("ratio", f"annualised, risk-free rate {rate:.1%} a year"),
+        "sortino": ("ratio", "as Sharpe, over downside deviation"),
+        "max_drawdown": ("share", "from the starting capital or a later peak"),
+        "calmar": ("ratio", "annual return over maximum drawdown"),
+        "daily_win_rate": ("share", "sessions with a return above 0"),
+    }
+    return [
+        _row(metric, figures[metric], unit, note, n, spreads.get(metric, NO_SPREAD))
+        for metric, (unit, note) in described.items()
+    ]
+
+
+def _of_trading(result: BacktestResult) -> list[_Row]:
+    """What was traded, what it cost, and how much was invested."""
+    n, after_first = len(result.returns), len(result.nav) - 1
     closed = result.round_trips.dropna(subset="closed")
     won = float((closed["profit"] > 0).mean()) if len(closed) else np.nan
-    add("trade_win_rate", won, "share", f"of {counted(len(closed), 'closed position')}, after costs")
-    add(
-        "turnover",
-        result.turnover[1:].mean() * metrics.YEAR,
-        "share",
-        "one-sided, a year, of the previous session's value",
-        sessions=len(result.nav) - 1,
-    )
-    add("cost", result.trades["cost"].sum(), "rupees", "all charges paid, slippage apart")
-    add("slippage", result.trades["slippage"].sum(), "rupees", "already in the prices paid and received")
-    note = "invested share of the value at the close, mean"
-    add("exposure", result.exposure[1:].mean(), "share", note, sessions=len(result.nav) - 1)
+    turnover, exposure = result.turnover[1:].mean() * YEAR, result.exposure[1:].mean()
+    cost, slippage = (result.trades[column].sum() for column in ("cost", "slippage"))
+    return [
+        _row("trade_win_rate", won, "share", f"of {counted(len(closed), 'closed position')}, after costs", n),
+        _row("turnover", turnover, "share", "one-sided, a year, of the previous session's value", after_first),
+        _row("cost", cost, "rupees", "all charges paid, slippage apart", n),
+        _row("slippage", slippage, "rupees", "already in the prices paid and received", n),
+        _row("exposure", exposure, "share", "invested share of the value at the close, mean", after_first),
+    ]
 
-    for name, curve, words in (
-        ("excess_return", benchmark, "the benchmark"),
-        ("excess_return_equal_weight", equal_weight, "the equal-weight universe"),
-    ):
+
+def _of_excess(result: BacktestResult, curves: dict[str, np.ndarray | None]) -> list[_Row]:
+    """What it earned above each net asset value that is given."""
+    names = {"excess_return": "the benchmark", "excess_return_equal_weight": "the equal-weight universe"}
+    rows = []
+    for metric, curve in curves.items():
         if curve is not None:
-            theirs = session_returns(curve, result.strategy.trade_at)
-            value, spread = excess(returns, theirs, seed)
-            add(name, value, "share", excess_note(words, n), spread)
+            value, spread = excess(result.returns, session_returns(curve, result.strategy.trade_at))
+            n = len(result.returns)
+            rows.append(_row(metric, value, "share", excess_note(names[metric], n), n, spread))
+    return rows
 
-    if coefficients is not None:
-        for name in ("ic", "rank_ic"):
-            values = coefficients[name].dropna().to_numpy()
-            mean = values.mean() if len(values) else np.nan
-            note = "score against the return from the fill to one session later, mean over sessions"
-            low, high = interval(lambda drawn: drawn.mean(axis=-1), values, seed=seed)
-            add(name, mean, "correlation", note, Spread(low, high, metrics.mean_t(values)), len(values))
 
-    deflated = metrics.deflated_sharpe(returns, rate, (), variants) if np.isfinite(figures["sharpe"]) else np.nan
-    add("deflated_sharpe", deflated, "probability", f"that the true Sharpe ratio beats the luck of {variants} tried")
+def _of_scores(coefficients: pd.DataFrame) -> list[_Row]:
+    """What the scores were worth, whatever was traded on them."""
+    note = "score against the return from the fill to one session later, mean over sessions"
+    rows = []
+    for metric in ("ic", "rank_ic"):
+        values = coefficients[metric].dropna().to_numpy()
+        mean = values.mean() if len(values) else np.nan
+        low, high = interval(lambda drawn: drawn.mean(axis=-1), values)
+        spread = Spread(low, high, metrics.mean_t(values))
+        rows.append(_row(metric, mean, "correlation", note, len(values), spread))
+    return rows
+
+
+def _of_luck(result: BacktestResult, null: Null | None, variants: int) -> list[_Row]:
+    """How probable it is that luck did not do it."""
+    returns, rate = result.returns, result.strategy.risk_free_rate
+    known = np.isfinite(performance(result.nav, result.strategy)["sharpe"])
+    deflated = metrics.deflated_sharpe(returns, rate, (), variants) if known else np.nan
+    note = f"that the true Sharpe ratio beats the luck of {variants} tried"
+    rows = [_row("deflated_sharpe", deflated, "probability", note, len(returns))]
     if null is not None:
         place = null.place(result)
-        for name in ("sharpe", "total_return"):
-            note = f"of doing as well with the scores' symbols permuted, {counted(len(null.nav), 'portfolio')}"
-            add(f"p_{name}", place[name].p, "probability", note)
-
-    return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
+        note = f"of doing as well with the scores' symbols permuted, {counted(len(null.nav), 'portfolio')}"
+        rows += [
+            _row(f"p_{name}", place[name].p, "probability", note, len(returns)) for name in ("sharpe", "total_return")
+        ]
+    return rows
