@@ -8,12 +8,13 @@ Paths are those of `store/workspace.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from niftyformer_assets.factors.settings import FACTOR_SETS
+from niftyformer_assets.model.baseline_settings import own_settings
 from niftyformer_assets.model.settings import STOCKFORMER
 from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
@@ -440,12 +441,8 @@ def _own_settings(experiment: Experiment, values: dict[str, Any]) -> dict[str, A
     """Of a baseline that is the model nothing but its own settings decides."""
     if _is_network(experiment):
         return values
-    from niftyformer_assets.model.baseline_registry import registered
-
     name = experiment.model.name
-    own = {field.name for field in fields(registered()[name])}  # type: ignore[arg-type]
-    baselines = {key: value for key, value in values["baselines"].items() if key in own}
-    return values | {"model": {"name": name}, "baselines": baselines}
+    return values | {"model": {"name": name}, "baselines": own_settings(name, values["baselines"])}
 
 
 def _model() -> tuple[Artifact, ...]:

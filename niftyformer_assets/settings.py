@@ -32,8 +32,8 @@ from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import Period, SplitByDate, SplitByRatio
-from niftyformer_assets.model.baseline_settings import BaselineSettings
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.baseline_settings import BaselineSettings, own_settings
+from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, TrainingSettings
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line, read_regular
@@ -285,8 +285,18 @@ def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that decide on the traded result of an experiment, without defaults; see `without_defaults`."""
-    return without_defaults({section: value for section, value in values.items() if section not in NOT_DECIDING})
+    """The values that decide on the traded result of an experiment, without defaults; see `without_defaults`.
+
+    Of a baseline that is the model its own settings decide, and none of the network's.
+    """
+    deciding = {section: value for section, value in values.items() if section not in NOT_DECIDING}
+    name = values.get("model", {}).get("name", STOCKFORMER)
+    if name != STOCKFORMER:
+        for section in ("training", "graph", "wavelet"):
+            deciding.pop(section, None)
+        deciding["model"] = {"name": name}
+        deciding["baselines"] = own_settings(name, values.get("baselines", {}))
+    return without_defaults(deciding)
 
 
 def load_experiments(

@@ -31,6 +31,8 @@ def must_be_made_with(experiment: Experiment, folder: ExperimentFolder, assets: 
         if "model.name" in differing:  # each model has other settings
             differing = ["model.name"]
         if differing:
+            # Of sections that did not decide when it was made nothing can be said but that there are others.
+            differing = [name for name in differing if name.partition(".")[0] in before] or differing
             default = flat_settings(defaults_of(now))
             found = [
                 f"{name} {one.get(name, default.get(name))} (the experiment has {other.get(name, default.get(name))})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -77,3 +78,10 @@ class BaselineSettings:
             ValueError: one of them is wrong.
         """
         return kind(**{field.name: getattr(self, field.name) for field in fields(_as_dataclass(kind))})
+
+
+def own_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the values of `BaselineSettings` those that are one baseline's; none of one that is not registered."""
+    kind = registered().get(name)
+    own = {field.name for field in fields(_as_dataclass(kind))} if kind is not None else set()
+    return {key: value for key, value in values.items() if key in own}

@@ -9,12 +9,12 @@ import pytest
 
 from niftyformer_assets.artifacts import deciding_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
-from niftyformer_assets.settings import Experiment, read_experiment_file
+from niftyformer_assets.settings import Experiment, find_experiment, read_experiment_file
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, write_entered
 from niftyformer_assets.store.provenance import Provenance
 from niftyformer_assets.store.workspace import ExperimentFolder
-from niftyformer_assets_tests.conftest import TINY_EXPERIMENT
+from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, tiny_settings
 
 
 def experiment(folder: Path, **overrides: Any) -> Experiment:
@@ -69,3 +69,49 @@ def test_a_model_made_before_there_was_a_choice_is_the_stockformers(tmp_path: Pa
     must_be_made_with(made, folder, ["trained_model"])
     with pytest.raises(NiftyFormerError, match=r"made with model\.name stockformer \(the experiment has ridge\)"):
         must_be_made_with(experiment(tmp_path, model__name="ridge"), folder, ["trained_model"])
+
+
+def test_a_setting_that_came_later_refuses_nothing_with_its_default(tmp_path: Path) -> None:
+    made = experiment(tmp_path)
+    folder = ExperimentFolder(tmp_path / "tiny")
+    write_entered(folder.corr_adj, b"made")
+    settings = deciding_settings(made, "corr_adj")
+    del settings["graph"]["source"]
+    outputs = entered_digests([folder.corr_adj], folder.root)
+    Provenance("corr_adj", settings, "0", {}, outputs).write(folder.provenance)
+    must_be_made_with(made, folder, ["corr_adj"])
+    with pytest.raises(NiftyFormerError, match=r"made with graph\.source returns \(the experiment has factors\)"):
+        must_be_made_with(experiment(tmp_path, graph__source="factors"), folder, ["corr_adj"])
+
+
+@pytest.mark.parametrize("asset", ["corr_adj", "graph_embeddings"])
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        # The whole stays the same; the graph would have seen sessions that are validation now.
+        ("end: 2022-09-30}", "end: 2022-08-31}", "sessions.train.end"),
+        ("ic_threshold: 0.05", "ic_threshold: 0.04", "factors.ic_threshold"),
+    ],
+)
+def test_a_graph_of_other_sessions_or_factors_is_refused(
+    tmp_path: Path, asset: str, before: str, now: str, said: str
+) -> None:
+    settings = tiny_settings(tmp_path)
+    path, folder = settings.experiments / "tiny.yaml", settings.workspace.experiment("tiny")
+    text = path.read_text().replace("graph: {", "graph: {source: factors, ")
+    path.write_text(text)
+    experiment = find_experiment(settings, "tiny")
+    write_entered(folder.corr_adj, b"made")
+    outputs = entered_digests([folder.corr_adj], folder.root)
+    Provenance(asset, deciding_settings(experiment, asset), "code", {}, outputs).write(folder.provenance)
+    must_be_made_with(experiment, folder, [asset])
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, now))
+    with pytest.raises(NiftyFormerError, match=f"{asset} of tiny was made with {said}"):
+        must_be_made_with(find_experiment(settings, "tiny"), folder, [asset])
+
+
+def test_without_a_record_nothing_is_taken_for_granted(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path)
+    with pytest.raises(NiftyFormerError, match="materialize flow"):
+        must_be_made_with(find_experiment(settings, "tiny"), settings.workspace.experiment("tiny"), ["flow"])

@@ -71,6 +71,17 @@ def test_every_section_that_decides_makes_a_variant(other: str, tmp_path: Path) 
     assert tried(tmp_path).variant(values(tmp_path, other)) != tried(tmp_path).variant(values(tmp_path))
 
 
+def test_of_a_baseline_that_is_the_model_its_own_settings_make_a_variant(tmp_path: Path) -> None:
+    def variant(more: str) -> str:
+        return tried(tmp_path).variant(values(tmp_path, "model: {name: ridge}\n" + more))
+
+    plain = variant("")
+    assert plain != tried(tmp_path).variant(values(tmp_path))
+    assert variant("training: {max_epochs: 3}") == variant("wavelet: {level: 2}") == plain
+    assert variant("baselines: {trees: 7}") == plain
+    assert variant("baselines: {ridge_penalty: 3.0}") != plain
+
+
 def test_other_sessions_are_another_variant(tmp_path: Path) -> None:
     later = BY_DATE.replace("2022-01-01", "2021-12-01")
     plain, other, ratio = (tried(tmp_path).variant(values(tmp_path, "", each)) for each in (BY_DATE, later, BY_RATIO))
