@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 PORT ?= 3000
+WORKERS ?= 2
 
 .PHONY: demo test dev check bench attack format clean help
 .DEFAULT_GOAL := help
@@ -24,8 +25,8 @@ dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.
 		DAGSTER_HOME="$$home" PATH="$(CURDIR)/$(BIN):$$PATH" \
 		$(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
-test: check ## formatting, lint, types, import contract, all tests
-	$(BIN)/python -m pytest -q -rs --durations=10
+test: check ## formatting, lint, types, import contract, all tests; WORKERS=n at a time
+	$(BIN)/python -m pytest -q -rs --durations=25 --numprocesses=$(WORKERS) --dist=loadfile
 
 check: $(VENV)/.installed-dev ## formatting, lint, types and import contract only
 	$(BIN)/ruff format --check .
