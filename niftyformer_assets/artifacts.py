@@ -63,7 +63,7 @@ class Artifact:
     sections: Callable[[Experiment], frozenset[str] | None] = lambda _experiment: frozenset()
     part: Callable[[Experiment, dict[str, Any]], dict[str, Any]] = lambda _experiment, values: values
     read_as: Callable[[Any], tuple[Path, ...]] | None = None
-    also: Callable[[Workspace, str | None], tuple[Path, ...]] | None = None
+    also: Callable[[Workspace, Experiment | None], tuple[Path, ...]] = lambda _workspace, _experiment: ()
     after: tuple[Read, ...] = ()
     has_card: bool = False
 
@@ -463,8 +463,11 @@ def _model() -> tuple[Artifact, ...]:
         Read("graph_embeddings", lambda experiment: _is_network(experiment) and experiment.graph.embedding != "none"),
     )
 
-    def experiment_json(workspace: Workspace, experiment: str | None) -> tuple[Path, ...]:
-        return (workspace.experiment(experiment).settings,) if experiment is not None else ()
+    def experiment_json(workspace: Workspace, experiment: Experiment | None) -> tuple[Path, ...]:
+        # A baseline's own settings are all that it takes from it.
+        if experiment is None or not _is_network(experiment):
+            return ()
+        return (workspace.experiment(experiment.name).settings,)
 
     return (
         _row(

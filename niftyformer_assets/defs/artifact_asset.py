@@ -111,7 +111,7 @@ def _recorded(
     decided = {} if experiment is None else deciding_settings(experiment, row.name)
     inputs = [
         *read_files(row, workspace, experiment, experiments_of_files(settings), partitions.artifacts),
-        *(row.also(workspace, experiment.name if experiment is not None else None) if row.also is not None else ()),
+        *row.also(workspace, experiment),
         *made.given,
     ]
     present = [path for path in inputs if path.exists()]

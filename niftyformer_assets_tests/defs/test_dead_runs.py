@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from niftyformer_assets.defs import dead_runs
+from niftyformer_assets.defs.automation import dead_runs
 from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs
 from niftyformer_assets.defs.run import _execute
 from niftyformer_assets.defs.terminal import Terminal
