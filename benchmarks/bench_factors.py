@@ -29,10 +29,10 @@ import pandas as pd
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.ic import daily_ic
-from niftyformer_assets.factors.labels import daily_returns
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.panel_file import update_factor_panel, write_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
+from niftyformer_assets.factors.returns import daily_returns
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.panel import Panel
 from niftyformer_assets.market.size_proxy import size_proxy

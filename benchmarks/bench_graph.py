@@ -20,7 +20,7 @@ CANDLES = ROOT.parent / "shared" / "market_data" / "kite_daily_2022_2024"
 INDEX_LIST = ROOT.parent / "shared" / "market_data" / "index_lists" / "ind_nifty200list_2025-10-02.csv"
 SYMBOLS, REQUESTS_PER_SECOND = 191, 3
 BETWEEN = (
-    *("data_quality_report", "market_panel", "size_proxy", "labels", "alpha158_panel"),
+    *("data_quality_report", "market_panel", "size_proxy", "returns", "alpha158_panel"),
     *("ic_summary", "neutralized_factors", "flow", "trend_indicator", "corr_adj", "graph_embeddings"),
 )
 

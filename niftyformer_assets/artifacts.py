@@ -301,9 +301,9 @@ def _factors(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
     )
     return (
         _row(
-            "labels",
+            "returns",
             "workspace",
-            lambda place: (place.labels,),
+            lambda place: (place.returns,),
             made_by,
             {"csv"},
             "Daily returns, from `market_panel`: what is predicted, one and two sessions ahead.\n\n"
@@ -319,10 +319,10 @@ def _factors(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             selecting,
             {"csv"},
             "How well each factor orders the stocks by their next return, and which are kept, from the factor panel "
-            "and `labels` of the training sessions only.\n\n"
+            "and `returns` of the training sessions only.\n\n"
             "`ic_summary.csv`: a row a factor with its daily information coefficients; `selected_factors.txt`: those "
             "kept. Validation and test coefficients of the kept ones are shown beside, not used.",
-            reads=(*panels, "labels", "size_proxy", "sector_dummies", *SCOPE),
+            reads=(*panels, "returns", "size_proxy", "sector_dummies", *SCOPE),
             sections=SCOPE_SECTIONS | {"factors"},
             read_as=lambda place: (place.selected_factors,),
         ),
@@ -375,12 +375,12 @@ def _dataset() -> tuple[Artifact, ...]:
             lambda place: (place.flow, place.stockformer_conf),
             (*made_by, "defs/bodies/experiment_file.py"),
             {"numpy", "wavelet"},
-            "Daily returns and their wavelet bands, from `labels`.\n\n"
+            "Daily returns and their wavelet bands, from `returns`.\n\n"
             "`flow.npz`: `result` [sessions, symbols] (missing = 0), `low_freq` and `high_freq` "
             "[windows, sessions of a window, symbols]; simple returns, not percent. Each window is decomposed by "
             "itself, so no band sees past its window. Beside it `experiment.json` and `stockformer.conf`, with which "
             "the published code trains on this folder.",
-            reads=("labels", *SCOPE),
+            reads=("returns", *SCOPE),
             sections=SCOPE_SECTIONS | {"windows", "wavelet"},
         ),
         _row(
@@ -389,10 +389,10 @@ def _dataset() -> tuple[Artifact, ...]:
             lambda place: (place.trend_indicator,),
             made_by,
             {"numpy"},
-            "Whether each return is above 0, from `labels`.\n\n"
+            "Whether each return is above 0, from `returns`.\n\n"
             "`trend_indicator.npz`: `result` 0/1 [sessions, symbols] (missing = 0) and `valid`, False where there was "
             "no return.",
-            reads=("labels", *SCOPE),
+            reads=("returns", *SCOPE),
             sections=SCOPE_SECTIONS,
         ),
         _row(
@@ -401,12 +401,12 @@ def _dataset() -> tuple[Artifact, ...]:
             lambda place: (place.corr_adj, place.corr_graph),
             made_by,
             {"numpy", "networkx"},
-            "The graph of stocks that move together, from `labels` of the training sessions only (or from "
+            "The graph of stocks that move together, from `returns` of the training sessions only (or from "
             "`neutralized_factors`, by a setting).\n\n"
             "`corr_adj.npy`: correlations [symbols, symbols], those under the threshold and the diagonal 0; "
             "`corr_adj.graphml`: the same as a graph with every symbol and its sector.",
             reads=(
-                "labels",
+                "returns",
                 *SCOPE,
                 Read("neutralized_factors", lambda experiment: experiment.graph.source == "factors"),
             ),
@@ -541,7 +541,7 @@ def _portfolio() -> tuple[Artifact, ...]:
             "`backtest/report.html`: the verdict in words first; beside it net asset value (rupees), trades, holdings "
             "and metrics as tables.",
             reads=(
-                *("predictions", "baseline_predictions", "labels", "benchmark_index", *SCOPE),
+                *("predictions", "baseline_predictions", "returns", "benchmark_index", *SCOPE),
                 *("sector_dummies", "size_proxy", "data_quality_report"),
             ),
             sections=lambda _experiment: None,

@@ -46,11 +46,11 @@ class OpenedExperiment:
 
     def returns(self) -> np.ndarray:
         """Daily returns [T, N] of label.csv, NaN where there is none."""
-        from niftyformer_assets.factors.labels import read_labels
+        from niftyformer_assets.factors.returns import read_returns
 
-        labels, axes = read_labels(self.workspace.labels)
-        self._same_panel(axes, "label.csv", "labels")
-        return self.scope.cut(labels)
+        returns, axes = read_returns(self.workspace.returns)
+        self._same_panel(axes, "label.csv", "returns")
+        return self.scope.cut(returns)
 
     def log_size(self) -> np.ndarray:
         """Log size proxy [T, N], NaN where there is none."""

@@ -14,7 +14,7 @@ from niftyformer_assets.artifacts import Artifact, Phase, phases
 DESCRIPTIONS: Mapping[Phase, str] = {
     "reference": "NSE's index list, sectors, and the NIFTY 50.",
     "candles": "Daily candles of all symbols, in one run.",
-    "panels": "Quality report, aligned panel, size proxy, labels and factor panels.",
+    "panels": "Quality report, aligned panel, size proxy, returns and factor panels.",
     "experiment": "Factor selection to backtest report, an experiment.",
     "comparison": "All experiments and baselines side by side.",
 }

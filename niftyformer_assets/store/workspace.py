@@ -86,7 +86,7 @@ class Workspace:
         return self.root / "size_proxy.parquet"
 
     @property
-    def labels(self) -> Path:
+    def returns(self) -> Path:
         return self.root / "label.csv"
 
     def factor_panel(self, factor_set: str) -> Path:

@@ -38,7 +38,7 @@ CANDLES_S = 180.0
 # An asset of each group, something of its description, and a picture among its metadata.
 SHOWN = {
     "universe": ("Who is and was in the index", "sectors"),
-    "labels": ("simple return, not percent", "distribution"),
+    "returns": ("simple return, not percent", "distribution"),
     "corr_adj": ("The graph of stocks that move together", "graph"),
     "trained_model": ("the epoch with the best validation error is kept", "curves"),
     "backtest_report": ("What the predictions would have earned", "month_by_month"),

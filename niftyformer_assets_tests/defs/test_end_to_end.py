@@ -118,7 +118,7 @@ def test_the_report_and_the_comparison_are_there(graph: Graph, folder: Experimen
 
 def test_the_same_inputs_give_the_same_bytes(graph: Graph) -> None:
     workspace = graph.settings.workspace
-    paths = [workspace.market_panel, workspace.labels, workspace.size_proxy, workspace.factor_panel("alpha158")]
+    paths = [workspace.market_panel, workspace.returns, workspace.size_proxy, workspace.factor_panel("alpha158")]
     before = {path: path.read_bytes() for path in paths}
     assert graph.run("panels").success
     for path, content in before.items():

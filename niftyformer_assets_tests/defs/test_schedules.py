@@ -330,7 +330,7 @@ def test_new_candles_refresh_everything_up_to_the_factor_panels_and_no_experimen
 
 
 def labelled(settings: Settings) -> list[str]:
-    return settings.workspace.labels.read_text().partition("\n")[0].split(",")
+    return settings.workspace.returns.read_text().partition("\n")[0].split(",")
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")

@@ -10,9 +10,9 @@ import pytest
 
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.history import cut_sessions
-from niftyformer_assets.factors.labels import daily_returns, read_labels, write_labels
 from niftyformer_assets.factors.panel_file import read_factor_panel, update_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
+from niftyformer_assets.factors.returns import daily_returns, read_returns, write_returns
 from niftyformer_assets.market.panel import Panel
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -114,20 +114,20 @@ def test_labels_come_back_bit_for_bit(tmp_path: Path) -> None:
     panel = made_up_panel()
     returns = daily_returns(panel.close, panel.segment)
     path = tmp_path / "label.csv"
-    write_labels(path, returns, panel.axes)
-    back, axes = read_labels(path, panel.axes)
+    write_returns(path, returns, panel.axes)
+    back, axes = read_returns(path, panel.axes)
     np.testing.assert_array_equal(back, returns)
     assert axes == panel.axes
     content = path.read_bytes()
-    write_labels(path, returns, panel.axes)
+    write_returns(path, returns, panel.axes)
     assert path.read_bytes() == content
     path.write_bytes(content.replace(b"S003", b"S999", 1))
     with pytest.raises(NiftyFormerError, match="was changed"):
-        read_labels(path)
+        read_returns(path)
 
 
 def test_a_label_of_other_sessions_is_refused(tmp_path: Path) -> None:
     panel = made_up_panel()
-    write_labels(tmp_path / "label.csv", daily_returns(panel.close, panel.segment), panel.axes)
+    write_returns(tmp_path / "label.csv", daily_returns(panel.close, panel.segment), panel.axes)
     with pytest.raises(NiftyFormerError, match="150 sessions against 149"):
-        read_labels(tmp_path / "label.csv", cut_sessions(panel, 1).axes)
+        read_returns(tmp_path / "label.csv", cut_sessions(panel, 1).axes)

@@ -9,7 +9,7 @@ from scipy import stats
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.ic import daily_ic, summarise
-from niftyformer_assets.factors.labels import daily_returns
+from niftyformer_assets.factors.returns import daily_returns
 from niftyformer_assets.factors.selection import FactorSelection, read_selected, select_factors, write_selection
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.size_proxy import size_proxy

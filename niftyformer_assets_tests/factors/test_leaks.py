@@ -7,11 +7,11 @@ import pytest
 
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
-from niftyformer_assets.factors.labels import daily_returns
 from niftyformer_assets.factors.leak import factors_that_look_ahead
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.registration import OwnFactor
 from niftyformer_assets.factors.registry import FACTOR_SETS, own_set
+from niftyformer_assets.factors.returns import daily_returns
 from niftyformer_assets.factors.selection import select_factors
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.panel import Panel

@@ -18,7 +18,7 @@ from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets_tests.conftest import Graph
 
 # Quick ones that between them read arrays, tables, figures, records, and weights.
-READERS = frozenset({"sector_dummies", "labels", "predictions", "model_comparison"})
+READERS = frozenset({"sector_dummies", "returns", "predictions", "model_comparison"})
 
 
 def test_kills(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.factors.labels import read_labels
+from niftyformer_assets.factors.returns import read_returns
 from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets.store.workspace import Workspace
@@ -90,7 +90,7 @@ def test_size_proxy(whole: Workspace, part: Workspace) -> None:
 
 
 def test_labels(whole: Workspace, part: Workspace) -> None:
-    assert_same_rows(read_labels(whole.labels)[0], read_labels(part.labels)[0])
+    assert_same_rows(read_returns(whole.returns)[0], read_returns(part.returns)[0])
 
 
 def test_factor_panels(whole: Workspace, part: Workspace) -> None:

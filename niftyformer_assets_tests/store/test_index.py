@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.factors.labels import read_labels, write_labels
+from niftyformer_assets.factors.returns import read_returns, write_returns
 from niftyformer_assets.store import index
 from niftyformer_assets.store.arrays import Axes, load_arrays, save_arrays
 from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
@@ -55,7 +55,7 @@ def bare(folder: Path, scale: float) -> Path:
 
 
 def label(folder: Path, scale: float) -> Path:
-    write_labels(folder / "label.csv", scale * np.ones((3, 2)), AXES)
+    write_returns(folder / "label.csv", scale * np.ones((3, 2)), AXES)
     return folder / "label.csv"
 
 
@@ -73,7 +73,7 @@ KINDS: dict[str, tuple[Callable[[Path, float], Path], tuple[Callable[[Path], obj
     "parquet": (table, (read_parquet, read_notes)),
     "npz": (archive, (load_arrays,)),
     "npy": (bare, (load_arrays,)),
-    "csv": (label, (read_labels,)),
+    "csv": (label, (read_returns,)),
     "json": (figures, (read_json,)),
     "txt": (text, (read_entered,)),
 }

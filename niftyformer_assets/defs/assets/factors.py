@@ -1,4 +1,4 @@
-"""Assets of the `factors` package: labels, factor panels, the IC summary and the neutralised factors."""
+"""Assets of the `factors` package: returns, factor panels, the IC summary and the neutralised factors."""
 
 from functools import partial
 
@@ -13,26 +13,26 @@ from niftyformer_assets.settings import Settings
 
 
 def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """Labels and factor panels of the workspace; selection and neutralisation by experiment."""
+    """Returns and factor panels of the workspace; selection and neutralisation by experiment."""
     asset = partial(artifact_asset, partitions)
 
     @asset(automation_condition=AFTER_A_NEW_PANEL)
-    def labels(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.factors.labels import daily_returns, labels_picture, write_labels
+    def returns(settings: dg.ResourceParam[Settings]) -> Made:
+        from niftyformer_assets.factors.returns import daily_returns, returns_picture, write_returns
         from niftyformer_assets.store.arrays import load_arrays
 
         workspace = settings.workspace
         panel, axes = load_arrays(workspace.market_panel)
-        returns = daily_returns(panel["close"], panel["segment"])
-        write_labels(workspace.labels, returns, axes)
-        present = returns == returns
+        values = daily_returns(panel["close"], panel["segment"])
+        write_returns(workspace.returns, values, axes)
+        present = values == values
         return Made(
             {
-                "dagster/row_count": len(returns),
-                "symbols": returns.shape[1],
+                "dagster/row_count": len(values),
+                "symbols": values.shape[1],
                 "share_missing": float(1 - present.mean()),
-                "share_up": float((returns[present] > 0).mean()),
-                "distribution": picture(labels_picture(returns, axes), "the distribution of daily returns"),
+                "share_up": float((values[present] > 0).mean()),
+                "distribution": picture(returns_picture(values, axes), "the distribution of daily returns"),
             },
         )
 
@@ -57,4 +57,4 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return neutralize_selected(experiments.open(context.partition_key))
 
-    return [labels, *map(factor_panel, partitions.factor_sets), ic_summary, neutralized_factors]
+    return [returns, *map(factor_panel, partitions.factor_sets), ic_summary, neutralized_factors]

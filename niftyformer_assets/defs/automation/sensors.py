@@ -104,7 +104,7 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
             "refresh_after_new_candles",
             target=dg.AssetSelection.assets(*phases(partitions.artifacts)["panels"]),
             default_status=status,
-            description="New candles refresh the quality report, the panel, size proxy, labels and factor panels.",
+            description="New candles refresh the quality report, the panel, size proxy, returns and factor panels.",
         ),
         morning_correction,
         failed_symbols_again,

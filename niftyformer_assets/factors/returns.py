@@ -1,4 +1,4 @@
-"""The label: each session's own return."""
+"""Each session's own return, of which labels are made."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def daily_returns(close: np.ndarray, segment: np.ndarray) -> np.ndarray:
     return returns
 
 
-def write_labels(path: Path, returns: np.ndarray, axes: Axes) -> None:
+def write_returns(path: Path, returns: np.ndarray, axes: Axes) -> None:
     """Write label.csv [sessions × symbols] and enter it in its folder's index; empty where missing."""
     frame = pd.DataFrame(returns, index=pd.Index(axes.dates.astype(str), name="date"), columns=list(axes.symbols))
     with entered_path(path, axes.content(), {"label": "TN"}) as temporary:
         frame.to_csv(temporary, lineterminator="\n")
 
 
-def read_labels(path: Path, expected: Axes | None = None) -> tuple[np.ndarray, Axes]:
-    """Read what `write_labels` wrote, bit for bit, checked against its index."""
+def read_returns(path: Path, expected: Axes | None = None) -> tuple[np.ndarray, Axes]:
+    """Read what `write_returns` wrote, bit for bit, checked against its index."""
     content, axes, _ = read_in_index(path, expected)
     try:
         # As text first: Python's own conversion gives back every bit in all versions of pandas.
@@ -51,7 +51,7 @@ def read_labels(path: Path, expected: Axes | None = None) -> tuple[np.ndarray, A
     return returns, axes
 
 
-def labels_picture(returns: np.ndarray, axes: Axes) -> bytes:
+def returns_picture(returns: np.ndarray, axes: Axes) -> bytes:
     """The spread of returns across stocks by session, and the distribution of all of them, as PNG."""
     drawn = figure(10, 3.5)
     over_time, together = drawn.subplots(1, 2, width_ratios=(2, 1))
