@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
 from niftyformer_assets.dataset.graph import UNKNOWN_SECTOR
+from niftyformer_assets.finding import Finding
 from niftyformer_assets.store import pictures
 
 SIGNIFICANT = 0.01
@@ -111,6 +112,19 @@ def information(
 
     return Information(
         degree=agreement(degree, "close"), sector=agreement(sector, "equal"), order=agreement(order, "close")
+    )
+
+
+def carries_information(found: Information) -> Finding:
+    """Neighbours agree in degree or in sector more than by chance, and the order of the symbols is not encoded."""
+    return Finding(
+        found.informative and not found.encodes_order,
+        str(found),
+        {
+            f"{name}_{figure}": value
+            for name, agreement in (("degree", found.degree), ("sector", found.sector), ("order", found.order))
+            for figure, value in asdict(agreement).items()
+        },
     )
 
 

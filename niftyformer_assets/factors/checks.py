@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.catalogue import plausible_range
+from niftyformer_assets.factors.settings import MIN_STOCKS
+from niftyformer_assets.finding import Finding
+from niftyformer_assets.market.panel import Panel
 from niftyformer_assets.store.arrays import Axes
 
+if TYPE_CHECKING:
+    from niftyformer_assets.factors.registry import FactorSet
+
+MOST_MISSING_SHARE = 0.2
 # What is a bound by definition may be passed by a rounding.
 _ROUNDING = 1e-6
 
@@ -80,3 +88,29 @@ def thin_sessions(
     thin = (stocks < min_stocks).sum(axis=0)
     where = np.flatnonzero(thin)
     return pd.DataFrame({"date": dates[after:][where], "factors": thin[where], "fewest": stocks.min(axis=0)[where]})
+
+
+def sound_factors(name: str, chosen: FactorSet, factors: np.ndarray, panel: Panel) -> Finding:
+    """No factor is infinite, implausible or constant, none is missing for more than 20%, no session is thin.
+
+    Args:
+        name: of the factor set `chosen`.
+        factors: float [F, T, N], of the panel's sessions and symbols.
+    """
+    infinite, constant = infinite_values(factors, chosen.names), constant_factors(factors, chosen.names)
+    missing = missing_share(factors, chosen.names, panel.segment >= 0)
+    found = {
+        "infinite": infinite,
+        "implausible": implausible_values(factors, chosen.names, panel.axes),
+        "constant": constant[~constant["factor"].isin(chosen.constant)],
+        "often missing": missing[missing["missing_share"] > MOST_MISSING_SHARE],
+        "thin sessions": thin_sessions(factors, chosen.names, panel.axes.dates, min_stocks=MIN_STOCKS, after=60),
+    }
+    wrong = [f"{len(rows)} {what}" for what, rows in found.items() if len(rows)]
+    nothing = "no factor is infinite, implausible, constant or often missing, no session is thin"
+    return Finding(
+        not wrong,
+        f"{name}: {', '.join(wrong) or nothing}",
+        tables={**{what: rows.astype(str) for what, rows in found.items()}, "missing by factor": missing},
+        defect=bool(len(infinite) + len(found["implausible"])),
+    )

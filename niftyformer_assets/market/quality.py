@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.finding import Finding
 from niftyformer_assets.market.cleaning import CleanMarket
 from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL, WRONG_DATES
 from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.tables import read_parquet, write_parquet
 from niftyformer_assets.store.words import counted
+
+# With fewer usable symbols than this share of those listed, something is wrong with the source, not with stocks.
+LEAST_USABLE_SHARE = 0.5
 
 # A stock whose candles end more than this many sessions before the last one was suspended or delisted.
 _STALE_SESSIONS = 5
@@ -317,3 +321,35 @@ def _symbols(table: pd.DataFrame) -> list[str]:
 
 def _some(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def enough_usable(report: pd.DataFrame) -> Finding:
+    """At least half of the symbols of a quality report that have candles can be used, and two at least."""
+    listed = report[report["verdict"] != "unavailable"]
+    usable = int(listed["in_universe"].sum())
+    return Finding(
+        usable >= max(2, LEAST_USABLE_SHARE * len(listed)),
+        f"{usable} of {len(listed)} symbols with candles can be used",
+        {"usable": usable, "with_candles": len(listed), "listed": len(report)},
+        defect=True,
+    )
+
+
+def nothing_quarantined(report: pd.DataFrame) -> Finding:
+    """No symbol of a quality report failed, and no candle was quarantined."""
+    found = report[(report["verdict"] == "fail") | (report["quarantined"] > 0)]
+    failed = found["verdict"] == "fail"
+    parts = [
+        f"{len(symbols)} symbol{'' if len(symbols) == 1 else 's'} {what}: {', '.join(symbols[:10])}"
+        f"{f' and {len(symbols) - 10} more' if len(symbols) > 10 else ''}"
+        for what, symbols in (
+            ("that cannot be used", list(found["symbol"][failed])),
+            ("with quarantined candles", list(found["symbol"][~failed])),
+        )
+        if symbols
+    ]
+    return Finding(
+        found.empty,
+        "; ".join(parts) or "nothing was quarantined",
+        tables={"found": found[["symbol", "verdict", "reason", "details"]]},
+    )

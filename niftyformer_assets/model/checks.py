@@ -5,27 +5,18 @@ All functions take the table of one model, as `model.predictions` describes it, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.finding import Finding
 from niftyformer_assets.model.metrics import matrix, measure
 from niftyformer_assets.model.predictions import of_horizon, of_parts, value_column
 from niftyformer_assets.store.words import counted
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """passed, the sentence for a person, and the figures behind it."""
-
-    passed: bool
-    sentence: str
-    figures: Mapping[str, float] = field(default_factory=dict)
-
-
-def not_constant_across_stocks(predictions: pd.DataFrame) -> Verdict:
+def not_constant_across_stocks(predictions: pd.DataFrame) -> Finding:
     """On every session and horizon the predicted values differ between stocks."""
     column = value_column(predictions)
     groups = predictions.groupby(["date_made", "horizon"])[column]
@@ -39,21 +30,21 @@ def not_constant_across_stocks(predictions: pd.DataFrame) -> Verdict:
             f"All stocks have the same prediction on {count} of {len(constant)} pairs of session and horizon, "
             f"first on {pd.Timestamp(first[0]).date()} for horizon {first[1]}: ranking by them is by chance."
         )
-    return Verdict(count == 0, sentence, {"constant": count, "pairs": len(constant)})
+    return Finding(count == 0, sentence, {"constant": count, "pairs": len(constant)})
 
 
-def not_one_class(predictions: pd.DataFrame, at_least: float = 0.01) -> Verdict:
+def not_one_class(predictions: pd.DataFrame, at_least: float = 0.01) -> Finding:
     """Both directions are predicted, each for at least a share `at_least` of the rows of each horizon."""
     shares = (predictions["p_up"] > 0.5).groupby(predictions["horizon"]).mean()
     figures = {f"share_up_t{horizon}": float(share) for horizon, share in shares.items()}
     collapsed = shares[(shares < at_least) | (shares > 1 - at_least)]
     told = ", ".join(f"t+{horizon} {share:.1%}" for horizon, share in shares.items())
     if collapsed.empty:
-        return Verdict(True, f"Both directions are predicted; up for {told}.", figures)
-    return Verdict(False, f"The classifier has collapsed to one direction: it says up for {told}.", figures)
+        return Finding(True, f"Both directions are predicted; up for {told}.", figures)
+    return Finding(False, f"The classifier has collapsed to one direction: it says up for {told}.", figures)
 
 
-def index_complete(predictions: pd.DataFrame, expected: pd.MultiIndex) -> Verdict:
+def index_complete(predictions: pd.DataFrame, expected: pd.MultiIndex) -> Finding:
     """Each expected (date_made, horizon, symbol) is there once, and nothing else.
 
     `predict.expected_index` gives what is expected.
@@ -62,16 +53,16 @@ def index_complete(predictions: pd.DataFrame, expected: pd.MultiIndex) -> Verdic
     twice, absent, strange = int(index.duplicated().sum()), expected.difference(index), index.difference(expected)
     figures = {"rows": len(index), "absent": len(absent), "unexpected": len(strange), "duplicated": twice}
     if not twice and absent.empty and strange.empty:
-        return Verdict(True, f"All {len(expected)} expected predictions are there, each once.", figures)
+        return Finding(True, f"All {len(expected)} expected predictions are there, each once.", figures, defect=True)
     example = next((f", for example {_told(rows[0])}" for rows in (absent, strange) if len(rows)), "")
     sentence = (
         f"{counted(len(absent), 'prediction is', 'predictions are')} absent, {len(strange)} unexpected, "
         f"{twice} duplicated{example}."
     )
-    return Verdict(False, sentence, figures)
+    return Finding(False, sentence, figures, defect=True)
 
 
-def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Collection[str] = ("test",)) -> Verdict:
+def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Collection[str] = ("test",)) -> Finding:
     """Better or worse than predicting zero, and than always naming the more frequent direction?
 
     Args:
@@ -101,7 +92,7 @@ def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Coll
             f"{_beside(found['accuracy'], found['accuracy_majority'])} the majority's "
             f"{found['accuracy_majority']:.3f}, rank IC {found['rank_ic']:+.3f} (t {found['rank_ic_last_t']:.1f})"
         )
-    return Verdict(passed, "; ".join(told) + "." if told else "There is no label to compare with.", figures)
+    return Finding(passed, "; ".join(told) + "." if told else "There is no label to compare with.", figures)
 
 
 def _beside(larger_if_better: float, smaller_if_better: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from niftyformer_assets.finding import Finding
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json
 
@@ -25,3 +27,12 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     if "outcome" not in content:
         raise NiftyFormerError(f"{path} is of an earlier version: materialize backtest_report again.")
     return content
+
+
+def better_than_luck(metrics: Mapping[str, Any]) -> Finding:
+    """What metrics.json says of the model beside the best baseline, its own scores permuted, and equal weight."""
+    return Finding(
+        metrics["outcome"] == "good",
+        metrics["verdict"][0],
+        {"verdict": " ".join(metrics["verdict"]), **metrics["standing"]},
+    )
