@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from niftyformer_assets.settings import PROJECT
 from niftyformer_assets.store.atomic import atomic_path, write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import write_entered
@@ -30,6 +33,24 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_of_a_running_one(tmp_path: Path) -> None:
+    path = tmp_path / "a[1].txt"
+    code = (
+        "import os, sys; from pathlib import Path; from niftyformer_assets.store.atomic import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], cwd=PROJECT, check=False)
+    assert killed.returncode == -9
+    (left,) = tmp_path.glob(".*.tmp")
+    with atomic_path(path) as running:
+        running.write_text("later")
+        assert not left.exists()
+        write_text(path, "new")
+        assert running.exists() and path.read_text() == "new"
+    assert path.read_text() == "later" and [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
