@@ -181,9 +181,9 @@ def reports() -> None:
 def home() -> None:
     """Say where Dagster's home of the active workspace is, for DAGSTER_HOME."""
     with one_line_errors():
-        from niftyformer_assets.defs.run import make_home
+        from niftyformer_assets.defs.run import usable_home
 
-        typer.echo(make_home(read_settings()))
+        typer.echo(usable_home(read_settings()))
 
 
 @app.command()

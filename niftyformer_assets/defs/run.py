@@ -126,6 +126,20 @@ def make_home(settings: Settings) -> Path:
     return home
 
 
+def usable_home(settings: Settings) -> Path:
+    """The workspace's Dagster home, for whoever starts Dagster there.
+
+    Raises:
+        NiftyFormerError: something in it cannot be used, of which Dagster's own servers say many lines.
+    """
+    with dagster_home(settings) as instance:
+        # One question to each of its databases.
+        instance.get_runs_count()
+        instance.all_asset_keys()
+        instance.all_instigator_state()
+    return settings.dagster_home
+
+
 @contextmanager
 def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The workspace's own Dagster instance, with nothing in it that waits for a killed run."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from niftyformer_assets.defs.run import dagster_home, run_reference
+from niftyformer_assets.defs.run import dagster_home, run_reference, usable_home
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import tiny_settings
 
@@ -37,6 +37,10 @@ def test_garbage_in_dagsters_databases_and_settings_is_one_line(tmp_path: Path) 
         spoil(home / file, how)
         with pytest.raises(NiftyFormerError, match=r"Dagster's history in .*demo cannot be used") as caught:
             run_reference(settings)
+        assert "\n" not in str(caught.value), (file, how)
+        # What starts the web UI asks for the home first.
+        with pytest.raises(NiftyFormerError, match=r"Dagster's history in .*demo cannot be used") as caught:
+            usable_home(settings)
         assert "\n" not in str(caught.value), (file, how)
 
 
