@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-MEASURE = """() => ({
+# Once a frame is drawn: only then does the browser know how far each place scrolls.
+MEASURE = """async () => {
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  return {
   wide: document.documentElement.scrollWidth,
   places: [...document.querySelectorAll('.scroll')].map(place => ({
     what: place.innerText.slice(0, 60), over: place.scrollWidth > place.clientWidth,
@@ -30,7 +33,7 @@ MEASURE = """() => ({
   })),
   plots: [...document.querySelectorAll('img')].map(plot => plot.getBoundingClientRect().width),
   captions: [...document.querySelectorAll('figcaption')].map(each => each.getBoundingClientRect().right),
-})"""
+}}"""
 
 
 @pytest.fixture(scope="module")
