@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from niftyformer_assets.exchange.settings import MadeUpSettings
+from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
-from niftyformer_assets.settings import PROJECT, Experiment, Settings
+from niftyformer_assets.settings import PROJECT, Settings
 
 PAGE = PROJECT / "docs" / "settings.md"
 WORDS = {

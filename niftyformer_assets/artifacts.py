@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.factors.settings import FACTOR_SETS
 from niftyformer_assets.model.baseline_settings import own_settings
 from niftyformer_assets.model.settings import STOCKFORMER
-from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
 
 Scope = Literal["workspace", "symbol", "experiment"]
@@ -293,7 +293,7 @@ def _market() -> tuple[Artifact, ...]:
 
 def _factors(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
     made_by = ("factors", "market")
-    selecting = ("factors", "market", "experiment.py", "defs/bodies/selection.py")
+    selecting = ("factors", "market", "experiments/opened.py", "defs/bodies/selection.py")
 
     panels = tuple(
         Read(f"{name}_panel", lambda experiment, name=name: experiment.factors.factor_set == name)  # type: ignore[misc]
@@ -367,7 +367,7 @@ def _panel(factor_set: str) -> Artifact:
 
 
 def _dataset() -> tuple[Artifact, ...]:
-    made_by = ("dataset", "market", "experiment.py", "defs/assets/dataset.py")
+    made_by = ("dataset", "market", "experiments/opened.py", "defs/assets/dataset.py")
     return (
         _row(
             "flow",
@@ -450,7 +450,7 @@ def _model() -> tuple[Artifact, ...]:
         "model",
         "dataset",
         "market",
-        "experiment.py",
+        "experiments/opened.py",
         "defs/bodies/training.py",
         "defs/bodies/experiment_file.py",
     )
@@ -528,7 +528,7 @@ def _model() -> tuple[Artifact, ...]:
 
 
 def _portfolio() -> tuple[Artifact, ...]:
-    made_by = ("portfolio", "factors", "dataset", "market", "experiment.py", "defs/bodies/backtest.py")
+    made_by = ("portfolio", "factors", "dataset", "market", "experiments/opened.py", "defs/bodies/backtest.py")
     return (
         _row(
             "backtest_report",

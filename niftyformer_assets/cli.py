@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from niftyformer_assets.experiments.overrides import parse_overrides
 from niftyformer_assets.plain_output import allow_any_encoding
-from niftyformer_assets.settings import ZERODHA, parse_overrides, read_settings
+from niftyformer_assets.settings import ZERODHA, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 

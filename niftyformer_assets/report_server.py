@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from niftyformer_assets.settings import EXPERIMENT_NAME, Settings
+from niftyformer_assets.settings import NAME, Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
 
@@ -78,7 +78,7 @@ def create_app(data: Path) -> Starlette:
 
 def page_of(data: Path, page: str, workspace: str, experiment: str | None = None) -> Path | None:
     """The file of a page, or None where there is none; links that lead out of `data` are not followed."""
-    if not all(EXPERIMENT_NAME.fullmatch(name) for name in (workspace, experiment) if name is not None):
+    if not all(NAME.fullmatch(name) for name in (workspace, experiment) if name is not None):
         return None
     folder = Workspace(data, workspace)
     path = folder.comparison_html if experiment is None else folder.experiment(experiment).backtest / page

@@ -10,18 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from niftyformer_assets.experiments.files import experiments_of, find_experiment, load_experiments, read_experiment_file
+from niftyformer_assets.experiments.overrides import overridden_name, parse_override, parse_overrides
 from niftyformer_assets.market.split import SplitByDate
-from niftyformer_assets.settings import (
-    PROJECT,
-    experiments_of,
-    find_experiment,
-    load_experiments,
-    overridden_name,
-    parse_override,
-    parse_overrides,
-    read_experiment_file,
-    read_settings,
-)
+from niftyformer_assets.settings import PROJECT, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 SESSIONS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 
-from niftyformer_assets.settings import PROJECT, Experiment, Settings
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.settings import PROJECT, Settings
 
 DOCS = PROJECT / "docs"
 

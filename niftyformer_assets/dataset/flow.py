@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from niftyformer_assets import pictures
 from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
 from niftyformer_assets.dataset.wavelet import bands, low_matrices
-from niftyformer_assets.store import pictures
 from niftyformer_assets.store.arrays import Axes, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 

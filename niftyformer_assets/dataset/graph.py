@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from niftyformer_assets.store import pictures
+from niftyformer_assets import pictures
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 if TYPE_CHECKING:
     import networkx as nx

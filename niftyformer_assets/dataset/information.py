@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets import pictures
 from niftyformer_assets.dataset.graph import UNKNOWN_SECTOR
 from niftyformer_assets.finding import Finding
-from niftyformer_assets.store import pictures
 
 SIGNIFICANT = 0.01
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from niftyformer_assets.store import pictures
+from niftyformer_assets import pictures
 from niftyformer_assets.store.arrays import Axes, save_arrays
 
 DIMS = {"result": "TN", "valid": "TN"}

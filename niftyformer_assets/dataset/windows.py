@@ -20,7 +20,7 @@ import numpy as np
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.market.split import PARTS, Split
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 
 def sliding_windows(array: np.ndarray, length: int) -> np.ndarray:

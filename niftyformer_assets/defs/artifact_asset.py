@@ -18,7 +18,9 @@ from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
-from niftyformer_assets.settings import Experiment, Settings, experiments_of_files
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.files import experiments_of_files
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints
 

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from niftyformer_assets.artifacts import artifacts, deciding_settings
-from niftyformer_assets.settings import Settings, experiments_of
+from niftyformer_assets.experiments.files import experiments_of
+from niftyformer_assets.settings import Settings
 
 EXPERIMENT_SETTINGS = dg.AssetKey("experiment_settings")
 # By the artifacts of an experiment.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from niftyformer_assets.artifacts import deciding_settings, sections_of
-from niftyformer_assets.settings import Experiment, defaults_of, without_defaults
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.variants import defaults_of, without_defaults
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import flat_settings, must_be_as_recorded, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 from niftyformer_assets.artifacts import Artifact, artifacts
-from niftyformer_assets.settings import Settings, experiments_of
+from niftyformer_assets.experiments.files import experiments_of
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.given import in_one_line
 
 # What Dagster takes for a key: three dots would be a range.

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import numpy as np
 
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.market.calendar import IST, covered
-from niftyformer_assets.settings import Experiment, Settings, find_experiment
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.sources import (
     claim_for_live_candles,
     replayed,
@@ -26,7 +28,7 @@ from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
 if TYPE_CHECKING:
     from niftyformer_assets.exchange.faults import Faults
     from niftyformer_assets.exchange.replay import Replay
-    from niftyformer_assets.experiment import OpenedExperiment
+    from niftyformer_assets.experiments.opened import OpenedExperiment
     from niftyformer_assets.market.asking import IngestSettings
     from niftyformer_assets.market.kite import KiteSession
     from niftyformer_assets.market.rate_limit import Pacer
@@ -161,7 +163,7 @@ class Experiments:
 
     def open(self, name: str) -> OpenedExperiment:
         """As `open_experiment`."""
-        from niftyformer_assets.experiment import open_experiment
+        from niftyformer_assets.experiments.opened import open_experiment
 
         return open_experiment(self.settings, name)
 

@@ -16,7 +16,7 @@ from niftyformer_assets.defs.reasons import tell_red_partitions
 from niftyformer_assets.settings import PROJECT
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 PRICES = ("open", "high", "low", "close", "price")
 

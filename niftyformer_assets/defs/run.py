@@ -26,7 +26,10 @@ from niftyformer_assets.defs.bodies.index_lists import require_list
 from niftyformer_assets.defs.resources import CandleSource, experiment_held
 from niftyformer_assets.defs.take_over import to_take_over
 from niftyformer_assets.defs.terminal import Terminal, Watcher
-from niftyformer_assets.settings import PROJECT, Experiment, Settings, find_experiment, overridden_name
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.files import find_experiment
+from niftyformer_assets.experiments.overrides import overridden_name
+from niftyformer_assets.settings import PROJECT, Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.index import INDEX_NAME, settle

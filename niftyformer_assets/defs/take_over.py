@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from niftyformer_assets.defs.made_with import must_be_made_with
-from niftyformer_assets.settings import Experiment
+from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import must_be_from_the_same, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder

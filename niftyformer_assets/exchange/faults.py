@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 from niftyformer_assets.store.errors import NiftyFormerError
 
 # What can happen to an answer as a whole, in the order in which the shares are stacked up.

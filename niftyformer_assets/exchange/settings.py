@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 
 # Accepted by every simulated exchange that is not told otherwise; they open nothing but that.
 API_KEY = "simulated"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from niftyformer_assets.factors.selection import FactorSelection
-from niftyformer_assets.store.pictures import figure, legend, png
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.pictures import figure, legend, png
+from niftyformer_assets.words import counted
 
 KEPT, LEFT_OUT = "#1f6f8b", "#c8ccd0"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.pictures import BLUE, PALE, figure, legend, png
 from niftyformer_assets.store.arrays import Axes, read_in_index
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
 from niftyformer_assets.store.index import entered_path
-from niftyformer_assets.store.pictures import BLUE, PALE, figure, legend, png
 
 
 def daily_returns(close: np.ndarray, segment: np.ndarray) -> np.ndarray:

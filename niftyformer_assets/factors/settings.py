@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 
 FactorSetName = Literal["alpha158", "alpha360", "own", "alpha158_own"]
 FACTOR_SETS: tuple[FactorSetName, ...] = get_args(FactorSetName)

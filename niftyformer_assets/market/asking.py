@@ -15,7 +15,7 @@ from niftyformer_assets.market.calendar import last_complete_session, last_final
 from niftyformer_assets.market.kite import KiteError
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Wanted
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 from niftyformer_assets.store.errors import NiftyFormerError
 
 T = TypeVar("T")

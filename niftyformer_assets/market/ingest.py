@@ -43,8 +43,8 @@ from niftyformer_assets.market.refresh import Ask, Wanted, is_up_to_date, refres
 from niftyformer_assets.store.atomic import atomic_path, remove_leftovers
 from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
 from niftyformer_assets.store.index import adopt, file_sha256, is_adopted, rename_entered, settle
-from niftyformer_assets.store.words import counted
 from niftyformer_assets.store.workspace import Workspace
+from niftyformer_assets.words import counted
 
 log = logging.getLogger(__name__)
 

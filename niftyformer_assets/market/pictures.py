@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.market.panel import Panel
+from niftyformer_assets.pictures import BLUE, figure, legend, png
 from niftyformer_assets.store.arrays import Axes
-from niftyformer_assets.store.pictures import BLUE, figure, legend, png
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 _COLOURS = {"ok": "#3a7d44", "warn": "#e0a030", "fail": "#b83232", "unavailable": "#9a9a9a"}
 # More columns than this are averaged: a picture a person sees has no room for them.

@@ -15,7 +15,7 @@ from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL, WRONG_DATES
 from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.tables import read_parquet, write_parquet
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 # With fewer usable symbols than this share of those listed, something is wrong with the source, not with stocks.
 LEAST_USABLE_SHARE = 0.5

@@ -11,7 +11,7 @@ from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import Split, SplitByDate, SplitByRatio
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 
 @dataclass(frozen=True, eq=False)

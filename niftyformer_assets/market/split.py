@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 from niftyformer_assets.store.errors import NiftyFormerError
 
 PARTS = ("train", "validation", "test", "later")

@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from niftyformer_assets.model.baseline_registry import Baseline, registered
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -13,7 +13,7 @@ import pandas as pd
 from niftyformer_assets.finding import Finding
 from niftyformer_assets.model.metrics import matrix, measure
 from niftyformer_assets.model.predictions import of_horizon, of_parts, value_column
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 
 def not_constant_across_stocks(predictions: pd.DataFrame) -> Finding:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from niftyformer_assets.store.pictures import figure, png
+from niftyformer_assets.pictures import figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

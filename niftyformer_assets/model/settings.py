@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from niftyformer_assets.model.baseline_registry import registered
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 
 STOCKFORMER = "stockformer"
 

@@ -43,7 +43,7 @@ from niftyformer_assets.model.watch import Metrics, Observer
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import write_entered
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 # The columns of speed.csv, which lie apart because they are others each time.
 SPEED = ("epoch", "sessions_per_second", "seconds", "memory_mib")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.report.comparison import model_comparison
 from niftyformer_assets.portfolio.report.comparison_page import write_comparison
 from niftyformer_assets.portfolio.report.report import write_report
-from niftyformer_assets.settings import what_decides
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.browser.web_ui import chromium
 from niftyformer_assets_tests.portfolio.report_example import background, example

@@ -13,7 +13,8 @@ import pytest
 from niftyformer_assets.artifacts import Artifact, artifacts, deciding_settings, phases
 from niftyformer_assets.defs import artifact_asset, build
 from niftyformer_assets.defs.artifact_asset import _recorded
-from niftyformer_assets.settings import Settings, find_experiment
+from niftyformer_assets.experiments.files import find_experiment
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
 from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
 

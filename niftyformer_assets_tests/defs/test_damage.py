@@ -17,7 +17,9 @@ import pytest
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.bodies.experiment_file import take_over_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
-from niftyformer_assets.experiment import open_experiment
+from niftyformer_assets.experiments.files import find_experiment
+from niftyformer_assets.experiments.opened import open_experiment
+from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.factors.panel_file import read_factor_panel
 from niftyformer_assets.factors.selection import read_selected
 from niftyformer_assets.market.benchmark import load_benchmark
@@ -31,7 +33,7 @@ from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.report.comparison import model_comparison
 from niftyformer_assets.portfolio.report.files import read_metrics
-from niftyformer_assets.settings import Settings, find_experiment, what_decides
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import INDEX_NAME, write_entered

@@ -13,7 +13,8 @@ import pytest
 
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.settings import PROJECT, find_experiment, read_settings
+from niftyformer_assets.experiments.files import find_experiment
+from niftyformer_assets.settings import PROJECT, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import tiny_settings
 

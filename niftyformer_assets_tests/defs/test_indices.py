@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs.bodies.backtest import _indices
-from niftyformer_assets.experiment import open_experiment
+from niftyformer_assets.experiments.opened import open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark, save_benchmark
 from niftyformer_assets.portfolio.evidence.benchmarks import hold_indices
 from niftyformer_assets.portfolio.evidence.gather import market_of_part

@@ -9,7 +9,8 @@ import pytest
 
 from niftyformer_assets.artifacts import deciding_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
-from niftyformer_assets.settings import Experiment, find_experiment, read_experiment_file
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.files import find_experiment, read_experiment_file
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, write_entered
 from niftyformer_assets.store.provenance import Provenance

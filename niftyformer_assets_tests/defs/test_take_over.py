@@ -13,7 +13,8 @@ import pytest
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.take_over import to_take_over
-from niftyformer_assets.settings import Settings, find_experiment
+from niftyformer_assets.experiments.files import find_experiment
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import read_provenance
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, tiny_settings
 

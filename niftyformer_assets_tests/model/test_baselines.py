@@ -267,7 +267,7 @@ import numpy as np
 from niftyformer_assets.model import baselines
 
 baselines.__path__.append(sys.argv[1])
-from niftyformer_assets.settings import read_experiment_file
+from niftyformer_assets.experiments.files import read_experiment_file
 from niftyformer_assets.model.baseline_predictions import baseline_predictions
 from niftyformer_assets_tests.model.test_baselines import market
 

@@ -21,7 +21,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         from niftyformer_assets.defs.bodies.experiment_file import write_experiment_files
 
         opened = experiments.open(context.partition_key)
-        experiment, folder = opened.settings, opened.folder
+        experiment, folder = opened.experiment, opened.folder
         arrays = bands.flow(opened.returns(), opened.axes, experiment.windows, experiment.wavelet)
         bands.save_flow(folder.flow, arrays, opened.axes)
         write_experiment_files(opened)
@@ -65,7 +65,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         from niftyformer_assets.factors.neutralize import read_neutralized
 
         opened = experiments.open(context.partition_key)
-        folder, graph_settings = opened.folder, opened.settings.graph
+        folder, graph_settings = opened.folder, opened.experiment.graph
         factors = None
         if graph_settings.source == "factors":
             made, _ = read_neutralized(folder, opened.axes)
@@ -99,7 +99,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         from niftyformer_assets.store.arrays import load_arrays
 
         opened = experiments.open(context.partition_key)
-        folder, experiment = opened.folder, opened.settings
+        folder, experiment = opened.folder, opened.experiment
         loaded, _ = load_arrays(folder.corr_adj, opened.axes)
         adjacency = loaded[folder.corr_adj.stem]
         embedding = graph_embedding(adjacency, experiment.graph, experiment.seed)

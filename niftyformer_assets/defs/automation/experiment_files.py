@@ -19,8 +19,9 @@ from niftyformer_assets.defs.automation.schedules import trading_days
 from niftyformer_assets.defs.experiment_settings import EXPERIMENT_SETTINGS, observe_settings
 from niftyformer_assets.defs.partitions import Partitions, read_partitions
 from niftyformer_assets.defs.results import as_text
+from niftyformer_assets.experiments.files import experiments_of
 from niftyformer_assets.market.calendar import IST
-from niftyformer_assets.settings import Settings, experiments_of
+from niftyformer_assets.settings import Settings
 
 CHECK = "experiment_files"
 _RELOAD_S = 180

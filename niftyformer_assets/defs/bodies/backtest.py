@@ -12,7 +12,9 @@ from niftyformer_assets.dataset.target import target
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture, table
-from niftyformer_assets.experiment import OpenedExperiment
+from niftyformer_assets.experiments.files import experiments_of_files
+from niftyformer_assets.experiments.opened import OpenedExperiment
+from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.evidence.gather import gather_evidence
@@ -24,7 +26,7 @@ from niftyformer_assets.portfolio.report.comparison_page import sentences, write
 from niftyformer_assets.portfolio.report.files import METRICS
 from niftyformer_assets.portfolio.report.report import write_report
 from niftyformer_assets.report_server import comparison_address, report_address
-from niftyformer_assets.settings import Settings, experiments_of_files, what_decides
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import code_version, fingerprints, must_be_as_recorded, must_have_record
 from niftyformer_assets.store.tables import read_parquet
@@ -47,7 +49,7 @@ MARKETS = {
 def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments) -> Made:
     """Trade the predictions and every baseline on the test sessions, and write the report."""
     opened, settings = experiments.open(context.partition_key), experiments.settings
-    experiment, folder, workspace = opened.settings, opened.folder, opened.workspace
+    experiment, folder, workspace = opened.experiment, opened.folder, opened.workspace
     row = artifacts()["backtest_report"]
     window, tries = _test_window(opened), Tries(workspace.tries, what_decides)
     evidence = gather_evidence(

@@ -8,16 +8,16 @@ from datetime import timedelta
 import numpy as np
 
 from niftyformer_assets.dataset.published import write_stockformer_conf
-from niftyformer_assets.experiment import OpenedExperiment
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.market.calendar import covered, sessions
-from niftyformer_assets.settings import Experiment
 from niftyformer_assets.store.index import read_json, write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
 def write_experiment_files(opened: OpenedExperiment) -> None:
     """Write `experiment.json`, which `python -m niftyformer_assets.model` reads, and `stockformer.conf`."""
-    experiment, split, dates = opened.settings, opened.scope.split, opened.axes.dates
+    experiment, split, dates = opened.experiment, opened.scope.split, opened.axes.dates
     content = {
         **experiment.values(),
         "split": {

@@ -8,7 +8,7 @@ import numpy as np
 
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.results import picture, table
-from niftyformer_assets.experiment import OpenedExperiment
+from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.factors.neutralize import neutralized_factors, write_neutralized
 from niftyformer_assets.factors.panel_file import read_factor_panel
 from niftyformer_assets.factors.pictures import cumulative_ic, factor_correlations, ic_ranking
@@ -24,11 +24,11 @@ SHOWN = (
 
 def summarize_ic(opened: OpenedExperiment) -> Made:
     """Measure every factor of the experiment's set on its training sessions, and keep the good ones."""
-    names = FACTOR_SETS[opened.settings.factors.factor_set].names
+    names = FACTOR_SETS[opened.experiment.factors.factor_set].names
     factors = _factors(opened, names)
-    split, folder, horizon = opened.scope.split, opened.folder, opened.settings.factors.ic_horizon
+    split, folder, horizon = opened.scope.split, opened.folder, opened.experiment.factors.ic_horizon
     selection = select_factors(
-        factors, names, opened.returns(), opened.log_size(), opened.sectors_in_force(), split, opened.settings.factors
+        factors, names, opened.returns(), opened.log_size(), opened.sectors_in_force(), split, opened.experiment.factors
     )
     write_selection(folder.ic_summary, folder.selected_factors, selection)
     kept = [names.index(name) for name in selection.selected]
@@ -58,7 +58,7 @@ def neutralize_selected(opened: OpenedExperiment) -> Made:
     folder = opened.folder
     names = read_selected(folder.selected_factors)
     made = neutralized_factors(
-        _factors(opened, names), names, opened.log_size(), opened.sectors_in_force(), opened.settings.factors
+        _factors(opened, names), names, opened.log_size(), opened.sectors_in_force(), opened.experiment.factors
     )
     write_neutralized(folder, made, opened.axes)
     return Made(
@@ -83,5 +83,5 @@ def neutralize_selected(opened: OpenedExperiment) -> Made:
 
 def _factors(opened: OpenedExperiment, names: Sequence[str]) -> np.ndarray:
     """float32 [F, T, N] of the experiment's sessions and symbols; windows reach back before them."""
-    path = opened.workspace.factor_panel(opened.settings.factors.factor_set)
+    path = opened.workspace.factor_panel(opened.experiment.factors.factor_set)
     return opened.scope.cut(read_factor_panel(path, opened.panel_axes, names))

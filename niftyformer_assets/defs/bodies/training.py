@@ -82,7 +82,7 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
 def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiments) -> Made:
     """Fit and predict every baseline of the experiment."""
     opened = experiments.open(context.partition_key)
-    experiment, folder, axes = opened.settings, opened.folder, opened.axes
+    experiment, folder, axes = opened.experiment, opened.folder, opened.axes
     inputs = load_baseline_inputs(folder, opened.axes, opened.scope.split, experiment.windows)
     frame = predictions_of_baselines(
         inputs,

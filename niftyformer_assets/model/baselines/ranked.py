@@ -15,7 +15,7 @@ import numpy as np
 
 from niftyformer_assets.dataset.target import target
 from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Learned, Run, baseline
-from niftyformer_assets.store.checks import require
+from niftyformer_assets.require import require
 
 if TYPE_CHECKING:
     from niftyformer_assets.model.baseline_inputs import BaselineInputs

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.settings import CostSettings
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 COST_ITEMS = ("brokerage", "stt", "exchange", "sebi", "gst", "stamp", "dp", "flat", "rounding")
 RATE_UNIT = 100_000_000

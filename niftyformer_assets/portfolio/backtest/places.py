@@ -9,7 +9,7 @@ from niftyformer_assets.portfolio.backtest.market import last_known, to_paise
 from niftyformer_assets.portfolio.formatting import rupees
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 
 def require_places(experiment: str, strategy: StrategySettings, close: np.ndarray, scope: Scope) -> None:

@@ -15,7 +15,7 @@ from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 # The universe is bought with this many times the strategy's capital: with ten lakh rupees over 200
 # stocks, the price of one share and the charge for each scrip sold would decide, not the stocks.

@@ -50,7 +50,7 @@ from niftyformer_assets.portfolio.evidence.score_quality import by_group, by_hor
 from niftyformer_assets.portfolio.evidence.verdict import Standing
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
 FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)

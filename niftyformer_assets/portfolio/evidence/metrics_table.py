@@ -13,7 +13,7 @@ from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.bootstrap import interval
 from niftyformer_assets.portfolio.evidence.null import Null
 from niftyformer_assets.portfolio.settings import StrategySettings
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 COLUMNS = ("value", "low", "high", "t", "sessions", "unit", "note")
 

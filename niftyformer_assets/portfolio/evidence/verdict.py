@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from niftyformer_assets.portfolio.formatting import count, interval, number, percent, probability, readable_name
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 SIGNIFICANCE = 0.05
 SURE = 0.95

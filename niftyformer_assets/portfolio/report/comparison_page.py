@@ -24,7 +24,7 @@ from niftyformer_assets.portfolio.report.comparison import EXCESS, Comparison
 from niftyformer_assets.portfolio.report.page import Page, Picture, Section, Table, render
 from niftyformer_assets.portfolio.report.pictures.comparison import ranking_picture
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 BETTER = "better than random"
 

@@ -19,7 +19,7 @@ from niftyformer_assets.portfolio.report.sections import details, results, score
 from niftyformer_assets.portfolio.report.tables import write_tables
 from niftyformer_assets.portfolio.report.tearsheet import write_tearsheet
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 
 @dataclass(frozen=True)

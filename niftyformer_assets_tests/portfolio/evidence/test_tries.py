@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from niftyformer_assets import settings as settings_module
+from niftyformer_assets.experiments import variants
+from niftyformer_assets.experiments.files import load_experiments
+from niftyformer_assets.experiments.variants import what_decides, without_defaults
 from niftyformer_assets.market.split import SplitByDate
 from niftyformer_assets.portfolio.evidence.tries import Tries
-from niftyformer_assets.settings import load_experiments, what_decides, without_defaults
 from niftyformer_assets.store.errors import NiftyFormerError
 
 BY_DATE = """\
@@ -109,7 +110,7 @@ def test_a_setting_of_the_sessions_that_came_later(tmp_path: Path, monkeypatch: 
     class Later(SplitByDate):
         embargo: int = 2
 
-    monkeypatch.setattr(settings_module, "SplitByDate", Later)
+    monkeypatch.setattr(variants, "SplitByDate", Later)
     variant, plain = tried(tmp_path).variant, values(tmp_path)
     for embargo, alike in ((2, True), (3, False)):
         now = {**plain, "sessions": {**plain["sessions"], "embargo": embargo}}

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.report.comparison import COLUMNS, EXCESS, Comparison, model_comparison
 from niftyformer_assets.portfolio.report.comparison_page import picture, sentences, write_comparison
 from niftyformer_assets.portfolio.report.report import write_report
-from niftyformer_assets.settings import what_decides
 from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.portfolio.report.test_report import read

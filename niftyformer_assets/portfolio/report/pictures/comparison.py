@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from niftyformer_assets.pictures import png
 from niftyformer_assets.portfolio.report.pictures.style import MODEL, PALE, QUIET, canvas, finish
-from niftyformer_assets.store.pictures import png
 
 
 def ranking_picture(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from niftyformer_assets.pictures import legend, png
 from niftyformer_assets.portfolio.report.pictures.style import (
     GAIN,
     LOSS,
@@ -20,8 +21,7 @@ from niftyformer_assets.portfolio.report.pictures.style import (
     canvas,
     finish,
 )
-from niftyformer_assets.store.pictures import legend, png
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 HOLDINGS_SHOWN = 40
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.pictures import legend, png
 from niftyformer_assets.portfolio.report.pictures.style import MODEL, OTHERS, PALE, QUIET, canvas, finish
-from niftyformer_assets.store.pictures import legend, png
 
 SMOOTH_SESSIONS = 20
 

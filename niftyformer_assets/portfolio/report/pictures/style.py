@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from niftyformer_assets.store.pictures import figure
+from niftyformer_assets.pictures import figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

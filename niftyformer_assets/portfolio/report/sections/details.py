@@ -16,7 +16,7 @@ from niftyformer_assets.portfolio.formatting import STATUS_NAMES, count, number,
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import money
 from niftyformer_assets.store.provenance import flat_settings
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 COST_NAMES = {
     "value": "traded value",

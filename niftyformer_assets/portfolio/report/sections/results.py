@@ -20,7 +20,7 @@ from niftyformer_assets.portfolio.formatting import (
 )
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import money
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 # Where shading of the monthly table is full.
 FULL_SHADE = 0.08

@@ -10,7 +10,7 @@ from niftyformer_assets.portfolio.evidence.score_quality import MIN_STOCKS_OF_GR
 from niftyformer_assets.portfolio.formatting import NONE, count, number, percent
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import scores as pictures
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 GROUP_NAMES = {
     "sector": "Sectors as the index lists had them on the session.",

@@ -14,10 +14,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.sectors import sectors_in_force
 from niftyformer_assets.portfolio.backtest.places import require_places
-from niftyformer_assets.settings import Experiment, Settings, find_experiment
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet
@@ -32,7 +34,7 @@ class OpenedExperiment:
         symbols at hand; `scope.cut` takes the experiment's part [T, N] of each.
     """
 
-    settings: Experiment
+    experiment: Experiment
     workspace: Workspace
     folder: ExperimentFolder
     panel: dict[str, np.ndarray]
@@ -91,7 +93,7 @@ def open_experiment(settings: Settings, name: str) -> OpenedExperiment:
     part = scope(panel["close"], axes, universe, experiment.sessions, experiment.universe)
     require_places(name, experiment.strategy, part.cut(panel["close"]), part)
     return OpenedExperiment(
-        settings=experiment,
+        experiment=experiment,
         workspace=workspace,
         folder=workspace.experiment(name),
         panel=panel,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from niftyformer_assets.store.words import counted
+from niftyformer_assets.words import counted
 
 
 def test_one_is_told_from_many() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from niftyformer_assets.store.pictures import figure, legend, png
+from niftyformer_assets.pictures import figure, legend, png
 
 
 def test_a_legend_stands_outside_all_panels() -> None:

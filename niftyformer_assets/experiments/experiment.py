@@ -1,0 +1,84 @@
+"""What an experiment is: everything from factor selection to the report is decided by its values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
+from niftyformer_assets.factors.settings import FactorSettings
+from niftyformer_assets.market.settings import UniverseSettings
+from niftyformer_assets.market.split import SplitByDate, SplitByRatio
+from niftyformer_assets.model.baseline_settings import BaselineSettings
+from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+
+
+def kind_of_split(value: Any) -> str:
+    given = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    return "ratio" if "ratio" in given else "dates"
+
+
+class Experiment(BaseModel):
+    """One experiment: everything from factor selection to the report is decided by these values.
+
+    A file `data/experiments/NAME.yaml` holds one; what it leaves out has the published value.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    market: Literal["simulated", "real"]
+    sessions: Annotated[
+        Annotated[SplitByDate, Tag("dates")] | Annotated[SplitByRatio, Tag("ratio")], Discriminator(kind_of_split)
+    ]
+    universe: UniverseSettings = UniverseSettings()
+    factors: FactorSettings = FactorSettings()
+    windows: WindowSettings = WindowSettings()
+    wavelet: WaveletSettings = WaveletSettings()
+    graph: GraphSettings = GraphSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    baselines: BaselineSettings = BaselineSettings()
+    strategy: StrategySettings = StrategySettings()
+    costs: CostSettings = CostSettings()
+    seed: int = Field(default=42, ge=0, lt=2**32)
+    overrides: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Experiment:
+        if self.graph.dimensions != self.model.width:
+            raise ValueError(
+                f"graph.dimensions ({self.graph.dimensions}) must equal model.width ({self.model.width}): "
+                "the embedding is added to the model's states"
+            )
+        if not set(self.baselines.names) - {self.model.name}:
+            raise ValueError("baselines.names has no baseline beside the model: name one that it is compared with")
+        return self
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """The baselines that the model is compared with: those named but itself."""
+        return tuple(name for name in self.baselines.names if name != self.model.name)
+
+    def values(self) -> dict[str, Any]:
+        """All settings with defaults filled in, as JSON values."""
+        return self.model_dump(mode="json")
+
+    @cached_property
+    def summary(self) -> str:
+        """A line about the experiment, for logs and the UI."""
+        s = self.sessions
+        span = f"{s.train.start} to {s.test.end}" if isinstance(s, SplitByDate) else f"{s.start} to {s.end}"
+        line = f"{self.name}: {span}, {self.factors.factor_set}, label {self.windows.label}, seed {self.seed}"
+        return f"{line}, {self.differs}" if self.overrides else line
+
+    @property
+    def differs(self) -> str:
+        """What was given instead of the file's values, in words; empty where nothing was."""
+        given = ", ".join(f"{key}={json.dumps(value, default=str)}" for key, value in self.overrides.items())
+        return f"with {given} instead of the file's" if given else ""

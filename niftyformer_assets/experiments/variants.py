@@ -1,0 +1,56 @@
+"""What tells one variant of an experiment from another: the values that decide, those apart that are defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from niftyformer_assets.experiments.experiment import Experiment, kind_of_split
+from niftyformer_assets.market.split import SplitByDate, SplitByRatio
+from niftyformer_assets.model.baseline_settings import own_settings
+from niftyformer_assets.model.settings import STOCKFORMER
+from niftyformer_assets.store.provenance import flat_settings
+
+# What no traded result rests on: what an experiment is called, how it came by its values, and the baselines beside it.
+NOT_DECIDING = ("name", "market", "overrides", "baselines")
+
+
+def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of an experiment as `section.key` -> value, those apart that its file may as well leave out.
+
+    So a record of a time before a setting is the same as one of today that has the setting's default.
+
+    Args:
+        values: of `Experiment.values`, now or of an earlier version; sections may be missing.
+    """
+    defaults = flat_settings(defaults_of(values))
+    return {
+        key: value
+        for key, value in flat_settings(values).items()
+        if key not in defaults or json.dumps(defaults[key]) != json.dumps(value)
+    }
+
+
+def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What an experiment has, as JSON values, where its file says nothing."""
+    optional = {name for name, field in Experiment.model_fields.items() if not field.is_required()}
+    split = SplitByRatio if kind_of_split(values.get("sessions")) == "ratio" else SplitByDate
+    of_split = {field.name: field.default for field in fields(split) if field.default is not MISSING}
+    return Experiment.model_construct().model_dump(mode="json", include=optional) | {"sessions": of_split}
+
+
+def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that decide on the traded result of an experiment, without defaults; see `without_defaults`.
+
+    Of a baseline that is the model its own settings decide, and none of the network's.
+    """
+    deciding = {section: value for section, value in values.items() if section not in NOT_DECIDING}
+    name = values.get("model", {}).get("name", STOCKFORMER)
+    if name != STOCKFORMER:
+        for section in ("training", "graph", "wavelet"):
+            deciding.pop(section, None)
+        deciding["model"] = {"name": name}
+        deciding["baselines"] = own_settings(name, values.get("baselines", {}))
+    return without_defaults(deciding)
