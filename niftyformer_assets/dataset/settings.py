@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from niftyformer_assets.require import require
+from niftyformer_assets.require import require, require_seed
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class GraphSettings:
     threshold: correlations below it are dropped.
     min_overlap: a pair with fewer common sessions than this has no edge.
     dimensions: width of the embedding; the model adds it to its states, so it equals model.width.
+    seed: of the walks and of what is learned from them; the experiment's where it is not given.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -67,6 +68,7 @@ class GraphSettings:
     walks: int = 10
     walk_length: int = 80
     dimensions: int = 128
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         require(self.sessions >= 3, "sessions must be at least 3")
@@ -74,3 +76,4 @@ class GraphSettings:
         require(3 <= self.min_overlap <= self.sessions, "min_overlap must lie between 3 and sessions")
         require(self.walks >= 1 and self.walk_length >= 2, "walks must be at least 1 and walk_length at least 2")
         require(self.dimensions >= 1, "dimensions must be at least 1")
+        require_seed(self.seed)

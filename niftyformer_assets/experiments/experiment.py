@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -60,6 +61,11 @@ class Experiment(BaseModel):
             raise ValueError("baselines.names has no baseline beside the model: name one that it is compared with")
         return self
 
+    def seed_of(self, section: Literal["graph", "training", "baselines"]) -> int:
+        """The seed of a section, which is the experiment's where it has none of its own."""
+        own: int | None = getattr(self, section).seed
+        return self.seed if own is None else own
+
     @property
     def rivals(self) -> tuple[str, ...]:
         """The baselines that the model is compared with: those named but itself."""
@@ -82,3 +88,12 @@ class Experiment(BaseModel):
         """What was given instead of the file's values, in words; empty where nothing was."""
         given = ", ".join(f"{key}={json.dumps(value, default=str)}" for key, value in self.overrides.items())
         return f"with {given} instead of the file's" if given else ""
+
+
+def with_training_seed(experiment: Experiment, number: int) -> Experiment:
+    """The same experiment with the networks of its n-th seed, which no other number has."""
+    training = experiment.training
+    seed = experiment.seed_of("training") + (number - 1) * training.seeds
+    if seed >= 2**32:
+        raise ValueError(f"training.seed: seed {number} would be {seed}, and must be below {2**32}: lower seed")
+    return experiment.model_copy(update={"training": replace(training, seed=seed)})

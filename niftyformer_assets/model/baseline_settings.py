@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from niftyformer_assets.model.baseline_registry import Baseline, registered
-from niftyformer_assets.require import require
+from niftyformer_assets.require import require, require_seed
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -54,11 +54,13 @@ class BaselineSettings:
     """Which baselines are predicted beside the model, and what each is fitted with.
 
     names: of the files in `model/baselines/`.
+    seed: of what they draw; the experiment's where it is not given.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
     names: tuple[str, ...] = BASELINES
+    seed: int | None = None
 
     if TYPE_CHECKING:
 
@@ -68,6 +70,7 @@ class BaselineSettings:
         unknown = [name for name in self.names if name not in registered()]
         require(not unknown, f"unknown baselines {', '.join(unknown)}: choose from {', '.join(registered())}")
         require(len(set(self.names)) == len(self.names), "names of baselines must be distinct")
+        require_seed(self.seed)
         for kind in registered().values():
             self.of(kind)
 
@@ -81,7 +84,7 @@ class BaselineSettings:
 
 
 def own_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the values of `BaselineSettings` those that are one baseline's; none of one that is not registered."""
+    """Of the values of `BaselineSettings` those that decide on one baseline; the seed of one that is not registered."""
     kind = registered().get(name)
-    own = {field.name for field in fields(_as_dataclass(kind))} if kind is not None else set()
+    own = {"seed", *(field.name for field in (() if kind is None else fields(_as_dataclass(kind))))}
     return {key: value for key, value in values.items() if key in own}

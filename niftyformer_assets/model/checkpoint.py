@@ -148,18 +148,23 @@ def card_of(dataset: Dataset, settings: Mapping[str, Any], data: Mapping[str, st
         settings: those that decide on it.
         data: the fingerprint of what it was fitted on.
     """
-    dates, split = dataset.axes.dates, dataset.split
     return {
         "format": FORMAT,
         "code": code_version("model", "dataset"),
-        "sessions": {
-            part: f"{dates[place.start]} to {dates[place.stop - 1]}"
-            for part, place in (("train", split.train), ("validation", split.validation))
-        },
+        "sessions": sessions_of(dataset),
         "settings": dict(settings),
         "symbols": list(dataset.axes.symbols),
         "factors": list(dataset.factor_names),
         "data": dict(data),
+    }
+
+
+def sessions_of(dataset: Dataset) -> dict[str, str]:
+    """The sessions that a model is fitted and chosen on, in words."""
+    dates, split = dataset.axes.dates, dataset.split
+    return {
+        part: f"{dates[place.start]} to {dates[place.stop - 1]}"
+        for part, place in (("train", split.train), ("validation", split.validation))
     }
 
 
@@ -178,7 +183,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     kept = ("format", "device", "precision", "sessions")
     cards = [{**flat_settings(card["settings"]), **{key: card.get(key) for key in kept}} for card in (before, now)]
     for card in cards:
-        for name in ("training.max_epochs", "training.seeds"):
+        for name in ("training.max_epochs", "training.seeds", "name"):
             card.pop(name, None)
     found = changed_settings(*cards)
     if before.get("code") != now.get("code"):

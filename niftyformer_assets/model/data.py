@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from niftyformer_assets.dataset.target import target
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.calendar_features import calendar_features
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, TrainingSettings
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json
@@ -48,17 +48,18 @@ class RunSettings:
             KeyError, TypeError, ValueError: a section or key is missing, unknown or wrong.
         """
         return cls(
-            name=str(content["name"]),
-            seed=int(content["seed"]),
+            name=str(content.get("name", "")),
+            seed=_seed(content),
             windows=settings_section("windows", WindowSettings, content),
             wavelet=settings_section("wavelet", WaveletSettings, content),
             model=settings_section("model", ModelSettings, content),
-            training=settings_section("training", TrainingSettings, content),
+            # The seed stands once: of the networks of one training each has its own.
+            training=replace(settings_section("training", TrainingSettings, content), seed=None),
         )
 
     def values(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
+        """Those that decide, as JSON values."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +190,13 @@ def settings_section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:
     if unknown := sorted(set(section) - known):
         raise ValueError(f"{name}.{unknown[0]} is an unknown key")
     return kind(**section)
+
+
+def _seed(content: Mapping[str, Any]) -> int:
+    """The seed of the model: its section's own, or the experiment's."""
+    section = "training" if content["model"].get("name", STOCKFORMER) == STOCKFORMER else "baselines"
+    own = content.get(section, {}).get("seed")
+    return int(content["seed"] if own is None else own)
 
 
 def _split(dates: np.ndarray, periods: Mapping[str, np.ndarray], path: Path) -> Split:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from niftyformer_assets.model.batches import DeviceData
-from niftyformer_assets.model.checkpoint import ModelFolder, changes, read_best, read_card
+from niftyformer_assets.model.checkpoint import ModelFolder, changes, read_best, read_card, sessions_of
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
@@ -102,7 +102,7 @@ def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
         raise damaged(files.card, error) from error
     now = dataset.settings
     for name, of_model, of_data in (
-        ("name", settings.name, now.name),
+        ("sessions", card.get("sessions"), sessions_of(dataset)),
         ("seed", settings.seed, now.seed),
         ("symbols", known["symbols"], list(dataset.axes.symbols)),
         ("factors", known["factors"], list(dataset.factor_names)),

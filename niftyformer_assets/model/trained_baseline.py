@@ -21,7 +21,7 @@ from niftyformer_assets.model.baseline_inputs import BaselineInputs, load_baseli
 from niftyformer_assets.model.baseline_predictions import forecast_table, must_have_labels
 from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Learned, Run, registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
-from niftyformer_assets.model.checkpoint import ModelFolder, card_of, write_card
+from niftyformer_assets.model.checkpoint import ModelFolder, card_of, sessions_of, write_card
 from niftyformer_assets.model.data import Dataset, settings_section
 from niftyformer_assets.model.device import Device, Precision
 from niftyformer_assets.model.trained import Fitted, TrainedThing, Watch, must_be
@@ -88,7 +88,11 @@ class TrainedBaseline(TrainedThing):
         place, inputs, chosen = ModelFolder(folder), self._inputs(dataset, files), self._chosen(files)
         card, run = must_be(self.name, folder), Run(dataset.settings.seed)
         found = self.changed_settings(dataset, files, folder)
-        now = {"symbols": list(dataset.axes.symbols), "factors": list(dataset.factor_names)}
+        now = {
+            "sessions": sessions_of(dataset),
+            "symbols": list(dataset.axes.symbols),
+            "factors": list(dataset.factor_names),
+        }
         found += [f"{what} changed" for what in now if card.get(what) != now[what]]
         if not self.kind.storable and not found:
             found += [f"the {name} it is fitted on changed" for name in self.changed_data(dataset, files, folder)]
@@ -120,7 +124,6 @@ class TrainedBaseline(TrainedThing):
     def _settings(self, dataset: Dataset, chosen: Baseline) -> dict[str, Any]:
         run = dataset.settings
         return {
-            "name": run.name,
             "seed": run.seed,
             "windows": asdict(run.windows),
             "model": {"name": self.name},

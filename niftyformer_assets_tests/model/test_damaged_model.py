@@ -79,9 +79,11 @@ def test_another_networks_whole_folder_is_refused(
 
 
 def test_another_experiments_whole_folder_is_refused(trained: Path, several: Dataset, cpu: Device) -> None:
-    renamed = replace(several, settings=replace(several.settings, name="another"))
-    with pytest.raises(NiftyFormerError, match="trained with other name than the dataset has: made_up against another"):
-        predict(renamed, trained / "ours", cpu)
+    """As of another window of a study, where all else may be the same."""
+    split = several.split
+    another = replace(several, split=replace(split, train=slice(split.train.start + 5, split.train.stop)))
+    with pytest.raises(NiftyFormerError, match="trained with other sessions than the dataset has: "):
+        predict(another, trained / "ours", cpu)
 
 
 def test_weights_entered_without_their_training_are_refused(ours: Path, several: Dataset, cpu: Device) -> None:

@@ -100,12 +100,13 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         opened = experiments.open(context.partition_key)
         folder, experiment = opened.folder, opened.experiment
+        seed = experiment.seed_of("graph")
         loaded, _ = load_arrays(folder.corr_adj, opened.axes)
         adjacency = loaded[folder.corr_adj.stem]
-        embedding = graph_embedding(adjacency, experiment.graph, experiment.seed)
+        embedding = graph_embedding(adjacency, experiment.graph, seed)
         save_embedding(folder.graph_embeddings, embedding.vectors, opened.axes)
         sectors = [opened.sectors[symbol] for symbol in opened.axes.symbols]
-        information = embedding_information(embedding.vectors, adjacency, sectors, experiment.seed)
+        information = embedding_information(embedding.vectors, adjacency, sectors, seed)
         return Made(
             {
                 "dagster/row_count": len(embedding.vectors),

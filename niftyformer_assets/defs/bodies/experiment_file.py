@@ -39,7 +39,7 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
         learning_rate=experiment.training.learning_rate,
         max_epochs=experiment.training.max_epochs,
         patience=experiment.training.patience,
-        seed=experiment.seed,
+        seed=experiment.seed_of("training"),
     )
 
 

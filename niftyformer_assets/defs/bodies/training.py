@@ -87,7 +87,7 @@ def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiment
     frame = predictions_of_baselines(
         inputs,
         replace(experiment.baselines, names=experiment.rivals),  # type: ignore[type-var]
-        experiment.seed,
+        experiment.seed_of("baselines"),
         to_come=sessions_to_come(axes.dates[-1], experiment.windows.output_sessions),
         progress=context.log.info,
     )
