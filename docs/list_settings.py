@@ -13,8 +13,11 @@ import textwrap
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from pydantic import BaseModel
+
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.study import Ensemble, StudySettings, WalkForward
 from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.settings import PROJECT, Settings
@@ -58,7 +61,13 @@ EXPERIMENT = {
     "sessions": "`train`, `validation` and `test`, each with `start` and `end` (dates, both included); or `start`, "
     "`end` and `ratio`, three shares that add up to 1",
     "seed": "of everything that is drawn at random",
-    "walk_forward": "`windows` (2 to 99) and `step_months` (1 to 120): the same experiment again, each window later",
+}
+STUDY = {
+    "walk_forward": "windows one after the other, below; without it the experiment's own sessions",
+    "ensembles": "named means of scores, below",
+    "train_months": "of training in the first window, and in every one where training is rolling",
+    "validation_months": "between training and test",
+    "test_months": "of test",
 }
 ENVIRONMENT = {
     "kite_api_key": "of your Kite app; with it candles are Zerodha's",
@@ -99,6 +108,13 @@ def page() -> str:
     for name, field in Experiment.model_fields.items():
         if dataclasses.is_dataclass(field.annotation) and name not in EXPERIMENT:
             parts.append(_section(name, field.annotation))
+    parts.append(
+        "## A study\n\nA file `data/studies/NAME.yaml`: one experiment in many windows, with many seeds and settings.\n"
+    )
+    parts += [
+        _model(prefix, of)
+        for prefix, of in (("", StudySettings), ("walk_forward.", WalkForward), ("ensembles.NAME.", Ensemble))
+    ]
     rows = [
         (
             str(field.validation_alias or f"NIFTYFORMER_{name.upper()}"),
@@ -118,6 +134,21 @@ def _allowed_and_default(name: str) -> tuple[str, str]:
         return "mapping", "none"
     values = "mapping" if name == "sessions" else _values(field.annotation)
     return values, "must be given" if field.is_required() else _default(field.default)
+
+
+def _model(prefix: str, of: type[BaseModel]) -> str:
+    """The keys of a part of a study's file."""
+    said = _said(of)
+    rows = [
+        (
+            f"{prefix}{name}",
+            said.get(name) or STUDY[name],
+            _values(field.annotation),
+            "must be given" if field.is_required() else _default(field.get_default(call_default_factory=True)),
+        )
+        for name, field in of.model_fields.items()
+    ]
+    return _table(rows)
 
 
 def _section(name: str, of: Any) -> str:
@@ -148,7 +179,7 @@ def _parts(of: Any) -> list[Any]:
 def _said(of: Any) -> dict[str, str]:
     """What the docstring of a class says of its fields."""
     found: dict[str, str] = {}
-    fields = {field.name for field in dataclasses.fields(of)}
+    fields = set(of.__dataclass_fields__ if dataclasses.is_dataclass(of) else of.model_fields)
     open_names: list[str] = []
     for line in (inspect.getdoc(of) or "").splitlines():
         begun = re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*): (.*)", line)
@@ -178,9 +209,13 @@ def _words(text: ast.expr) -> str:
 def _values(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(map(str, get_args(annotation)))
-    if dataclasses.is_dataclass(annotation):
+    if dataclasses.is_dataclass(annotation) or annotation is WalkForward or get_origin(annotation) is dict:
         return "mapping"
+    if get_origin(annotation) in (list, tuple):
+        return "list"
     parts = [part for part in get_args(annotation) if part is not type(None)]
+    if len(parts) > 1:
+        return " or ".join(map(_values, parts))
     if parts and type(None) in get_args(annotation):
         return _values(parts[0])
     return getattr(annotation, "__name__", str(annotation)).replace("SecretStr", "str")
@@ -190,7 +225,7 @@ def _default(value: Any) -> str:
     if isinstance(value, Path):
         return value.relative_to(PROJECT).as_posix() if value.is_relative_to(PROJECT) else str(value)
     if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or "none"
     return "none" if value in (None, {}) else str(value)
 
 

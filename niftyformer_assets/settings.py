@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def studies(self) -> Path:
+        """The folder of the studies' files, beside that of the experiments'."""
+        return self.experiments.parent / "studies"
+
+    @property
     def workspace(self) -> Workspace:
         assert self.workspace_name is not None  # filled in by the validator
         return Workspace(self.data, self.workspace_name)

@@ -20,7 +20,6 @@ from niftyformer_assets.yaml_numbers import MOST_VALUES, read_yaml
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, tiny_settings
 
 LATE = TINY_EXPERIMENT.replace("2022-12-31", "9999-12-31")
-WALK_FORWARD = "walk_forward: {windows: 99, step_months: 120}\n"
 
 
 def levels(first: str, joined: str) -> str:
@@ -45,9 +44,6 @@ ODD_TEXTS = {
     "nested-dashes": "- " * 3000 + "a",
     "nested-lines": "\n".join(" " * depth + "a:" for depth in range(300)),
     "year-9999": LATE,
-    "year-9999-again-and-again": LATE + WALK_FORWARD,
-    "walks-past-every-calendar": TINY_EXPERIMENT + WALK_FORWARD,
-    "strides": TINY_EXPERIMENT + "walk_forward: {windows: 2, step_months: 99999999999}",
     "no-such-day": TINY_EXPERIMENT.replace("2022-12-31", "2022-12-32"),
     "beyond-time-zones": "sessions: 9999-12-31T23:59:59-23:59",
     "sessions-of-text": "market: simulated\nsessions: abc",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import yaml
 
 from niftyformer_assets.experiments.files import experiments_of, find_experiment, load_experiments, read_experiment_file
 from niftyformer_assets.experiments.overrides import overridden_name, parse_override, parse_overrides
-from niftyformer_assets.market.split import SplitByDate
 from niftyformer_assets.settings import PROJECT, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -54,7 +52,7 @@ def test_the_files_that_come_with_the_project_hold_the_plans_values() -> None:
         ({"sessions": SESSIONS | {"tset": {}}}, r"sessions\.tset: unknown key"),
         ({"sessions": {"start": "2022-01-01", "end": "2022-12-31", "ratio": [0.7, 0.2, 0.2]}}, "do not add up to 1"),
         ({"model": {"width": 64}}, r"graph\.dimensions \(128\) must equal model\.width \(64\)"),
-        ({"walk_forward": {"windows": 2}}, "step_months: Field required"),
+        ({"walk_forward": {"windows": 2}}, "walk_forward: unknown key"),
     ],
 )
 def test_a_wrong_file_is_refused_naming_the_file_the_key_and_the_reason(
@@ -86,7 +84,7 @@ def test_a_file_that_is_no_mapping_or_no_yaml_is_refused(tmp_path: Path) -> None
 def test_a_number_is_read_as_people_write_it(tmp_path: Path, text: str, value: float) -> None:
     path = written(tmp_path)
     path.write_text(path.read_text() + f"training: {{learning_rate: {text}}}\nstrategy: {{capital: 10_00_000}}\n")
-    (experiment,) = read_experiment_file(path, {})
+    experiment = read_experiment_file(path, {})
     assert (experiment.training.learning_rate, experiment.strategy.capital) == (value, 1_000_000)
     assert parse_override(f"training.learning_rate={text}") == ("training.learning_rate", value)
 
@@ -129,30 +127,10 @@ def test_a_key_given_twice_is_refused_by_name(tmp_path: Path, text: str, key: st
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_named_as_a_window_is_refused_and_so_is_the_walk_forward(tmp_path: Path) -> None:
-    written(tmp_path, walk_forward={"windows": 2, "step_months": 2})
-    (tmp_path / "other").mkdir()
-    plain = written(tmp_path / "other")
-    (tmp_path / "x-02.yaml").write_text(plain.read_text())
-    (tmp_path / "x-03.yaml").write_text(plain.read_text())
-    with pytest.raises(NiftyFormerError, match=r"x-02\.yaml has the name of a window of .*x\.yaml: rename one"):
-        load_experiments(tmp_path)
-    wrong: dict[str, str] = {}
-    assert list(load_experiments(tmp_path, wrong=wrong)) == ["x-03"]
-    assert wrong.keys() == {"x", "x-02"}
-    settings = read_settings(_env_file=None, workspace_name="demo", experiments=tmp_path)
-    for name in ("x-01", "x-02"):
-        with pytest.raises(NiftyFormerError, match="has the name of a window"):
-            find_experiment(settings, name)
-    # Also where the file of that name is wrong itself.
-    (tmp_path / "x-02.yaml").write_text("market: [\n")
-    assert list(load_experiments(tmp_path, wrong={})) == ["x-03"]
-
-
 def test_overrides_are_checked_like_the_file_and_recorded(tmp_path: Path) -> None:
     path = written(tmp_path)
     key, value = parse_override("training.max_epochs=2")
-    (experiment,) = read_experiment_file(path, {key: value})
+    experiment = read_experiment_file(path, {key: value})
     assert experiment.training.max_epochs == 2
     assert experiment.overrides == {"training.max_epochs": 2}
     with pytest.raises(NiftyFormerError, match=r"training\.epochs: unknown key"):
@@ -184,17 +162,6 @@ def test_with_overrides_an_experiment_has_a_key_of_its_own_beside_that_of_the_fi
         find_experiment(wrong, overridden_name("x", wrong.overrides))
 
 
-def test_a_window_with_overrides_has_a_key_of_its_own_too(tmp_path: Path) -> None:
-    written(tmp_path, walk_forward={"windows": 2, "step_months": 1})
-    settings = read_settings(_env_file=None, experiments=tmp_path, workspace_name="demo", overrides={"seed": 7})
-    assert list(experiments_of(settings)) == [
-        *("x-01", "x-02"),
-        *(overridden_name(name, {"seed": 7}) for name in ("x-01", "x-02")),
-    ]
-    more = settings.model_copy(update={"overrides": {"walk_forward.windows": 3}})
-    assert find_experiment(more, overridden_name("x-03", more.overrides)).name.startswith("x-03-set-")
-
-
 def test_an_experiment_of_the_other_market_says_which_workspace_to_choose(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "mine.yaml").write_text((tmp_path / "x.yaml").read_text().replace("simulated", "real"))
@@ -207,16 +174,6 @@ def test_an_experiment_of_the_other_market_says_which_workspace_to_choose(tmp_pa
     for name in ("../x", "X", "a b", "a...b"):
         with pytest.raises(NiftyFormerError, match=r"choose one of x, or write .*/NAME\.yaml"):
             find_experiment(without, name)
-
-
-def test_a_walk_forward_is_one_file_and_a_key_a_window(tmp_path: Path) -> None:
-    path = written(tmp_path, walk_forward={"windows": 14, "step_months": 2})
-    experiments = read_experiment_file(path, {})
-    assert [experiment.name for experiment in experiments] == [f"x-{n:02d}" for n in range(1, 15)]
-    last = experiments[-1].sessions
-    assert isinstance(last, SplitByDate)
-    assert (last.train.start, last.train.end) == (date(2024, 3, 1), date(2024, 10, 31))
-    assert (last.validation.end, last.test.end) == (date(2024, 12, 31), date(2025, 2, 28))
 
 
 def test_only_experiments_of_the_active_market_are_keys(tmp_path: Path) -> None:

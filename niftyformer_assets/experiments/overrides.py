@@ -45,9 +45,10 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def put_value(content: dict, key: str, value: Any, path: Path) -> None:
+    """Put the value of `section.key` over the content of an experiment's file, which lies at `path`."""
     *sections, last = key.split(".")
     for section in sections:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
-            raise NiftyFormerError(f"--set {key}: {section!r} is no section in {path}")
+            raise NiftyFormerError(f"{key} cannot be set: {section!r} is no section in {path}")
     content[last] = value

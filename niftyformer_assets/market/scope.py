@@ -62,8 +62,9 @@ def scope(
     dates = panel.dates[rows]
     membership = membership_at(universe, dates)
     train = parts.train
-    if settings.membership == "training_start":
-        membership = {symbol: np.full(len(dates), spells[0]) for symbol, spells in membership.items()}
+    if settings.membership != "each_session":
+        fixed = train.start if settings.membership == "training_start" else train.stop - 1
+        membership = {symbol: np.full(len(dates), spells[fixed]) for symbol, spells in membership.items()}
     candidates = sorted(symbol for symbol, member in membership.items() if member[train].any())
     place = {symbol: column for column, symbol in enumerate(panel.symbols)}
     # Late candles say nothing about who was there: eligibility sees sessions up to the training end only.

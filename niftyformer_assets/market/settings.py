@@ -13,8 +13,8 @@ class UniverseSettings:
     """Which symbols take part in an experiment.
 
     membership: `training_start` fixes the members at the first training session for the whole
-        experiment (the published setting); `each_session` takes every member of any training session and lets
-        each be bought only while it is one.
+        experiment (the published setting), `training_end` at the last one; `each_session` takes every
+        member of any training session and lets each be bought only while it is one.
     min_training_sessions: a symbol with fewer candles than this up to the training end is left out.
     max_missing_share: and one that lacks more than this share of the sessions between its first
         and last candle in training.
@@ -22,7 +22,7 @@ class UniverseSettings:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    membership: Literal["training_start", "each_session"] = "training_start"
+    membership: Literal["training_start", "training_end", "each_session"] = "training_start"
     min_training_sessions: int = 60
     max_missing_share: float = 0.2
 

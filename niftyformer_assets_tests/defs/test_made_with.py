@@ -20,8 +20,7 @@ from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, tiny_settings
 
 def experiment(folder: Path, **overrides: Any) -> Experiment:
     (folder / "tiny.yaml").write_text(TINY_EXPERIMENT)
-    (found,) = read_experiment_file(folder / "tiny.yaml", {key.replace("__", "."): v for key, v in overrides.items()})
-    return found
+    return read_experiment_file(folder / "tiny.yaml", {key.replace("__", "."): v for key, v in overrides.items()})
 
 
 OF_OTHERS = {

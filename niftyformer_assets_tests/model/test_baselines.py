@@ -271,7 +271,7 @@ from niftyformer_assets.experiments.files import read_experiment_file
 from niftyformer_assets.model.baseline_predictions import baseline_predictions
 from niftyformer_assets_tests.model.test_baselines import market
 
-experiment, = read_experiment_file(Path(sys.argv[2]), {})
+experiment = read_experiment_file(Path(sys.argv[2]), {})
 inputs = market()
 table = baseline_predictions(inputs, experiment.baselines, seed=1)
 assert list(table["baseline"].unique()) == ["last_factor", "zero"]

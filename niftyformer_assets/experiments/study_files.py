@@ -1,0 +1,129 @@
+"""A study's file, expanded to its experiments."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from niftyformer_assets.experiments.experiment import Experiment, with_training_seed
+from niftyformer_assets.experiments.overrides import put_value
+from niftyformer_assets.experiments.reading import as_json, content_of, experiment_from, experiment_of, said_of, text_of
+from niftyformer_assets.experiments.study import (
+    MOST_EXPERIMENTS,
+    Planned,
+    Study,
+    StudySettings,
+    experiment_name,
+    require_ensembles,
+)
+from niftyformer_assets.market.split import SplitByDate
+from niftyformer_assets.settings import NAME
+from niftyformer_assets.store.errors import NiftyFormerError
+
+
+def read_study_file(path: Path, experiments: Path, last: date | None) -> Study:
+    """The study of a file, expanded.
+
+    Args:
+        experiments: the folder that holds the file of its experiment.
+        last: the last session at hand, as `WalkForward.sessions` takes it.
+
+    Raises:
+        NiftyFormerError: as `load_experiments`, or the study makes an experiment that is none; the message names the
+            file, the key and the reason.
+    """
+    text, content = text_of(path), content_of(path, text_of(path))
+    with said_of(path):
+        settings = _study_settings(content)
+    of = experiments / f"{settings.experiment}.yaml"
+    if not NAME.fullmatch(settings.experiment) or not of.is_file():
+        known = ", ".join(sorted(each.stem for each in experiments.glob("*.yaml")))
+        raise NiftyFormerError(f"{path}: experiment: there is no {of}: name one of {known or 'none'}")
+    return _study_of(path, text, of, text_of(of), last)
+
+
+# A study of 500 experiments is asked for by every asset of each.
+@lru_cache(maxsize=64)
+def _study_of(path: Path, text: str, of: Path, of_text: str, last: date | None) -> Study:
+    base = experiment_of(of, of_text, "{}")
+    with said_of(path):
+        settings = _study_settings(content_of(path, text))
+        require_ensembles(settings, base.rivals)
+    if not (windows := _windows(path, settings, last)) and settings.walk_forward is not None:
+        # What is wrong with it is said before there are candles.
+        one = settings.model_copy(update={"walk_forward": settings.walk_forward.model_copy(update={"windows": 1})})
+        _expanded(path, settings, of, of_text, _windows(path, one, last))
+    return Study(path.stem, settings, base, tuple(_expanded(path, settings, of, of_text, windows)))
+
+
+def _expanded(
+    path: Path, settings: StudySettings, of: Path, of_text: str, windows: list[tuple[str, dict[str, Any] | None]]
+) -> list[Planned]:
+    planned: dict[str, Planned] = {}
+    for point, values in settings.points:
+        for window, sessions in windows:
+            for seed in range(1, settings.seeds + 1):
+                name = experiment_name(path.stem, point, window, seed)
+                said = f"{path}: {name}"
+                if name in planned:
+                    raise NiftyFormerError(f"{said}: two points of the grid have this name: change their values")
+                if len(planned) >= MOST_EXPERIMENTS:
+                    raise NiftyFormerError(
+                        f"{path}: more than {MOST_EXPERIMENTS:,} experiments: give fewer windows, seeds or values"
+                    )
+                if not NAME.fullmatch(name):
+                    raise NiftyFormerError(f"{said} is no name of an experiment: name the study otherwise")
+                content = _of_study(of, of_text, {**settings.set, **values}, sessions)
+                with said_of(path, f"{name}: "):
+                    experiment = experiment_from(content | {"name": name, "overrides": {}})
+                    if seed > 1:
+                        experiment = with_training_seed(experiment, seed)
+                    _require_training(experiment, settings)
+                planned[name] = Planned(experiment, point, window, seed)
+    return list(planned.values())
+
+
+def _windows(path: Path, settings: StudySettings, last: date | None) -> list[tuple[str, dict[str, Any] | None]]:
+    """The month in which each window is tested, and its parts; one without either where the study has none."""
+    if settings.walk_forward is None:
+        return [("", None)]
+    with said_of(path):
+        return [(f"{parts['test']['start']:%Y-%m}", parts) for parts in settings.walk_forward.sessions(last)]
+
+
+def _of_study(of: Path, of_text: str, values: Mapping[str, Any], sessions: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The content of an experiment's file with other values, and the members of a study's windows."""
+    content = copy.deepcopy(content_of(of, of_text))
+    for key, value in values.items():
+        put_value(content, key, value, of)
+    if sessions is not None:
+        content["sessions"] = sessions
+        universe = content.setdefault("universe", {})
+        if isinstance(universe, dict):
+            universe.setdefault("membership", "training_end")
+    return content
+
+
+def _require_training(experiment: Experiment, settings: StudySettings) -> None:
+    """Refuse a window that has too few sessions to learn from, or members that no expanding training can have."""
+    walk_forward, parts = settings.walk_forward, experiment.sessions
+    if walk_forward is None or not isinstance(parts, SplitByDate):
+        return
+    if walk_forward.training == "expanding" and experiment.universe.membership == "training_start":
+        raise ValueError(
+            "universe.membership: training_start would keep the members of the first day for ever where training "
+            "expands: set training_end or each_session"
+        )
+    wanted = experiment.windows.input_sessions + experiment.windows.output_sessions
+    if (days := int(np.busday_count(parts.train.start, parts.train.end))) < wanted:
+        raise ValueError(f"walk_forward.train_months: {days} weekdays are fewer than the {wanted} that a sample needs")
+
+
+def _study_settings(content: Mapping[str, Any]) -> StudySettings:
+    return StudySettings.model_validate_json(as_json(content), strict=True)
