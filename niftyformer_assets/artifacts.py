@@ -49,6 +49,7 @@ class Artifact:
     kinds, words: shown in the web UI.
     read_as: the files that its readers read; by itself the first.
     also: files that it reads and no asset makes, or not alone.
+    beside: what is written with it for other programs.
     after: what must have been made, and fit, before, though it is not read.
     has_card: it says itself what it is of, and may come from a machine where nothing was recorded.
     """
@@ -64,8 +65,13 @@ class Artifact:
     part: Callable[[Experiment, dict[str, Any]], dict[str, Any]] = lambda _experiment, values: values
     read_as: Callable[[Any], tuple[Path, ...]] | None = None
     also: Callable[[Workspace, Experiment | None], tuple[Path, ...]] = lambda _workspace, _experiment: ()
+    beside: Callable[[ExperimentFolder], tuple[Path, ...]] = lambda _folder: ()
     after: tuple[Read, ...] = ()
     has_card: bool = False
+
+    def is_of(self, experiment: Experiment) -> bool:
+        """Is it of one experiment alone, whose name it shows, and no other's even with the same settings?"""
+        return self.sections(experiment) is None
 
     @property
     def group(self) -> str:
@@ -372,7 +378,7 @@ def _dataset() -> tuple[Artifact, ...]:
         _row(
             "flow",
             "experiment",
-            lambda place: (place.flow, place.stockformer_conf),
+            lambda place: (place.flow,),
             (*made_by, "defs/bodies/experiment_file.py"),
             {"numpy", "wavelet"},
             "Daily returns and their wavelet bands, from `returns`.\n\n"
@@ -463,12 +469,6 @@ def _model() -> tuple[Artifact, ...]:
         Read("graph_embeddings", lambda experiment: _is_network(experiment) and experiment.graph.embedding != "none"),
     )
 
-    def experiment_json(workspace: Workspace, experiment: Experiment | None) -> tuple[Path, ...]:
-        # A baseline's own settings are all that it takes from it.
-        if experiment is None or not _is_network(experiment):
-            return ()
-        return (workspace.experiment(experiment.name).settings,)
-
     return (
         _row(
             "trained_model",
@@ -486,7 +486,6 @@ def _model() -> tuple[Artifact, ...]:
             after=(Read("corr_adj", _is_network),),
             sections=_of_model,
             part=_own_settings,
-            also=experiment_json,
             read_as=lambda place: (
                 *(place.model / name for name in ("model.json", "best.pt", "learned.npz")),
                 *sorted(place.model.glob("seed-*/best.pt")),
@@ -506,7 +505,7 @@ def _model() -> tuple[Artifact, ...]:
             reads=("trained_model", *reads),
             after=(Read("corr_adj", _is_network),),
             part=_own_settings,
-            also=experiment_json,
+            beside=lambda place: (place.model / "output",),
         ),
         _row(
             "baseline_predictions",

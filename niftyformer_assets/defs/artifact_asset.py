@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
+from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, remember, take_over
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import experiments_of_files
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.index import entered_digests
-from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints
+from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints, must_have_record
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ def known_of(row: Artifact, partitions: Partitions) -> dict[str, Any]:
 
 
 def artifact_asset(
-    partitions: Partitions, name: str | None = None, said: str = "", **more: Any
+    partitions: Partitions,
+    name: str | None = None,
+    said: str = "",
+    own: Callable[[Experiments, str], None] | None = None,
+    **more: Any,
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """As `dg.asset`, which gets what the row of this name knows; the body makes the artifact and returns `Made`.
 
@@ -75,6 +80,7 @@ def artifact_asset(
     Args:
         name: by itself the body's.
         said: put behind the row's words.
+        own: writes what lies beside the artifact and is of the experiment alone, where the body does not run.
         more: for `dg.asset`.
     """
 
@@ -93,7 +99,14 @@ def artifact_asset(
                 must_be_made_with(
                     experiment, folder, [of.name for of in before if of.scope == "experiment" and not of.has_card]
                 )
-                return _recorded(row, experiments.settings, experiment, body(*context, **resources), partitions)
+                if row.is_of(experiment):
+                    return _recorded(row, experiments.settings, experiment, body(*context, **resources), partitions)
+                result, taken = _once(
+                    row, context[0], experiments, experiment, lambda: body(*context, **resources), partitions
+                )
+                if taken and own is not None:
+                    own(experiments, experiment.name)
+                return result
 
         # Dagster goes by the body's parameters, and by what is returned.
         make.__signature__ = inspect.signature(body).replace(return_annotation=dg.MaterializeResult)  # type: ignore[attr-defined]
@@ -104,37 +117,80 @@ def artifact_asset(
     return decorate
 
 
+def _once(
+    row: Artifact,
+    context: dg.AssetExecutionContext,
+    experiments: Experiments,
+    experiment: Experiment,
+    make: Callable[[], Made],
+    partitions: Partitions,
+) -> tuple[dg.MaterializeResult, bool]:
+    """Make an artifact of an experiment, or take over what another has made from the same; and whether it was that."""
+    settings, workspace = experiments.settings, experiments.settings.workspace
+    folder = workspace.experiment(experiment.name)
+    to_be = _record(row, settings, experiment, partitions)
+    with made_by_nobody_else(workspace, to_be):
+        found = take_over(workspace, row, to_be, experiment.name)
+        if found is None:
+            made = _recorded(row, settings, experiment, make(), partitions)
+            remember(workspace, must_have_record(folder.provenance, row.name), experiment.name)
+            return made, False
+        source, record = found
+        context.log.info(f"taken over from {source}, which made it from the same with the same settings")
+        record.write(folder.provenance)
+        shown = metadata_of(context.instance, row.name, source, record)
+        own = _own_metadata(record, row.files(folder))
+        result: dg.MaterializeResult = dg.MaterializeResult(
+            data_version=dg.DataVersion(record.fingerprint),
+            metadata={"taken_over_from": source, **{key: shown[key] for key in shown if key not in own}, **own},
+        )
+        return result, True
+
+
 def _recorded(
     row: Artifact, settings: Settings, experiment: Experiment | None, made: Made, partitions: Partitions
 ) -> dg.MaterializeResult:
     """Record where an artifact came from and tell Dagster."""
-    workspace = settings.workspace
-    place = workspace if experiment is None else workspace.experiment(experiment.name)
-    decided = {} if experiment is None else deciding_settings(experiment, row.name)
-    inputs = [
-        *read_files(row, workspace, experiment, experiments_of_files(settings), partitions.artifacts),
-        *row.also(workspace, experiment),
-        *made.given,
-    ]
-    present = [path for path in inputs if path.exists()]
-    of_present = fingerprints(present)
-    by_path = dict(zip(present, of_present.values(), strict=True))
+    place = settings.workspace if experiment is None else settings.workspace.experiment(experiment.name)
     outputs = row.files(place)
-    record = Provenance(
-        asset=row.name,
-        settings=decided | dict(made.settings),
-        code=code_version(*row.made_by),
-        inputs=of_present,
-        outputs=entered_digests(outputs, place.root),
-        made_from={os.path.relpath(path, place.root): by_path.get(path) for path in inputs},
-    )
+    record = replace(_record(row, settings, experiment, partitions, made), outputs=entered_digests(outputs, place.root))
     record.write(place.provenance)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(record.fingerprint),
         metadata={
             **{name: rounded(value) for name, value in made.metadata.items()},
-            "file": file_path(outputs[0]),
-            "size_bytes": sum(size_of(path) for path in outputs),
-            "provenance": dg.MetadataValue.json({"settings": dict(record.settings), "inputs": dict(record.inputs)}),
+            **_own_metadata(record, outputs),
         },
     )
+
+
+def _record(
+    row: Artifact, settings: Settings, experiment: Experiment | None, partitions: Partitions, made: Made | None = None
+) -> Provenance:
+    """What an artifact is made from, as it is now."""
+    workspace = settings.workspace
+    place = workspace if experiment is None else workspace.experiment(experiment.name)
+    inputs = [
+        *read_files(row, workspace, experiment, experiments_of_files(settings), partitions.artifacts),
+        *row.also(workspace, experiment),
+        *(() if made is None else made.given),
+    ]
+    present = [path for path in inputs if path.exists()]
+    of_present = fingerprints(present)
+    by_path = dict(zip(present, of_present.values(), strict=True))
+    decided = {} if experiment is None else deciding_settings(experiment, row.name)
+    return Provenance(
+        asset=row.name,
+        settings=decided | ({} if made is None else dict(made.settings)),
+        code=code_version(*row.made_by),
+        inputs=of_present,
+        made_from={os.path.relpath(path, place.root): by_path.get(path) for path in inputs},
+    )
+
+
+def _own_metadata(record: Provenance, outputs: Sequence[Path]) -> dict[str, Any]:
+    return {
+        "file": file_path(outputs[0]),
+        "size_bytes": sum(size_of(path) for path in outputs),
+        "provenance": dg.MetadataValue.json({"settings": dict(record.settings), "inputs": dict(record.inputs)}),
+    }

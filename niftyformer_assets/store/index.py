@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -48,7 +50,8 @@ def entered_path(
         axes, dims: of an array. Entries of arrays on other axes are dropped: those files no longer fit
             what is there now, and loading them says to materialize them again.
     """
-    with atomic_path(path, partial(_put_in_place, axes=axes, dims=dims)) as temporary:
+    place = partial(_put_in_place, folder=path.parent, axes=axes, dims=dims)
+    with atomic_path(path, place) as temporary:
         yield temporary
 
 
@@ -149,6 +152,38 @@ def is_adopted(path: Path) -> bool:
         return False
 
 
+def share(paths: Iterable[Path], source: Path, target: Path) -> None:
+    """Put files that lie below `source` below `target` too, each with its entry where an index there has one.
+
+    Both names are of one file on the disk where the system can do that: whoever writes replaces a file and
+    never changes it, so neither is touched by what becomes of the other.
+
+    Raises:
+        NiftyFormerError: a file is gone, or cannot be written.
+    """
+    indexes: dict[Path, _Index] = {}
+    for path in paths:
+        place = target / path.relative_to(source)
+        entered = None
+        for folder in (path.parent, path.parent.parent):
+            if folder.is_relative_to(source) and (folder / INDEX_NAME).is_file():
+                index = indexes.setdefault(folder, _read(folder))
+                if (entry := index.files.get(path.relative_to(folder).as_posix())) is not None:
+                    entered = partial(
+                        _put_in_place,
+                        folder=target / folder.relative_to(source),
+                        # Of an array; what is on other axes there no longer fits.
+                        axes=index.axes if "dims" in entry else None,
+                        dims=entry.get("dims"),
+                    )
+                    break
+        with atomic_path(place, entered or Path.replace) as temporary:
+            try:
+                os.link(path, temporary)
+            except OSError:  # another disk, or one that knows no links
+                shutil.copyfile(path, temporary)
+
+
 def rename_entered(path: Path, target: Path) -> None:
     """Give a file another name in its folder, and its entry with it."""
     folder = path.parent
@@ -219,9 +254,13 @@ def _verified(path: Path, folder: Path) -> Entered:
 
 
 def _put_in_place(
-    temporary: Path, path: Path, axes: Mapping[str, list[str]] | None, dims: Mapping[str, str] | None
+    temporary: Path,
+    path: Path,
+    folder: Path,
+    axes: Mapping[str, list[str]] | None,
+    dims: Mapping[str, str] | None,
 ) -> None:
-    folder, name = path.parent, path.name
+    name = path.relative_to(folder).as_posix()
     entry: dict[str, Any] = {"sha256": file_sha256(temporary), **({"dims": dict(dims)} if dims else {})}
     with _locked(folder):
         known = _known(folder, axes)

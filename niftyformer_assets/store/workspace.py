@@ -110,6 +110,14 @@ class Workspace:
         """One file for each variant and test window of which a report was made."""
         return self.root / "tries"
 
+    def made(self, artifact: str, fingerprint: str) -> Path:
+        """Says which experiment has made an artifact, by the fingerprint of its making."""
+        return self.root / "made" / artifact / fingerprint
+
+    def making_lock(self, artifact: str, fingerprint: str) -> Path:
+        """Held by whoever makes it."""
+        return self.root / "locks" / "making" / f"{artifact}-{fingerprint}.lock"
+
     def experiment_lock(self, name: str) -> Path:
         """Held by whoever makes anything of the experiment."""
         return self.root / "locks" / "experiments" / f"{name}.lock"

@@ -15,7 +15,12 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The four artifacts that turn returns into what the model sees."""
     asset = partial(artifact_asset, partitions)
 
-    @asset()
+    def experiment_files(experiments: Experiments, name: str) -> None:
+        from niftyformer_assets.defs.bodies.experiment_file import write_experiment_files
+
+        write_experiment_files(experiments.open(name))
+
+    @asset(own=experiment_files)
     def flow(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
         from niftyformer_assets.dataset import flow as bands
         from niftyformer_assets.defs.bodies.experiment_file import write_experiment_files
