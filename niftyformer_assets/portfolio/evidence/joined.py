@@ -48,13 +48,13 @@ class JoinedScores:
 
     axes: the panel's sessions from the first test session through TAIL sessions after the last one, as far
         as the panel reaches; the windows' symbols, sorted.
-    values: float [T, N], NaN = no score; the tail, and sessions between windows, have none.
+    score: float [T, N], NaN = no score; the tail, and sessions between windows, have none.
     member: bool [T, N], the universe of the window that made the session's scores.
     window: int [T], which of `names` made the session's scores; -1 = none.
     """
 
     axes: Axes
-    values: np.ndarray
+    score: np.ndarray
     member: np.ndarray
     window: np.ndarray
     names: tuple[str, ...]
@@ -67,17 +67,17 @@ class JoinedScores:
     @property
     def scores(self) -> Scores:
         """On all sessions."""
-        return Scores(self.axes, self.values)
+        return Scores(self.axes, self.score)
 
     @property
     def traded(self) -> Scores:
         """Without the tail."""
-        return Scores(Axes(self.axes.dates[: self.sessions], self.axes.symbols), self.values[: self.sessions])
+        return Scores(Axes(self.axes.dates[: self.sessions], self.axes.symbols), self.score[: self.sessions])
 
     @cached_property
     def outside(self) -> np.ndarray:
         """bool [T, N]: in no universe of the session's window, and without a score of it. Nowhere without a window."""
-        return (self.window >= 0)[:, None] & ~self.member & ~np.isfinite(self.values)
+        return (self.window >= 0)[:, None] & ~self.member & ~np.isfinite(self.score)
 
     def only(self, kept: np.ndarray) -> JoinedScores:
         """The same scores on the sessions `kept`, datetime64[D] in order; others in between are without a window."""
@@ -88,7 +88,7 @@ class JoinedScores:
         return replace(
             self,
             axes=axes,
-            values=np.where(inside[:, None], self.values[rows], np.nan),
+            score=np.where(inside[:, None], self.score[rows], np.nan),
             member=self.member[rows] & inside[:, None],
             window=np.where(inside, self.window[rows], -1),
         )
@@ -148,12 +148,12 @@ def ensemble(parts: Sequence[JoinedScores]) -> JoinedScores:
             raise NiftyFormerError(f"the parts of an ensemble are on different axes: {problem}.")
         if part.names != first.names or (part.window != first.window).any():
             raise NiftyFormerError("the parts of an ensemble are of different windows: make those that are missing.")
-    everywhere = np.all([np.isfinite(part.values) for part in parts], axis=0)
+    everywhere = np.all([np.isfinite(part.score) for part in parts], axis=0)
     total = np.zeros(first.axes.shape)
     for part in parts:
-        total += _standardised(part.values, everywhere)
+        total += _standardised(part.score, everywhere)
     member = np.all([part.member for part in parts], axis=0)
-    return replace(first, values=np.where(everywhere, total / len(parts), np.nan), member=member)
+    return replace(first, score=np.where(everywhere, total / len(parts), np.nan), member=member)
 
 
 def joined_market(panel: Mapping[str, np.ndarray], panel_axes: Axes, joined: JoinedScores) -> Market:

@@ -302,7 +302,7 @@ def gather_pooled(
 
     def judge(contender: Contender) -> tuple[DailyRankIC, BacktestResult]:
         outcomes = grounds.outcomes(contender)
-        daily = daily_rank_ic(contender.scores.values, outcomes, sessions, grounds.groups(contender, outcomes))
+        daily = daily_rank_ic(contender.scores.score, outcomes, sessions, grounds.groups(contender, outcomes))
         return daily, money.trade(contender.scores, outcomes.market, contender.strategy, contender.costs, seed)
 
     for contender in common:
@@ -372,7 +372,7 @@ class _Grounds:
         if self._sectors is not None:
             groups[SECTOR] = self._sectors[rows][:, columns].astype(str)
         if self._log_size is not None:
-            among = outcomes.market.member & np.isfinite(contender.scores.values)
+            among = outcomes.market.member & np.isfinite(contender.scores.score)
             groups[SIZE] = size_thirds(self._log_size[rows][:, columns], among)
         return groups
 
@@ -464,7 +464,7 @@ def _notes(scores: JoinedScores, left_out: int) -> list[str]:
             f"On {counted(gaps, 'session')} between the first and the last one no window makes scores: nothing trades "
             "there, and what is held is kept."
         )
-    silent = int((~np.isfinite(scores.traded.values).any(axis=1) & (window >= 0)).sum())
+    silent = int((~np.isfinite(scores.score[: scores.sessions]).any(axis=1) & (window >= 0)).sum())
     if silent:
         notes.append(f"On {counted(silent, 'session')} of a window the scores are missing: nothing trades on them.")
     return notes
