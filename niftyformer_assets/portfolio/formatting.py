@@ -13,6 +13,7 @@ STATUS_NAMES = {
     "unaffordable": "one share costs more than its place in the portfolio",
     "no_place": "no place free, because a sale was blocked",
     "proceeds_below_costs": "a sale would not have paid its own charges",
+    "over_volume": "more than the cap on the share of the traded volume",
 }
 
 

@@ -22,6 +22,9 @@ class StrategySettings:
     delisted_after: a holding without a candle for this many sessions counts as delisted and is
         sold at its last price.
     capital: starting cash in rupees.
+    volume_cap: what one order may fill, as a share of the stock's median traded value (close x volume) over
+        the 60 sessions up to the score's, and of the shares traded in the session of the fill; what is over
+        lapses. 0 = no cap, the published setting.
     risk_free_rate: a year, for Sharpe and Sortino.
     cash_yield: what cash earns that is not invested, a year; nothing, unless the broker pays for it.
     """
@@ -38,6 +41,7 @@ class StrategySettings:
     trade_at: Literal["open", "close"] = "close"
     delisted_after: int = 5
     capital: float = 1_000_000.0
+    volume_cap: float = 0.0
     risk_free_rate: float = 0.06
     cash_yield: float = 0.0
 
@@ -55,6 +59,7 @@ class StrategySettings:
         require(self.hold_sessions >= 0, "hold_sessions must be at least 0")
         require(self.delisted_after >= 1, "delisted_after must be at least 1 session")
         require(1 <= self.capital <= 1e12, "capital must lie between 1 and 1e12 rupees")
+        require(0 <= self.volume_cap <= 1, "volume_cap must lie between 0 (no cap) and 1")
         require(-1 < self.risk_free_rate < 1, "risk_free_rate must lie between -1 and 1")
         require(0 <= self.cash_yield < 1, "cash_yield must be at least 0 and below 1")
 

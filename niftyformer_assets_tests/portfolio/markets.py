@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from niftyformer_assets.portfolio.backtest.market import Market
+from niftyformer_assets.portfolio.backtest.market import Market, median_traded_value
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.store.arrays import Axes
 
@@ -58,7 +58,8 @@ def random_market(seed: int, T: int, N: int, trouble: float = 0.05, start: str =
     segment[gone] = -1
     change = rng.integers(0, T, N)
     member = (rng.random(N) < 0.5) ^ (session < change) | (rng.random(N) > 2 * trouble)
-    return Market(axes=axes(T, N, start), member=member, segment=segment, **arrays)
+    median = median_traded_value(close, volume)
+    return Market(axes=axes(T, N, start), member=member, segment=segment, traded_value=median, **arrays)
 
 
 def random_walk_scores(seed: int, market: Market, trouble: float = 0.05) -> Scores:

@@ -60,9 +60,9 @@ def simulate(
 
         # At the close of t-1.
         entering, rebalance, places = 0, False, rules.top_k
+        leaving = t > 0 and _leave_outside(t - 1, book, tape)
         decided = t > 0 and ranking.scored[t - 1] > 0
         if decided:
-            book.leave[:] = False
             entering, rebalance, places = decide(t - 1, age, nav[t - 1], book, tape, ranking, rules)
             age += 1
 
@@ -74,7 +74,7 @@ def simulate(
                 book.purse[CASH] += value - book.shares[j] * tape.bridge[t, j]
             elif book.shares[j] > 0 and tape.absent[t, j] >= rules.delisted_after:
                 sell(t, j, book.shares[j], DELISTED, book, tape, rates)
-        if decided:
+        if decided or leaving:
             trade(t, rebalance, places, entering, book, tape, rules, rates)
 
         # On what lay in cash overnight, from the first session on that could earn.
@@ -105,6 +105,16 @@ def _open_book(capital: int, N: int) -> Book:
         np.zeros(ITEMS, dtype=np.int64),
         np.zeros(4, dtype=np.int64),
     )
+
+
+@step
+def _leave_outside(d: int, book: Book, tape: Tape) -> bool:
+    """Let the holdings that are outside the universe leave, and no others; true if there are any."""
+    found = False
+    for j in range(len(book.shares)):
+        book.leave[j] = book.shares[j] > 0 and tape.outside[d, j]
+        found = found or book.leave[j]
+    return found
 
 
 @step

@@ -11,10 +11,12 @@ from niftyformer_assets.portfolio.backtest.layout import (
     BROKERAGE,
     BUY,
     CASH,
+    COLUMN,
     DAY_ROUNDING,
     DAY_ROW,
     DAY_STAMP,
     DAY_STT,
+    DECIDED,
     DELISTED,
     DP,
     DROP,
@@ -26,12 +28,22 @@ from niftyformer_assets.portfolio.backtest.layout import (
     ITEMS,
     NO_PLACE,
     NONE,
+    ORDERED,
+    OUTSIDE,
+    OVER_VOLUME,
+    PRICE,
+    REASON,
     REBALANCE,
+    REFERENCE,
     ROUNDING,
     SEBI,
     SELL,
+    SESSION,
+    SHARES,
     SHORT_OF_CASH,
+    SIDE,
     STAMP,
+    STATUS,
     STT,
     UNAFFORDABLE,
     USED,
@@ -59,7 +71,8 @@ def trade(
     N = len(book.shares)
     for j in range(N):
         if book.leave[j] and book.shares[j] > 0:
-            sell(t, j, book.shares[j], DROP, book, tape, rates)
+            reason = OUTSIDE if tape.outside[t - 1, j] else DROP
+            sell(t, j, book.shares[j], reason, book, tape, rates)
     names = held(book)
     if rebalance:
         equity = book.purse[CASH]
@@ -90,14 +103,20 @@ def sell(t: int, j: int, shares: int, reason: int, book: Book, tape: Tape, rates
     if reason != DELISTED and tape.block[t, j] != 0:
         refuse(t, j, SELL, reason, tape.block[t, j], shares, reference, book)
         return
+    ordered, status = shares, FILLED
+    if reason != DELISTED and shares > tape.limit[t, j]:
+        shares, status = tape.limit[t, j], OVER_VOLUME
+        if shares == 0:
+            refuse(t, j, SELL, reason, status, ordered, reference, book)
+            return
     price = reference if reason == DELISTED else _slipped(reference, SELL, shares, tape.volume[t, j], rates)
     net = shares * price - _charge(shares * price, SELL, t, rates, book.items) - _more_rounding(book)
     if book.purse[CASH] + net < 0:
-        refuse(t, j, SELL, reason, BELOW_COSTS, shares, reference, book)
+        refuse(t, j, SELL, reason, BELOW_COSTS, ordered, reference, book)
         return
     book.purse[CASH] += net
     book.shares[j] -= shares
-    _record(t, j, SELL, reason, FILLED, shares, shares, price, reference, book)
+    _record(t, j, SELL, reason, status, ordered, shares, price, reference, book)
 
 
 @step
@@ -115,9 +134,16 @@ def _buy(t: int, j: int, budget: int, reason: int, book: Book, tape: Tape, rates
         if reason == ENTER:
             refuse(t, j, BUY, reason, UNAFFORDABLE, NONE, now, book)
         return False
-    shares, paid = ordered, _to_pay(t, ordered, now, tape.volume[t, j], True, book, rates)
+    shares, status = ordered, FILLED
+    if ordered > tape.limit[t, j]:
+        shares, status = tape.limit[t, j], OVER_VOLUME
+        if shares == 0:
+            refuse(t, j, BUY, reason, status, ordered, now, book)
+            return False
+    paid = _to_pay(t, shares, now, tape.volume[t, j], True, book, rates)
     if paid > book.purse[CASH]:
-        shares = min(ordered, _affordable(t, book.purse[CASH], now, tape.volume[t, j], True, book, rates))
+        status = SHORT_OF_CASH
+        shares = min(shares, _affordable(t, book.purse[CASH], now, tape.volume[t, j], True, book, rates))
         paid = _to_pay(t, shares, now, tape.volume[t, j], True, book, rates)
     if shares == 0:
         refuse(t, j, BUY, reason, SHORT_OF_CASH, ordered, now, book)
@@ -127,7 +153,7 @@ def _buy(t: int, j: int, budget: int, reason: int, book: Book, tape: Tape, rates
     if book.shares[j] == 0:
         book.since[j] = t
     book.shares[j] += shares
-    _record(t, j, BUY, reason, FILLED if shares == ordered else SHORT_OF_CASH, ordered, shares, price, now, book)
+    _record(t, j, BUY, reason, status, ordered, shares, price, now, book)
     return True
 
 
@@ -224,8 +250,9 @@ def _record(
         book.day[DAY_ROUNDING] = book.items[ROUNDING]
         book.day[DAY_ROW] = book.purse[USED]
     row = book.orders[book.purse[USED]]
-    row[0], row[1], row[2], row[3], row[4], row[5] = t, t - 1, j, side, reason, status
-    row[6], row[7], row[8], row[9] = ordered, shares, price, reference
+    row[SESSION], row[DECIDED], row[COLUMN] = t, t - 1, j
+    row[SIDE], row[REASON], row[STATUS] = side, reason, status
+    row[ORDERED], row[SHARES], row[PRICE], row[REFERENCE] = ordered, shares, price, reference
     for item in range(ITEMS):
         row[FIELDS + item] = book.items[item] if shares > 0 else 0
     book.purse[USED] += 1

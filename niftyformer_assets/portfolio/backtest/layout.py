@@ -16,10 +16,10 @@ NONE = np.int64(0)
 BUY, SELL = np.arange(2)
 SIDES = ("buy", "sell")
 
-ENTER, REBALANCE, DROP, DELISTED = np.arange(4)
-REASONS = ("enter", "rebalance", "drop", "delisted")
+ENTER, REBALANCE, DROP, DELISTED, OUTSIDE = np.arange(5)
+REASONS = ("enter", "rebalance", "drop", "delisted", "outside_universe")
 
-FILLED, SHORT_OF_CASH, NO_PRICE, LOCKED, NO_VOLUME, UNAFFORDABLE, NO_PLACE, BELOW_COSTS = np.arange(8)
+FILLED, SHORT_OF_CASH, NO_PRICE, LOCKED, NO_VOLUME, UNAFFORDABLE, NO_PLACE, BELOW_COSTS, OVER_VOLUME = np.arange(9)
 STATUSES = (
     "filled",
     "short_of_cash",
@@ -29,11 +29,15 @@ STATUSES = (
     "unaffordable",
     "no_place",
     "proceeds_below_costs",
+    "over_volume",
 )
 
 # A row of the order book: these, then the cost items. `reference` is the price before slippage.
 ORDER_FIELDS = ("session", "decided", "column", "side", "reason", "status", "ordered", "shares", "price", "reference")
 FIELDS = len(ORDER_FIELDS)
+SESSION, DECIDED, COLUMN = (ORDER_FIELDS.index(name) for name in ("session", "decided", "column"))
+SIDE, REASON, STATUS = (ORDER_FIELDS.index(name) for name in ("side", "reason", "status"))
+ORDERED, SHARES, PRICE, REFERENCE = (ORDER_FIELDS.index(name) for name in ("ordered", "shares", "price", "reference"))
 # A name has at most two orders a session.
 ROWS_PER_NAME = 2
 
@@ -52,6 +56,8 @@ class Tape(NamedTuple):
     bridge: the price at which a holding is carried over a broken adjustment; 0 = no break.
     volume: shares traded in the session.
     member: may be bought on this session's score.
+    outside: is sold on this session's score if it is held, whatever the strategy says.
+    limit: the most shares of one order that fill in the session.
     """
 
     now: np.ndarray
@@ -61,6 +67,8 @@ class Tape(NamedTuple):
     bridge: np.ndarray
     volume: np.ndarray
     member: np.ndarray
+    outside: np.ndarray
+    limit: np.ndarray
 
 
 class Ranking(NamedTuple):

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 
 _PRICES = ("open", "high", "low", "close")
+_ARRAYS = (*_PRICES, "volume", "member", "segment")
+_OPTIONAL = ("traded_value", "outside")
+# Sessions over which the traded value that caps orders is taken.
+TRADED_VALUE_SESSIONS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +27,9 @@ class Market:
     open, high, low, close, volume: float [T, N], rupees (adjusted) and shares; NaN = no candle.
     member: bool [T, N]; only members at the session of the score are bought.
     segment: int [T, N]; another number than at the stock's last candle is a broken adjustment.
+    traded_value: float [T, N], `median_traded_value` up to each session, rupees; needed by `volume_cap` only.
+    outside: bool [T, N]; a holding that is outside the universe of this session's scores is sold in the
+        next session, whatever the strategy says. None = nowhere: scores of one universe.
     """
 
     axes: Axes
@@ -32,10 +40,12 @@ class Market:
     volume: np.ndarray
     member: np.ndarray
     segment: np.ndarray
+    traded_value: np.ndarray | None = None
+    outside: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name in (*_PRICES, "volume", "member", "segment"):
-            if (shape := getattr(self, name).shape) != self.axes.shape:
+        for name, array in self._arrays().items():
+            if (shape := array.shape) != self.axes.shape:
                 raise ValueError(f"{name} of shape {shape} does not fit {self.axes.shape} sessions and symbols")
         for name in _PRICES:
             if (getattr(self, name) < 0).any():
@@ -43,14 +53,19 @@ class Market:
 
     def rows(self, sessions: slice) -> Market:
         """The same market on a part of its sessions."""
-        arrays = {name: getattr(self, name)[sessions] for name in (*_PRICES, "volume", "member", "segment")}
+        arrays = {name: array[sessions] for name, array in self._arrays().items()}
         return Market(axes=Axes(self.axes.dates[sessions], self.axes.symbols), **arrays)
 
     def columns(self, order: np.ndarray) -> Market:
         """The same market with its symbols in another order."""
-        arrays = {name: getattr(self, name)[:, order] for name in (*_PRICES, "volume", "member", "segment")}
+        arrays = {name: array[:, order] for name, array in self._arrays().items()}
         axes = Axes(self.axes.dates, tuple(self.axes.symbols[column] for column in order))
         return Market(axes=axes, **arrays)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Those that are there, by name."""
+        given = {name: getattr(self, name) for name in (*_ARRAYS, *_OPTIONAL)}
+        return {name: array for name, array in given.items() if array is not None}
 
     @cached_property
     def has_candle(self) -> np.ndarray:
@@ -95,9 +110,26 @@ def cut_market(panel: Mapping[str, np.ndarray], scope: Scope, first: np.datetime
             f"no session between {first} and {last}: the experiment has "
             f"{scope.axes.dates[0]} to {scope.axes.dates[-1]}."
         )
-    arrays = {name: scope.cut(panel[name])[start:stop] for name in (*_PRICES, "volume", "segment")}
+    place = slice(scope.rows.start + start, scope.rows.start + stop)
     axes = Axes(scope.axes.dates[start:stop], scope.axes.symbols)
-    return Market(axes=axes, member=scope.member[start:stop], **arrays)
+    return Market(axes=axes, member=scope.member[start:stop], **panel_part(panel, place, scope.columns))
+
+
+def panel_part(panel: Mapping[str, np.ndarray], rows: slice, columns: np.ndarray) -> dict[str, np.ndarray]:
+    """Prices, volume, segment and traded_value of a market on a part of the panel, whose rows before it count."""
+    arrays = {name: panel[name][rows][:, columns] for name in (*_PRICES, "volume", "segment")}
+    early = slice(max(rows.start - TRADED_VALUE_SESSIONS + 1, 0), rows.stop)
+    median = median_traded_value(panel["close"][early][:, columns], panel["volume"][early][:, columns])
+    return arrays | {"traded_value": median[rows.start - early.start :]}
+
+
+def median_traded_value(close: np.ndarray, volume: np.ndarray) -> np.ndarray:
+    """float [T, N], rupees: median of close x volume over the TRADED_VALUE_SESSIONS sessions up to each.
+
+    A session without a candle counts as one without trade; near the start those at hand count.
+    """
+    value = pd.DataFrame(np.nan_to_num(close * volume))
+    return value.rolling(TRADED_VALUE_SESSIONS, min_periods=1).median().to_numpy()
 
 
 def name_order(axes: Axes) -> np.ndarray:

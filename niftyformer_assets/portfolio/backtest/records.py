@@ -13,10 +13,17 @@ from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.backtest.strategies import STRATEGIES
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.arrays import Axes
+from niftyformer_assets.store.errors import NiftyFormerError
+
+UNLIMITED = np.iinfo(np.int64).max
 
 
 def tape(market: Market, strategy: StrategySettings) -> layout.Tape:
-    """The market in paise, with what blocks trading and what happens to holdings."""
+    """The market in paise, with what blocks trading and what happens to holdings.
+
+    Raises:
+        NiftyFormerError: orders are to be capped, and the market has no traded value.
+    """
     at_open = strategy.trade_at == "open"
     price = to_paise(market.open if at_open else market.close)
     price = np.where(market.has_candle, price, 0)
@@ -30,15 +37,30 @@ def tape(market: Market, strategy: StrategySettings) -> layout.Tape:
         0,
     )
     session = np.arange(len(price))[:, None]
+    now = np.where(price > 0, price, known)
+    outside = np.zeros(now.shape, dtype=np.bool_) if market.outside is None else market.outside
     return layout.Tape(
-        now=np.ascontiguousarray(np.where(price > 0, price, known)),
+        now=np.ascontiguousarray(now),
         block=np.ascontiguousarray(block.astype(np.int64)),
         mark=np.ascontiguousarray(market.mark),
         absent=np.ascontiguousarray(session - last_known(market.has_candle)),
         bridge=np.ascontiguousarray(bridge),
         volume=np.ascontiguousarray(np.nan_to_num(market.volume)),
         member=np.ascontiguousarray(market.member, dtype=np.bool_),
+        outside=np.ascontiguousarray(outside, dtype=np.bool_),
+        limit=_limit(market, now, strategy.volume_cap),
     )
+
+
+def _limit(market: Market, now: np.ndarray, cap: float) -> np.ndarray:
+    """int64 [T, N], the most shares of one order that fill in the session; `StrategySettings.volume_cap`."""
+    if cap == 0:
+        return np.full(now.shape, UNLIMITED)
+    if market.traded_value is None:
+        raise NiftyFormerError("strategy.volume_cap caps orders, but this market has no traded value: cut it again.")
+    known = np.vstack([np.zeros((1, now.shape[1])), market.traded_value[:-1]])
+    by_value = np.divide(cap * 100 * known, now, out=np.zeros(now.shape), where=now > 0)
+    return np.floor(np.minimum(by_value, cap * np.nan_to_num(market.volume))).astype(np.int64)
 
 
 def bridge_price(market: Market) -> np.ndarray:

@@ -17,6 +17,9 @@ What happens when
 - there are fewer names than top_k: each gets the share of one place; the rest stays cash.
 - scores are equal: lots are drawn, anew each session (`ties.lots`).
 - a session has no score at all: nothing trades on it, and the strategy's schedule waits.
+- an order is over `volume_cap`, if one is set: what is over lapses, and waits for the strategy's next order.
+- a holding is outside the universe of the session's scores (`Market.outside`, where scores of several
+  universes are joined): it is sold in the next session, or in the first one that lets it.
 - a holding loses its score or its membership: it counts as the worst, is not topped up, and
   leaves when the strategy next drops a name.
 - a sale would cost more than it brings in and the cash at hand: it is not made.

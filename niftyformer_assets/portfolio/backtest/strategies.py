@@ -1,9 +1,10 @@
 """Strategies: which names leave and which enter, decided at the close of a session.
 
 A strategy is one function here, by its name in `STRATEGIES`, and what it can be told in `StrategySettings`.
-It is given the session d; age, how many sessions that had a score went before; and equity, paise. It marks in
-`book` which names leave and, best first, which enter; and returns how many enter, whether equal weights are
-restored, and into how many places equity is divided. Arrays are [T, N] sessions x symbols.
+It is given the session d; age, how many sessions that had a score went before; and equity, paise. Holdings that
+are outside the universe are marked in `book` as leaving already, and count as gone. It marks in `book` which other
+names leave and, best first, which enter; and returns how many enter, whether equal weights are restored, and into
+how many places equity is divided. Arrays are [T, N] sessions x symbols.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from niftyformer_assets.compiling import step
-from niftyformer_assets.portfolio.backtest.execution import held, refuse
+from niftyformer_assets.portfolio.backtest.execution import refuse
 from niftyformer_assets.portfolio.backtest.layout import BUY, ENTER, NONE, UNAFFORDABLE, Book, Ranking, Rules, Tape
 
 
@@ -30,7 +31,7 @@ def topk_equal_weight(
     drop = age > 0 and age % rules.drop_every == 0
     if not (rebalance or drop):
         return 0, False, rules.top_k
-    names = held(book)
+    names = _staying(book)
     dropping = int(rules.drop_share * names + 0.5) if drop else 0
     entering = _candidates(d, dropping + rules.top_k - names, equity // rules.top_k, book, tape, ranking, rules)
     for _ in range(min(dropping, entering)):
@@ -49,19 +50,19 @@ def topk_dropout(
     d: int, age: int, equity: int, book: Book, tape: Tape, ranking: Ranking, rules: Rules
 ) -> tuple[int, bool, int]:
     """Of the holdings and the best names not held, sell holdings among the worst n_drop; buy the best of the rest."""
-    names = held(book)
+    names = _staying(book)
     found = _candidates(d, rules.n_drop + rules.top_k - names, equity // rules.top_k, book, tape, ranking, rules)
     line = np.empty(names + found, dtype=np.int64)
     for queued in range(found):
         line[queued] = _key(d, book.enter[queued], tape, ranking)
     queued = found
     for j in range(len(book.shares)):
-        if book.shares[j] > 0:
+        if book.shares[j] > 0 and not book.leave[j]:
             line[queued] = _key(d, j, tape, ranking)
             queued += 1
     leaving = 0
     for j in range(len(book.shares)):
-        if book.shares[j] == 0 or d + 1 - book.since[j] < rules.hold_sessions:
+        if book.shares[j] == 0 or book.leave[j] or d + 1 - book.since[j] < rules.hold_sessions:
             continue
         own, worse = _key(d, j, tape, ranking), 0
         for key in line:
@@ -96,6 +97,16 @@ def equal_weight(
             book.enter[entering] = j
             entering += 1
     return entering, True, max(chosen, 1)
+
+
+@step
+def _staying(book: Book) -> int:
+    """How many names are held and not about to leave."""
+    names = 0
+    for j in range(len(book.shares)):
+        if book.shares[j] > 0 and not book.leave[j]:
+            names += 1
+    return names
 
 
 @step

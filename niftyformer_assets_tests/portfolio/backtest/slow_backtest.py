@@ -77,9 +77,13 @@ class Slow:
         nav = self.cash
         for t in range(len(self.days)):
             plan = None
+            outside = [stock for stock in self.shares if t > 0 and self.is_outside(stock, t - 1)]
             if t > 0 and any(np.isfinite(score) for score in self.scores[t - 1]):
-                plan = self.decide(t - 1, scored, nav)
+                leave, enter, places = self.decide(t - 1, scored, nav)
+                plan = [*outside, *leave], enter, places
                 scored += 1
+            elif outside:
+                plan = outside, [], None
             self.taxed = [Decimal(0), Decimal(0)]
             for stock in sorted(self.shares):
                 self.carry_over(stock, t)
@@ -169,6 +173,22 @@ class Slow:
         before = self.candle_before(stock, t)
         return t - (-1 if before is None else before) >= self.strategy.delisted_after
 
+    def is_outside(self, stock: int, d: int) -> bool:
+        return self.market.outside is not None and bool(self.market.outside[d, stock])
+
+    def most(self, stock: int, t: int) -> int | None:
+        """How many shares of one order fill; None if any number does."""
+        cap = self.strategy.volume_cap
+        if cap == 0:
+            return None
+        window = range(max(t - 60, 0), t)
+        values = sorted(
+            float(np.nan_to_num(self.market.close[s, stock] * self.market.volume[s, stock])) for s in window
+        )
+        middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+        volume = self.market.volume[t, stock]
+        return int(min(cap * 100 * middle / float(self.worth(stock, t) * 100), cap * volume))
+
     # decisions at the close of d
 
     def line(self, d: int, stocks: list[int]) -> list[int]:
@@ -200,7 +220,7 @@ class Slow:
         """Which leave, which enter, and over how many places weights are restored (None: they are not)."""
         rules = self.strategy
         place = nav.quantize(PAISA) / rules.top_k
-        held = list(self.shares)
+        held = [stock for stock in self.shares if not self.is_outside(stock, d)]
         if rules.name == "topk_equal_weight":
             rebalance = scored % rules.rebalance_every == 0
             drop = scored > 0 and scored % rules.drop_every == 0
@@ -249,6 +269,8 @@ class Slow:
         def drawn(count: int) -> Decimal:
             return self.buy_cost(stock, t, count) + self.rounding(self.buy_value(stock, t, count), "buy", t)
 
+        if (most := self.most(stock, t)) is not None:
+            shares = min(shares, most)
         shares = bisect_right(range(1, shares + 1), self.cash, key=drawn)
         if shares == 0:
             return False
@@ -261,6 +283,10 @@ class Slow:
 
     def sell(self, stock: int, t: int, shares: int) -> None:
         if not self.tradable(stock, t):
+            return
+        if (most := self.most(stock, t)) is not None:
+            shares = min(shares, most)
+        if shares == 0:
             return
         value = shares * self.slipped(stock, t, self.worth(stock, t), "sell", shares)
         proceeds = value - charges(value, "sell", self.days[t], self.costs) - self.rounding(value, "sell", t)

@@ -33,6 +33,7 @@ rules = st.builds(
     delisted_after=st.integers(1, 4),
     capital=st.sampled_from([1_000.0, 50_000.0, 1_000_000.0, 1e9]),
     cash_yield=st.sampled_from([0.0, 0.065]),
+    volume_cap=st.sampled_from([0.0, 0.0, 0.001, 0.2]),
 )
 charged = st.builds(
     CostSettings,
@@ -44,12 +45,23 @@ charged = st.builds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=seeds, strategy=rules, costs=charged, trouble=st.sampled_from([0.0, 0.05, 0.25]), coarse=st.booleans())
+@given(
+    seed=seeds,
+    strategy=rules,
+    costs=charged,
+    trouble=st.sampled_from([0.0, 0.05, 0.25]),
+    coarse=st.booleans(),
+    outside=st.sampled_from([None, 0.05, 0.5]),
+)
 def test_same_equity_curve_as_the_slow_recomputation(
-    seed: int, strategy: StrategySettings, costs: CostSettings, trouble: float, coarse: bool
+    seed: int, strategy: StrategySettings, costs: CostSettings, trouble: float, coarse: bool, outside: float | None
 ) -> None:
     market = random_market(seed, T=25, N=9, trouble=trouble)
     scores = random_walk_scores(seed, market, trouble)
+    if outside is not None:
+        gone = np.random.default_rng(seed).random(market.axes.shape) < outside
+        market = replace(market, outside=gone, member=market.member & ~gone)
+        scores = Scores(scores.axes, np.where(gone, np.nan, scores.values))
     if coarse:
         scores = Scores(scores.axes, np.round(scores.values))
     result = run_backtest(scores, market, strategy, costs)

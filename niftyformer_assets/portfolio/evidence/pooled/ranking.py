@@ -1,0 +1,205 @@
+"""How well scores order the stocks: over horizons, years, regimes, windows, sectors and sizes.
+
+Shapes: T sessions, N symbols, C contenders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.factors.ic import statistics
+from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.portfolio.backtest.market import Market
+from niftyformer_assets.portfolio.evidence.deciles import realised_returns, untradable_returns
+from niftyformer_assets.portfolio.evidence.score_quality import (
+    DEPENDENCE,
+    HORIZONS,
+    MIN_STOCKS_OF_GROUP,
+    MIN_WINDOWS,
+    critical_t,
+)
+
+# What is compared: the first session that can be earned.
+STEP = 1
+ALL = "all"
+COLUMNS = (
+    "name", "kind", "breakdown", "group", "horizon", "earnable",
+    "rank_ic", "t", "t_needed", "icir", "positive", "sessions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What scores made at each session of a market could earn: `realised_returns` by horizon, computed once.
+
+    market: of all sessions, those after the last score among them.
+    """
+
+    market: Market
+    trade_at: str
+
+    @cached_property
+    def earnable(self) -> dict[int, np.ndarray]:
+        """Sessions held -> float [T, N]."""
+        return {horizon: realised_returns(self.market, self.trade_at, horizon) for horizon in HORIZONS}
+
+    @cached_property
+    def too_early(self) -> np.ndarray:
+        """float [T, N], close of t to t+1, which a score made at that close is too late for."""
+        return untradable_returns(self.market)
+
+
+@dataclass(frozen=True, eq=False)
+class DailyRankIC:
+    """Rank IC of one contender at each of the T sessions; NaN where there is none.
+
+    earnable: sessions held -> [T]. too_early: [T].
+    by_group: division of the stocks, such as sector -> group -> [T], of the first earnable session.
+    """
+
+    earnable: Mapping[int, np.ndarray]
+    too_early: np.ndarray
+    by_group: Mapping[str, Mapping[str, np.ndarray]]
+
+    @property
+    def step(self) -> np.ndarray:
+        """Of the first session that can be earned."""
+        return self.earnable[STEP]
+
+
+def daily_rank_ic(
+    values: np.ndarray, outcomes: Outcomes, sessions: int, groups: Mapping[str, np.ndarray]
+) -> DailyRankIC:
+    """The coefficients of scores, float [T, N], on the first `sessions` sessions.
+
+    Args:
+        groups: division -> str [T, N], the group of each stock as known at the session.
+    """
+    values = values[:sessions]
+    earned = {horizon: returns[:sessions] for horizon, returns in outcomes.earnable.items()}
+    return DailyRankIC(
+        earnable={horizon: rank_ic(values, returns) for horizon, returns in earned.items()},
+        too_early=rank_ic(values, outcomes.too_early[:sessions]),
+        by_group={
+            division: rank_ic_by_group(values, earned[STEP], group[:sessions]) for division, group in groups.items()
+        },
+    )
+
+
+def rank_ic_by_group(
+    values: np.ndarray, outcome: np.ndarray, groups: np.ndarray, min_stocks: int = MIN_STOCKS_OF_GROUP
+) -> dict[str, np.ndarray]:
+    """`rank_ic` among the stocks of each group: group -> float [T].
+
+    All groups at once: each session's pairs are ranked inside their groups.
+
+    Args:
+        values, outcome: float [T, N]. groups: str [T, N].
+    """
+    session, stock = np.nonzero(np.isfinite(values) & np.isfinite(outcome))
+    names, code = np.unique(groups[session, stock], return_inverse=True)
+    cell = session * len(names) + code
+    cells = len(values) * len(names)
+    count = np.bincount(cell, minlength=cells)
+    off = []
+    for side in (values, outcome):
+        rank = _rank_inside(cell, side[session, stock])
+        # The mean rank of a group of n is (n + 1) / 2; all are halves of whole numbers, so sums are exact.
+        off.append(rank - (count[cell] + 1) / 2)
+    products = [
+        np.bincount(cell, weights=a * b, minlength=cells) for a, b in ((off[0], off[1]), *zip(off, off, strict=True))
+    ]
+    together, spread = products[0], np.sqrt(products[1] * products[2])
+    known = (count >= min_stocks) & (spread > 0)
+    coefficient = np.divide(together, spread, out=np.full(cells, np.nan), where=known)
+    return {str(name): coefficient[place :: len(names)] for place, name in enumerate(names)}
+
+
+def _rank_inside(cell: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rank of each value among those of its cell, 1 the smallest, ties sharing their mean."""
+    order = np.lexsort((values, cell))
+    cell, ordered = cell[order], values[order]
+    place = np.arange(len(order))
+    starts = np.concatenate([[True], cell[1:] != cell[:-1]]) if len(order) else np.zeros(0, dtype=bool)
+    new = starts.copy()
+    new[1:] |= ordered[1:] != ordered[:-1]
+    tie = np.cumsum(new) - 1
+    within = place - np.maximum.accumulate(np.where(starts, place, 0)) + 1
+    mean = np.bincount(tie, weights=within) / np.bincount(tie) if len(order) else np.zeros(0)
+    rank = np.empty(len(order))
+    rank[order] = mean[tie]
+    return rank
+
+
+def ranking_table(
+    names: Sequence[str],
+    kinds: Sequence[str],
+    daily: Sequence[DailyRankIC],
+    divisions: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Mean rank IC of every contender, over all sessions and over parts of them: a row each, columns COLUMNS.
+
+    Args:
+        divisions: name -> part that each session belongs to, str [T]; such as the year.
+
+    Returns:
+        breakdown `all` has every horizon (sessions held from the first possible fill) and, with `earnable`
+        False, the step that is too early; those by session and by stock have the first earnable session only. t is
+        by Newey and West, over the lags of `score_quality.DEPENDENCE`, and NaN on fewer than MIN_WINDOWS
+        windows that do not overlap; t_needed is `score_quality.critical_t`; icir is the mean over the
+        deviation of a session; positive the share of sessions above 0; sessions those with a coefficient.
+    """
+    tables = []
+    for horizon in (0, *HORIZONS):
+        series = np.stack([each.earnable[horizon] if horizon else each.too_early for each in daily])
+        tables.append(_rows(names, kinds, ALL, ALL, series, horizon or STEP, horizon > 0))
+    steps = np.stack([each.step for each in daily])
+    for breakdown, parts in divisions.items():
+        for part in np.unique(parts):
+            inside = np.where(parts == part, steps, np.nan)
+            tables.append(_rows(names, kinds, breakdown, str(part), inside, STEP, True))
+    for breakdown in daily[0].by_group:
+        for group in sorted({group for each in daily for group in each.by_group[breakdown]}):
+            absent = np.full(steps.shape[1], np.nan)
+            series = np.stack([each.by_group[breakdown].get(group, absent) for each in daily])
+            tables.append(_rows(names, kinds, breakdown, group, series, STEP, True))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _rows(
+    names: Sequence[str],
+    kinds: Sequence[str],
+    breakdown: str,
+    group: str,
+    series: np.ndarray,
+    horizon: int,
+    earnable: bool,
+) -> pd.DataFrame:
+    told = statistics(series, DEPENDENCE * horizon)
+    enough = told["sessions"] // horizon >= MIN_WINDOWS
+    needed = [
+        critical_t(int(n), horizon) if known else math.nan for n, known in zip(told["sessions"], enough, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "name": list(names),
+            "kind": list(kinds),
+            "breakdown": breakdown,
+            "group": group,
+            "horizon": horizon,
+            "earnable": earnable,
+            "rank_ic": told["mean"],
+            "t": np.where(enough, told["t_nw"], np.nan),
+            "t_needed": needed,
+            "icir": told["icir"],
+            "positive": told["positive"],
+            "sessions": told["sessions"],
+        },
+        columns=list(COLUMNS),
+    )
