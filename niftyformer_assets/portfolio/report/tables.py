@@ -86,15 +86,15 @@ def write_tables(folder: Path, evidence: Evidence, background: Background) -> No
         "weight": result.weights[session, stock],
     }
     write_parquet(folder / HOLDINGS, pd.DataFrame(holdings))
-    write_entered(folder / METRICS, json.dumps(_plain(report_metrics(evidence, background)), indent=1) + "\n")
+    write_entered(folder / METRICS, json.dumps(as_json(report_metrics(evidence, background)), indent=1) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """The same as JSON values: NaN and infinities become null, NumPy's numbers Python's."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): as_json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [as_json(each) for each in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -71,6 +71,7 @@ def study_verdict(standing: PooledStanding) -> Verdict:
     """The verdict on a study."""
     said = [
         _headline(standing),
+        _ranking(standing),
         _years(standing),
         _against_plain(standing),
         _against_equal_weight(standing),
@@ -121,26 +122,44 @@ def _headline(standing: PooledStanding) -> str:
     name = readable_name(standing.name)
     if standing.sessions == 0 or not math.isfinite(standing.rank_ic):
         return f"Not judged: the scores of {name} have no rank correlation with what could be earned."
-    figures = (
-        f"mean rank IC {number(standing.rank_ic, 3, signed=True)}, t = {number(standing.t, 2)}, over "
-        f"{counted(standing.sessions, 'session')}"
-    )
     if standing.sessions < MIN_SESSIONS:
         return (
             f"Too few sessions to tell: {name} has a rank IC on {counted(standing.sessions, 'session')}, and below "
-            f"{MIN_SESSIONS} nothing that a model could have would show ({figures})."
+            f"{MIN_SESSIONS} nothing that a model could have would show ({_figures(standing)})."
         )
-    needed = f"chance alone exceeds |t| = {number(standing.t_needed, 2)} in 5% of cases"
     if not abs(standing.t) >= standing.t_needed:
-        return f"Not distinguishable from random scores: {name} has a {figures}; {needed}."
+        return f"Not distinguishable from random scores: {name} has a {_figures(standing)}; {_needed(standing)}."
     if standing.t < 0:
-        return f"Worse than random scores: {name} orders the stocks the wrong way round ({figures}; {needed})."
-    held = _reservations(standing)
-    with_them = f" With reservations: {'; '.join(held)}." if held else ""
+        figures = f"{_figures(standing)}; {_needed(standing)}"
+        return f"Worse than random scores: {name} orders the stocks the wrong way round ({figures})."
+    if held := _reservations(standing):
+        return f"Distinguishable from random scores, with reservations: {'; '.join(held)}."
+    return "Distinguishable from random scores."
+
+
+def _ranking(standing: PooledStanding) -> str:
+    """What the headline rests on, where that does not say it."""
+    if not study_in_short(standing).startswith("distinguishable"):
+        return ""
     return (
-        f"Distinguishable from random scores: {name} has a {figures}, on the first session that can be earned; "
-        f"{needed}.{with_them}"
+        f"{_capital(readable_name(standing.name))} has a {_figures(standing)}, on the first session that can be "
+        f"earned; {_needed(standing)}."
     )
+
+
+def _figures(standing: PooledStanding) -> str:
+    return (
+        f"mean rank IC of {number(standing.rank_ic, 3, signed=True)}, t = {number(standing.t, 2)}, over "
+        f"{counted(standing.sessions, 'session')}"
+    )
+
+
+def _needed(standing: PooledStanding) -> str:
+    return f"chance alone exceeds |t| = {number(standing.t_needed, 2)} in 5% of cases"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _years(standing: PooledStanding) -> str:

@@ -235,9 +235,9 @@ def assumptions(evidence: Evidence, survivorship: str) -> Section:
             "Prices are adjusted back for splits, bonus and rights issues, as Zerodha gives them: shares and rupees "
             "are those of adjusted prices, not of the day. Most dividends are not in them, so the price index is like "
             "for like; a total return index holds dividends that the strategy is not credited with.",
-            "Orders fill at the price of the candle, in whole shares, whatever their size, apart from the slippage "
-            "that the settings ask for. A session whose high equals its low counts as locked; one that only closes at "
-            "its price band does not, though nobody may have been on the other side.",
+            f"Orders fill at the price of the candle, in whole shares, {_of_size(strategy.volume_cap)}, apart from the "
+            "slippage that the settings ask for. A session whose high equals its low counts as locked; one that only "
+            "closes at its price band does not, though nobody may have been on the other side.",
             f"An opening more than {percent(QualitySettings().max_overnight_fall, 0)} below the last close or "
             f"{percent(QualitySettings().max_overnight_rise, 0)} above it, the market's own gap apart, is taken for a "
             "wrong adjustment unless NSE's list of corporate actions is at hand and acquits it: a holding keeps its "
@@ -254,6 +254,12 @@ def assumptions(evidence: Evidence, survivorship: str) -> Section:
             "capital, so that the price of a single share does not matter to it.",
         ),
     )
+
+
+def _of_size(cap: float) -> str:
+    if not cap:
+        return "whatever their size"
+    return f"up to {percent(cap)} of the traded volume (what is over lapses), whatever their size below that"
 
 
 def _of_cash(evidence: Evidence) -> str:
