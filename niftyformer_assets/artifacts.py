@@ -17,11 +17,11 @@ from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.factors.settings import FACTOR_SETS
 from niftyformer_assets.model.baseline_settings import own_settings
 from niftyformer_assets.model.settings import STOCKFORMER
-from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
+from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 
-Scope = Literal["workspace", "symbol", "experiment"]
+Scope = Literal["workspace", "symbol", "experiment", "study"]
 # The phases in which a graph is made, in this order: one kind of partition a run.
-Phase = Literal["reference", "candles", "panels", "experiment", "comparison"]
+Phase = Literal["reference", "candles", "panels", "experiment", "study", "comparison"]
 
 
 class Read(NamedTuple):
@@ -95,7 +95,7 @@ class Artifact:
         """The artifacts that must fit before it is made, by the settings of an experiment."""
         return tuple(read.artifact for read in (*self.after, *self.reads) if read.where(experiment))
 
-    def readable(self, place: Workspace | ExperimentFolder) -> tuple[Path, ...]:
+    def readable(self, place: Workspace | ExperimentFolder | StudyFolder) -> tuple[Path, ...]:
         """The files that readers read."""
         return self.read_as(place) if self.read_as is not None else self.files(place)[:1]
 
@@ -142,17 +142,21 @@ def read_files(
     experiment: Experiment | None,
     all_experiments: Iterable[str] = (),
     rows: Mapping[str, Artifact] | None = None,
+    study: str = "",
 ) -> list[Path]:
     """The files of the artifacts that an artifact reads.
 
     Args:
-        experiment: whose artifact it is; None for one of the workspace.
-        all_experiments: of which an artifact of the workspace reads what it reads of experiments.
+        experiment: whose artifact it is; None for one of the workspace or of a study.
+        all_experiments: of which an artifact of the workspace or a study reads what it reads of experiments.
+        study: whose artifact it is, if any.
     """
     rows = rows if rows is not None else artifacts()
     found: list[Path] = []
     for of in (rows[read.artifact] for read in row.read_for(experiment)):
-        if of.scope != "experiment":
+        if of.scope == "study":
+            found += of.readable(workspace.study(study))
+        elif of.scope != "experiment":
             found += of.readable(workspace)
         else:
             names = [experiment.name] if experiment is not None else all_experiments
@@ -163,7 +167,7 @@ def read_files(
 def phase_of(row: Artifact, rows: Mapping[str, Artifact]) -> Phase:
     """The phase in which an artifact is made: what is of the workspace waits for what it follows."""
     if row.scope != "workspace":
-        return "candles" if row.scope == "symbol" else "experiment"
+        return "candles" if row.scope == "symbol" else row.scope
     above = {phase_of(rows[name], rows) for name in row.may_follow}
     if above & {"experiment", "comparison"}:
         return "comparison"
@@ -172,7 +176,7 @@ def phase_of(row: Artifact, rows: Mapping[str, Artifact]) -> Phase:
 
 def phases(rows: Mapping[str, Artifact]) -> dict[Phase, tuple[str, ...]]:
     """The artifacts of each phase, in the order in which they depend on each other."""
-    order: Sequence[Phase] = ("reference", "candles", "panels", "experiment", "comparison")
+    order: Sequence[Phase] = ("reference", "candles", "panels", "experiment", "study", "comparison")
     return {phase: tuple(row.name for row in rows.values() if phase_of(row, rows) == phase) for phase in order}
 
 
@@ -547,6 +551,31 @@ def _portfolio() -> tuple[Artifact, ...]:
             # How many variants were tried is said in the report too.
             also=lambda workspace, _experiment: (workspace.tries,),
             read_as=lambda place: (place.backtest / "metrics.json",),
+        ),
+        _row(
+            "study_predictions",
+            "study",
+            lambda place: (place.predictions, place.contenders),
+            ("portfolio", "dataset", "market", "defs/bodies/studies.py"),
+            {"parquet"},
+            "The scores of a study's windows joined to one series for each model, seed, ensemble and baseline.\n\n"
+            "`study_predictions.parquet`: a row a series, session and stock; the window whose test part holds the "
+            "session made the score. `contenders.json`: who takes part. Windows that are not there yet are named.",
+            reads=("predictions", "baseline_predictions", *SCOPE),
+            read_as=lambda place: (place.predictions, place.contenders),
+        ),
+        _row(
+            "study_report",
+            "study",
+            lambda place: (place.report / "study.html", place.report),
+            ("portfolio", "factors", "market", "defs/bodies/studies.py"),
+            {"html", "parquet"},
+            "What a study proves: all windows together, traded as one continuous portfolio, each model and baseline "
+            "on the same sessions.\n\n"
+            "`report/study.html`: the verdict in words first; beside it figures, curves and `study.json`.",
+            reads=("study_predictions", "benchmark_index", *SCOPE, "sector_dummies", "size_proxy"),
+            # How many variants were tried is said in the report too.
+            also=lambda workspace, _experiment: (workspace.tries,),
         ),
         _row(
             "model_comparison",

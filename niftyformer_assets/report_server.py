@@ -2,7 +2,7 @@
 a web page to a file.
 
 Read-only, and no path is taken from a request: an address names a workspace and an experiment, as such names are
-written, and one of three pages.
+written, and one of four pages.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PAGES = ("report.html", "tearsheet.html")
+STUDY_PAGE = "study.html"
 # How often a port is tried that another process listens at.
 AGAIN_S = 5.0
 # The pages hold everything that they show.
@@ -38,6 +39,11 @@ def report_address(settings: Settings, experiment: str) -> str:
     return f"{_address(settings)}/{settings.workspace.name}/{experiment}/{PAGES[0]}"
 
 
+def study_address(settings: Settings, study: str) -> str:
+    """Where the report of a study opens."""
+    return f"{_address(settings)}/{settings.workspace.name}/studies/{study}/{STUDY_PAGE}"
+
+
 def comparison_address(settings: Settings) -> str:
     """Where the comparison of the workspace opens."""
     return f"{_address(settings)}/{settings.workspace.name}/comparison.html"
@@ -50,7 +56,8 @@ def _address(settings: Settings) -> str:
 def create_app(data: Path) -> Starlette:
     """The pages below a folder that holds workspaces.
 
-    `/WORKSPACE/comparison.html`, `/WORKSPACE/EXPERIMENT/report.html` and `.../tearsheet.html`; anything else is 404.
+    `/WORKSPACE/comparison.html`, `/WORKSPACE/EXPERIMENT/report.html` and `.../tearsheet.html`, and
+    `/WORKSPACE/studies/STUDY/study.html`; anything else is 404.
     """
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
@@ -63,12 +70,15 @@ def create_app(data: Path) -> Starlette:
         name = request.url.path.rpartition("/")[2]
         found = page_of(data, page=name, **request.path_params)
         if found is None:
-            return PlainTextResponse("there is no such report: materialize backtest_report, or model_comparison\n", 404)
+            return PlainTextResponse(
+                "there is no such report: materialize backtest_report, study_report or model_comparison\n", 404
+            )
         return FileResponse(found, headers=_HEADERS)
 
     return Starlette(
         routes=[
             Route("/{workspace}/comparison.html", page),
+            Route(f"/{{workspace}}/studies/{{study}}/{STUDY_PAGE}", page),
             *(Route(f"/{{workspace}}/{{experiment}}/{name}", page) for name in PAGES),
         ],
         # A page of another site that has its name point here is not answered.
@@ -76,12 +86,16 @@ def create_app(data: Path) -> Starlette:
     )
 
 
-def page_of(data: Path, page: str, workspace: str, experiment: str | None = None) -> Path | None:
+def page_of(
+    data: Path, page: str, workspace: str, experiment: str | None = None, study: str | None = None
+) -> Path | None:
     """The file of a page, or None where there is none; links that lead out of `data` are not followed."""
-    if not all(NAME.fullmatch(name) for name in (workspace, experiment) if name is not None):
+    if not all(NAME.fullmatch(name) for name in (workspace, experiment, study) if name is not None):
         return None
     folder = Workspace(data, workspace)
     path = folder.comparison_html if experiment is None else folder.experiment(experiment).backtest / page
+    if study is not None:
+        path = folder.study(study).report / page
     real = path.resolve()
     return real if real.is_file() and real.is_relative_to(data.resolve()) else None
 

@@ -50,7 +50,7 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
-            experiment_settings(partitions.experiments.get_partition_keys()),
+            experiment_settings(partitions.experiments.get_partition_keys(), partitions.studies.get_partition_keys()),
             *market_assets(partitions),
             *factor_assets(partitions),
             *dataset_assets(partitions),

@@ -20,10 +20,11 @@ from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
 from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, remember, take_over
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import experiments_of_files
+from niftyformer_assets.experiments.files import experiments_of_files, find_study
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints, must_have_record
+from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,18 @@ Body = Callable[..., Made]
 
 def known_of(row: Artifact, partitions: Partitions) -> dict[str, Any]:
     """What `dg.asset` takes that the row of an artifact knows."""
-    experiments = partitions.experiments.get_partition_keys()
-    deps: list[str | dg.AssetDep] = list(row.may_follow)
-    if row.scope == "experiment":
-        deps.append(settings_dep(experiments, row.name))
+    deps: list[str | dg.AssetDep] = [_dep(row, partitions.artifacts[name], partitions) for name in row.may_follow]
+    if row.scope in ("experiment", "study"):
+        keys = partitions.experiments if row.scope == "experiment" else partitions.studies
+        deps.append(settings_dep(keys.get_partition_keys(), row.name))
     elif any(partitions.artifacts[name].scope == "experiment" for name in row.may_read):
-        deps.append(all_settings_dep(experiments))
-    of = {"experiment": partitions.experiments, "symbol": partitions.symbols, "workspace": None}
+        deps.append(all_settings_dep(partitions.of_files))
+    of = {
+        "experiment": partitions.experiments,
+        "study": partitions.studies,
+        "symbol": partitions.symbols,
+        "workspace": None,
+    }
     return {
         "name": row.name,
         "group_name": row.group,
@@ -62,6 +68,17 @@ def known_of(row: Artifact, partitions: Partitions) -> dict[str, Any]:
         "kinds": set(row.kinds),
         "description": row.words,
     }
+
+
+def _dep(row: Artifact, above: Artifact, partitions: Partitions) -> str | dg.AssetDep:
+    """That an artifact is made from another: of the same partition, or of those that belong to it."""
+    if above.scope == "experiment" and row.scope == "study":
+        # Those of a study alone; experiments that have files of their own are in none.
+        return dg.AssetDep(above.name, partition_mapping=dg.StaticPartitionMapping(dict(partitions.study_of)))
+    if above.scope == "experiment" and row.scope == "workspace":
+        mapping = dg.SpecificPartitionsPartitionMapping(list(partitions.of_files))
+        return dg.AssetDep(above.name, partition_mapping=mapping)
+    return above.name
 
 
 def artifact_asset(
@@ -91,7 +108,9 @@ def artifact_asset(
         def make(*context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
             with one_line_errors():
                 if row.scope != "experiment":
-                    return _recorded(row, resources["settings"], None, body(*context, **resources), partitions)
+                    study = context[0].partition_key if row.scope == "study" else ""
+                    made = body(*context, **resources)
+                    return _recorded(row, resources["settings"], None, made, partitions, study)
                 experiments: Experiments = resources["experiments"]
                 experiment = experiments.take(context[0].partition_key)
                 folder = experiments.folder(experiment.name)
@@ -148,12 +167,19 @@ def _once(
 
 
 def _recorded(
-    row: Artifact, settings: Settings, experiment: Experiment | None, made: Made, partitions: Partitions
+    row: Artifact,
+    settings: Settings,
+    experiment: Experiment | None,
+    made: Made,
+    partitions: Partitions,
+    study: str = "",
 ) -> dg.MaterializeResult:
     """Record where an artifact came from and tell Dagster."""
-    place = settings.workspace if experiment is None else settings.workspace.experiment(experiment.name)
+    place = _place(settings, experiment, study)
     outputs = row.files(place)
-    record = replace(_record(row, settings, experiment, partitions, made), outputs=entered_digests(outputs, place.root))
+    record = replace(
+        _record(row, settings, experiment, partitions, made, study), outputs=entered_digests(outputs, place.root)
+    )
     record.write(place.provenance)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(record.fingerprint),
@@ -165,20 +191,29 @@ def _recorded(
 
 
 def _record(
-    row: Artifact, settings: Settings, experiment: Experiment | None, partitions: Partitions, made: Made | None = None
+    row: Artifact,
+    settings: Settings,
+    experiment: Experiment | None,
+    partitions: Partitions,
+    made: Made | None = None,
+    study: str = "",
 ) -> Provenance:
     """What an artifact is made from, as it is now."""
     workspace = settings.workspace
-    place = workspace if experiment is None else workspace.experiment(experiment.name)
+    place = _place(settings, experiment, study)
+    of = find_study(settings, study) if study else None
+    all_experiments = experiments_of_files(settings) if of is None else of.experiments
     inputs = [
-        *read_files(row, workspace, experiment, experiments_of_files(settings), partitions.artifacts),
+        *read_files(row, workspace, experiment, all_experiments, partitions.artifacts, study),
         *row.also(workspace, experiment),
         *(() if made is None else made.given),
     ]
     present = [path for path in inputs if path.exists()]
     of_present = fingerprints(present)
     by_path = dict(zip(present, of_present.values(), strict=True))
-    decided = {} if experiment is None else deciding_settings(experiment, row.name)
+    decided = {} if of is None else of.values()
+    if experiment is not None:
+        decided = deciding_settings(experiment, row.name)
     return Provenance(
         asset=row.name,
         settings=decided | ({} if made is None else dict(made.settings)),
@@ -186,6 +221,13 @@ def _record(
         inputs=of_present,
         made_from={os.path.relpath(path, place.root): by_path.get(path) for path in inputs},
     )
+
+
+def _place(settings: Settings, experiment: Experiment | None, study: str) -> Workspace | ExperimentFolder | StudyFolder:
+    """Where the artifacts of the workspace, of an experiment or of a study lie."""
+    if study:
+        return settings.workspace.study(study)
+    return settings.workspace if experiment is None else settings.workspace.experiment(experiment.name)
 
 
 def _own_metadata(record: Provenance, outputs: Sequence[Path]) -> dict[str, Any]:

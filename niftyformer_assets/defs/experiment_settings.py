@@ -10,40 +10,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
 from niftyformer_assets.artifacts import artifacts, deciding_settings
-from niftyformer_assets.experiments.files import experiments_of
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.files import experiments_of, studies_of
 from niftyformer_assets.settings import Settings
 
 EXPERIMENT_SETTINGS = dg.AssetKey("experiment_settings")
 # By the artifacts of an experiment.
 ARTIFACTS = tuple(row.name for row in artifacts().values() if row.scope == "experiment")
+OF_STUDY = tuple(row.name for row in artifacts().values() if row.scope == "study")
 # Everything decides on the report, and so on the comparison.
 REPORT = "backtest_report"
 _DATA_VERSION = "dagster/data_version"
+# A second or two.
+MOST_AT_ONCE = 400
+_VERSIONS: dict[int, tuple[Experiment, tuple[tuple[str, str], ...]]] = {}
 
 
-def experiment_settings(experiments: Sequence[str]) -> dg.AssetSpec:
-    """The external asset: a partition for each experiment and artifact."""
+def experiment_settings(experiments: Sequence[str], studies: Sequence[str]) -> dg.AssetSpec:
+    """The external asset: a partition for each experiment and artifact, and each study and artifact."""
     return dg.AssetSpec(
         EXPERIMENT_SETTINGS,
-        description="What each experiment's file (`data/experiments/NAME.yaml`) says, by the artifact that it decides "
-        "on. Nobody materializes it: every half minute the files are read, and what was made with other settings "
-        "shows as stale. What is wrong with a file is said by the check `experiment_files`.",
+        description="What each experiment's file (`data/experiments/NAME.yaml`) says, and each study's "
+        "(`data/studies/NAME.yaml`), by the artifact that it decides on. Nobody materializes it: every half minute "
+        "the files are read, and what was made with other settings shows as stale. What is wrong with a file is said "
+        "by the check `experiment_files`.",
         group_name="experiments",
         owners=["team:model"],
         kinds={"yaml"},
         partitions_def=dg.StaticPartitionsDefinition(
-            [_key(name, artifact) for name in experiments for artifact in ARTIFACTS]
+            [
+                *(_key(name, artifact) for name in experiments for artifact in ARTIFACTS),
+                *(_key(name, artifact) for name in studies for artifact in OF_STUDY),
+            ]
         ),
     )
 
 
 def settings_dep(experiments: Sequence[str], artifact: str) -> dg.AssetDep:
-    """That an artifact of an experiment is made with the settings that decide on it."""
+    """That an artifact of an experiment, or a study, is made with the settings that decide on it."""
     keys: Mapping[str, str] = {_key(name, artifact): name for name in experiments}
     return dg.AssetDep(EXPERIMENT_SETTINGS, partition_mapping=dg.StaticPartitionMapping(keys))
 
@@ -54,24 +65,62 @@ def all_settings_dep(experiments: Sequence[str]) -> dg.AssetDep:
     return dg.AssetDep(EXPERIMENT_SETTINGS, partition_mapping=dg.SpecificPartitionsPartitionMapping(keys))
 
 
-def observe_settings(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Tell Dagster what the experiments are set to now, where that is news."""
+def observe_settings(instance: dg.DagsterInstance, settings: Settings) -> int:
+    """Tell Dagster what the experiments and studies are set to now, where that is news.
+
+    Returns:
+        how many are left to be told another time: each takes a while, and a sensor has a minute.
+    """
     known = instance.event_log_storage.get_latest_tags_by_partition(
         EXPERIMENT_SETTINGS, dg.DagsterEventType.ASSET_OBSERVATION, [_DATA_VERSION]
     )
+    told = left = 0
+    for key, (what, version, values) in _now(settings).items():
+        if known.get(key, {}).get(_DATA_VERSION) == version:
+            continue
+        if told == MOST_AT_ONCE:
+            left += 1
+            continue
+        told += 1
+        observation = dg.AssetObservation(
+            EXPERIMENT_SETTINGS,
+            f"what decides on {what}",
+            {"settings": dg.MetadataValue.json(values())},
+            key,
+            {_DATA_VERSION: version},
+        )
+        instance.report_runless_asset_event(observation)
+    return left
+
+
+def _now(settings: Settings) -> dict[str, tuple[str, str, Callable[[], dict[str, Any]]]]:
+    """By key: what it decides on, its version, and its values."""
+    found: dict[str, tuple[str, str, Callable[[], dict[str, Any]]]] = {}
     for experiment in experiments_of(settings).values():
-        for artifact in ARTIFACTS:
-            key, values = _key(experiment.name, artifact), deciding_settings(experiment, artifact)
-            version = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]
-            if known.get(key, {}).get(_DATA_VERSION) != version:
-                observation = dg.AssetObservation(
-                    EXPERIMENT_SETTINGS,
-                    f"what decides on {artifact} of {experiment.name}",
-                    {"settings": dg.MetadataValue.json(values)},
-                    key,
-                    {_DATA_VERSION: version},
-                )
-                instance.report_runless_asset_event(observation)
+        for artifact, version in _versions(experiment):
+            found[_key(experiment.name, artifact)] = (
+                f"{artifact} of {experiment.name}",
+                version,
+                partial(deciding_settings, experiment, artifact),
+            )
+    for study in studies_of(settings).values():
+        for artifact in OF_STUDY:
+            values = study.values()
+            found[_key(study.name, artifact)] = f"{artifact} of {study.name}", _version(values), partial(dict, values)
+    return found
+
+
+def _versions(experiment: Experiment) -> tuple[tuple[str, str], ...]:
+    # Files that did not change give the same object again: of 500 experiments these take seconds.
+    known = _VERSIONS.get(id(experiment))
+    if known is None or known[0] is not experiment:
+        found = tuple((artifact, _version(deciding_settings(experiment, artifact))) for artifact in ARTIFACTS)
+        _VERSIONS[id(experiment)] = known = (experiment, found)
+    return known[1]
+
+
+def _version(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _key(experiment: str, artifact: str) -> str:

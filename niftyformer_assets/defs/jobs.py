@@ -16,6 +16,7 @@ DESCRIPTIONS: Mapping[Phase, str] = {
     "candles": "Daily candles of all symbols, in one run.",
     "panels": "Quality report, aligned panel, size proxy, returns and factor panels.",
     "experiment": "Factor selection to backtest report, an experiment.",
+    "study": "The windows of a study joined and judged together, a study.",
     "comparison": "All experiments and baselines side by side.",
 }
 

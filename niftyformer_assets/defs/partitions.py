@@ -1,10 +1,10 @@
-"""The two kinds of partition: symbols and experiments.
+"""The three kinds of partition: symbols, experiments and studies.
 
 Symbol keys are read when the definitions load, from what is at hand and without a network call:
 all members of all index lists, symbols that have candles, or the made-up market's own. They are
 sorted, and a key once there stays.
 
-Both are static, and the definitions load anew by themselves where files give other keys
+All are static, and the definitions load anew by themselves where files give other keys
 (`experiment_files.py`). Dagster's dynamic partitions would take new keys without that, but its mappings
 from partitions to what joins them (an experiment's settings to its artifacts, experiments to a study) are
 between static ones only, and what a file changes beside the keys, as the panels of factors
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from niftyformer_assets.artifacts import Artifact, artifacts
-from niftyformer_assets.experiments.files import experiments_of
+from niftyformer_assets.experiments.files import experiments_of, studies_of
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.given import in_one_line
 
@@ -30,14 +30,18 @@ _SYMBOL = re.compile(r"[^\s./](?:\.?[^\s./])*")
 
 @dataclass(frozen=True)
 class Partitions:
-    """Both definitions, and the factor sets that the experiments ask for beside Alpha158.
+    """The definitions, and the factor sets that the experiments ask for beside Alpha158.
 
+    of_files: the experiments that have a file of their own. study_of: the study of each other one.
     advice: what to do where there is no symbol. wrong, wrong_lists: what is wrong with experiment files, and with
         index lists and candle files, which are left out.
     """
 
     symbols: dg.StaticPartitionsDefinition
     experiments: dg.StaticPartitionsDefinition
+    studies: dg.StaticPartitionsDefinition
+    of_files: tuple[str, ...]
+    study_of: Mapping[str, str]
     factor_sets: tuple[str, ...]
     advice: str | None
     wrong: tuple[str, ...]
@@ -63,9 +67,14 @@ def read_partitions(settings: Settings) -> Partitions:
         )
     wrong: dict[str, str] = {}
     experiments = experiments_of(settings, wrong)
+    studies = studies_of(settings)
+    study_of = {name: study.name for study in studies.values() for name in study.experiments}
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),
+        studies=dg.StaticPartitionsDefinition(list(studies)),
+        of_files=tuple(name for name in experiments if name not in study_of),
+        study_of=study_of,
         factor_sets=("alpha158", *sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158"})),
         advice=advice,
         wrong=tuple(wrong.values()),

@@ -105,6 +105,7 @@ class StudySettings(BaseModel):
     set: other values than the file's, `section.key: value`, in all experiments of the study.
     seeds: how many; each is a training of its own.
     grid: `section.key: [values]`; a key of several settings, with commas between, gives them the same value.
+    judge: whom the verdict is about, by the name that the report gives; by itself the first ensemble, or the model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -115,6 +116,7 @@ class StudySettings(BaseModel):
     seeds: int = Field(default=1, ge=1, le=100)
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     ensembles: dict[str, Ensemble] = Field(default_factory=dict)
+    judge: str = ""
 
     @model_validator(mode="after")
     def _of_some_size(self) -> StudySettings:
@@ -176,6 +178,10 @@ class Study:
     @property
     def market(self) -> str:
         return self.base.market
+
+    def values(self) -> dict[str, Any]:
+        """What decides on what is made of the study, as JSON values."""
+        return {"study": self.settings.model_dump(mode="json"), "experiment": self.base.values()}
 
     @property
     def experiments(self) -> dict[str, Experiment]:

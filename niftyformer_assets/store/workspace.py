@@ -122,6 +122,9 @@ class Workspace:
         """Held by whoever makes anything of the experiment."""
         return self.root / "locks" / "experiments" / f"{name}.lock"
 
+    def study(self, name: str) -> StudyFolder:
+        return StudyFolder(self.root / "studies" / name)
+
     def experiment(self, name: str) -> ExperimentFolder:
         return ExperimentFolder(self.root / "experiments" / name)
 
@@ -194,6 +197,31 @@ class ExperimentFolder:
     @property
     def backtest(self) -> Path:
         return self.root / "backtest"
+
+    @property
+    def provenance(self) -> Path:
+        return self.root / "provenance"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The paths of one study."""
+
+    root: Path
+
+    @property
+    def predictions(self) -> Path:
+        return self.root / "study_predictions.parquet"
+
+    @property
+    def contenders(self) -> Path:
+        """Who takes part, and how their scores are traded."""
+        return self.root / "contenders.json"
+
+    @property
+    def report(self) -> Path:
+        """A folder with the page, its figures and curves."""
+        return self.root / "report"
 
     @property
     def provenance(self) -> Path:

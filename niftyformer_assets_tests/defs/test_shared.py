@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,7 +12,7 @@ import yaml
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.store.provenance import must_be_as_recorded, must_have_record
-from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, failure_of, tiny_settings
+from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, everything_made, failure_of
 
 HOLD = """
 import time, filelock
@@ -32,35 +30,39 @@ def _with(text: str, section: str, **settings: object) -> str:
     return yaml.safe_dump(content)
 
 
-@pytest.fixture
-def copy(graph: Graph, tmp_path: Path) -> Iterator[Graph]:
-    """The workspace in which `tiny` is made, and others that differ from it in one setting are not."""
-    shutil.copytree(graph.settings.data, tmp_path / "data")
-    settings = tiny_settings(tmp_path)
-    for name, changed in (
-        ("holds_more", _with(TINY_EXPERIMENT, "strategy", top_k=4)),
-        ("second_seed", _with(TINY_EXPERIMENT, "training", seed=43)),
-    ):
-        (settings.experiments / f"{name}.yaml").write_text(changed)
-    yield Graph(settings, build(settings), graph.instance)
+OTHERS = {
+    "holds_more": _with(TINY_EXPERIMENT, "strategy", top_k=4),
+    "second_seed": _with(TINY_EXPERIMENT, "training", seed=43),
+    "holds_less": _with(TINY_EXPERIMENT, "strategy", top_k=2),
+    "waits": _with(TINY_EXPERIMENT, "strategy", top_k=1),
+}
 
 
-def taken_over(copy: Graph, name: str) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """A workspace in which `tiny` is made, and others that differ from it in one setting are not."""
+    with everything_made(tmp_path_factory.mktemp("shared")) as made:
+        for name, text in OTHERS.items():
+            (made.settings.experiments / f"{name}.yaml").write_text(text)
+        yield Graph(made.settings, build(made.settings), made.instance)
+
+
+def taken_over(made: Graph, name: str) -> dict[str, str]:
     """By artifact of an experiment that is run now: from whom it was taken over."""
-    result = copy.run("experiment", name)
+    result = made.run("experiment", name)
     assert result.success, failure_of(result)
     found = {}
     for event in result.get_asset_materialization_events():
-        made = event.materialization
-        if "taken_over_from" in made.metadata:
-            found[made.asset_key.to_user_string()] = str(made.metadata["taken_over_from"].value)
-            assert set(made.metadata) > {"taken_over_from", "file", "size_bytes", "provenance"}, "what the other shows"
+        said = event.materialization
+        if "taken_over_from" in said.metadata:
+            found[said.asset_key.to_user_string()] = str(said.metadata["taken_over_from"].value)
+            assert set(said.metadata) > {"taken_over_from", "file", "size_bytes", "provenance"}, "what the other shows"
     return found
 
 
-def test_what_differs_in_the_strategy_alone_is_not_trained_again(copy: Graph) -> None:
-    assert taken_over(copy, "holds_more") == dict.fromkeys(set(EXPERIMENT) - {"backtest_report"}, "tiny")
-    ours, theirs = (copy.settings.workspace.experiment(name) for name in ("holds_more", "tiny"))
+def test_what_differs_in_the_strategy_alone_is_not_trained_again(made: Graph) -> None:
+    assert taken_over(made, "holds_more") == dict.fromkeys(set(EXPERIMENT) - {"backtest_report"}, "tiny")
+    ours, theirs = (made.settings.workspace.experiment(name) for name in ("holds_more", "tiny"))
     for name in EXPERIMENT[:-1]:
         record = must_have_record(ours.provenance, name)
         must_be_as_recorded(ours.provenance, record)
@@ -74,37 +76,41 @@ def test_what_differs_in_the_strategy_alone_is_not_trained_again(copy: Graph) ->
     assert (ours.model / "output").is_dir()
 
 
-def test_another_seed_shares_all_but_what_is_trained(copy: Graph) -> None:
-    trained = {"trained_model", "predictions", "backtest_report"}
-    assert taken_over(copy, "second_seed") == dict.fromkeys(set(EXPERIMENT) - trained, "tiny")
-    ours, theirs = (copy.settings.workspace.experiment(name) for name in ("second_seed", "tiny"))
-    assert ours.predictions.read_bytes() != theirs.predictions.read_bytes()
-    # Making it again leaves what others took over as it was.
-    embedding, flow = ours.graph_embeddings.read_bytes(), ours.flow.read_bytes()
-    (copy.settings.experiments / "tiny.yaml").write_text(_with(TINY_EXPERIMENT, "graph", threshold=0.1))
-    result = copy.run("experiment", "tiny")
-    assert result.success, failure_of(result)
-    assert theirs.graph_embeddings.read_bytes() != embedding == ours.graph_embeddings.read_bytes()
-    assert theirs.flow.read_bytes() == flow == ours.flow.read_bytes()
-
-
-def test_what_is_not_as_recorded_is_made_and_not_taken_over(copy: Graph) -> None:
-    theirs, damaged = copy.settings.workspace.experiment("tiny"), {"flow", "corr_adj", "trained_model"}
+def test_what_is_not_as_recorded_is_made_and_not_taken_over(made: Graph) -> None:
+    theirs, damaged = made.settings.workspace.experiment("tiny"), {"flow", "corr_adj", "trained_model"}
+    before = {}
     for asset in damaged:
         path = theirs.root / next(iter(must_have_record(theirs.provenance, asset).outputs))
-        content = bytearray(path.read_bytes())
+        before[path] = path.read_bytes()
+        content = bytearray(before[path])
         content[len(content) // 2] ^= 1
-        path.unlink()  # the copy of a file that others look at
+        path.unlink()  # the file has other names by now
         path.write_bytes(bytes(content))
-    assert not damaged & taken_over(copy, "holds_more").keys()
+    assert not damaged & taken_over(made, "holds_less").keys()
+    for path, content in before.items():
+        path.write_bytes(content)
 
 
-def test_whoever_wants_what_another_is_making_waits_and_takes_it_over(copy: Graph) -> None:
-    workspace = copy.settings.workspace
+def test_whoever_wants_what_another_is_making_waits_and_takes_it_over(made: Graph) -> None:
+    workspace = made.settings.workspace
     record = must_have_record(workspace.experiment("tiny").provenance, "flow")
     place = workspace.making_lock("flow", record.fingerprint)
     place.parent.mkdir(parents=True, exist_ok=True)
     holding = subprocess.Popen([sys.executable, "-c", HOLD.format(place=str(place))], stdout=subprocess.PIPE, text=True)
     assert holding.stdout is not None and holding.stdout.readline() == "held\n"
-    assert taken_over(copy, "holds_more")["flow"] == "tiny"
+    assert taken_over(made, "waits")["flow"] == "tiny"
     assert holding.wait() == 0, "it had let go before"
+
+
+def test_another_seed_shares_all_but_what_is_trained(made: Graph) -> None:
+    trained = {"trained_model", "predictions", "backtest_report"}
+    assert taken_over(made, "second_seed") == dict.fromkeys(set(EXPERIMENT) - trained, "tiny")
+    ours, theirs = (made.settings.workspace.experiment(name) for name in ("second_seed", "tiny"))
+    assert ours.predictions.read_bytes() != theirs.predictions.read_bytes()
+    # Making it again leaves what others took over as it was.
+    embedding, flow = ours.graph_embeddings.read_bytes(), ours.flow.read_bytes()
+    (made.settings.experiments / "tiny.yaml").write_text(_with(TINY_EXPERIMENT, "graph", threshold=0.1))
+    result = made.run("experiment", "tiny")
+    assert result.success, failure_of(result)
+    assert theirs.graph_embeddings.read_bytes() != embedding == ours.graph_embeddings.read_bytes()
+    assert theirs.flow.read_bytes() == flow == ours.flow.read_bytes()

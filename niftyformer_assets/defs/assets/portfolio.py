@@ -1,4 +1,4 @@
-"""Assets of the `portfolio` package: the backtest report, and all experiments side by side."""
+"""Assets of the `portfolio` package: the backtest report, studies, and all experiments side by side."""
 
 from functools import partial
 
@@ -20,10 +20,22 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return report_backtest(context, experiments)
 
+    @asset()
+    def study_predictions(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
+        from niftyformer_assets.defs.bodies.studies import join_study
+
+        return join_study(context, settings)
+
+    @asset()
+    def study_report(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
+        from niftyformer_assets.defs.bodies.studies import report_study
+
+        return report_study(context, settings)
+
     @asset(said=told_of_wrong_files(partitions.wrong))
     def model_comparison(settings: dg.ResourceParam[Settings]) -> Made:
         from niftyformer_assets.defs.bodies.backtest import compare_experiments
 
         return compare_experiments(settings)
 
-    return [backtest_report, model_comparison]
+    return [backtest_report, study_predictions, study_report, model_comparison]

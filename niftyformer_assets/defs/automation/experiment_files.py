@@ -39,7 +39,8 @@ def follow_files(
     now = read_partitions(settings)
     changed = now != loaded or trading_days(datetime.now(IST).date()) != tuple(days)
     # Once for each state of the files: a server that cannot load anew is not asked every half minute.
-    state = (now.symbols.get_partition_keys(), now.experiments.get_partition_keys(), now.wrong, now.wrong_lists)
+    keys = [of.get_partition_keys() for of in (now.symbols, now.experiments, now.studies)]
+    state = (*keys, now.wrong, now.wrong_lists)
     seen = hashlib.sha256(repr((*state, now.factor_sets, changed)).encode()).hexdigest()
     news = context.cursor != seen
     said = "; ".join(f"left out: {reason}" for reason in (*now.wrong, *now.wrong_lists)) or "every file is understood"

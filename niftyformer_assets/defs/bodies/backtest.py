@@ -24,7 +24,7 @@ from niftyformer_assets.portfolio.report.comparison import model_comparison
 from niftyformer_assets.portfolio.report.comparison_page import picture as comparison_picture
 from niftyformer_assets.portfolio.report.comparison_page import sentences, write_comparison
 from niftyformer_assets.portfolio.report.files import METRICS
-from niftyformer_assets.portfolio.report.report import write_report
+from niftyformer_assets.portfolio.report.report import Summary, write_report
 from niftyformer_assets.report_server import comparison_address, report_address
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -58,7 +58,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
         read_predictions(folder.predictions),
         read_predictions(folder.baseline_predictions),
         target(opened.returns(), experiment.windows.label),
-        _indices(settings, opened),
+        index_levels(settings),
         experiment.strategy,
         experiment.costs,
         sectors=opened.sectors_in_force(),
@@ -85,14 +85,19 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
             "report": dg.MetadataValue.url(report_address(settings, experiment.name)),
             "verdict": written.verdict,
             **{name: float(value) for name, value in written.figures.items()},
-            **{
-                anchor.replace("-", "_"): dg.MetadataValue.md(
-                    "\n\n".join(str(picture(drawn.png, drawn.alt).md_str) for drawn in of_section)
-                )
-                for anchor, of_section in written.pictures.items()
-            },
+            **shown_pictures(written),
         },
     )
+
+
+def shown_pictures(written: Summary) -> dict[str, dg.MetadataValue]:
+    """The pictures of a report by section, as the web UI shows them."""
+    return {
+        anchor.replace("-", "_"): dg.MetadataValue.md(
+            "\n\n".join(str(picture(drawn.png, drawn.alt).md_str) for drawn in of_section)
+        )
+        for anchor, of_section in written.pictures.items()
+    }
 
 
 def compare_experiments(settings: Settings) -> Made:
@@ -137,9 +142,9 @@ def _not_as_recorded(folders: Mapping[str, ExperimentFolder]) -> dict[str, str]:
     return found
 
 
-def _indices(settings: Settings, opened: OpenedExperiment) -> dict[str, pd.Series]:
+def index_levels(settings: Settings) -> dict[str, pd.Series]:
     """The NIFTY 50 by date, as price index (like for like with candles) and with dividends where given."""
-    frame, _ = load_benchmark(opened.workspace.benchmark_index)
+    frame, _ = load_benchmark(settings.workspace.benchmark_index)
     by_date = frame.set_index("date")
     indices = {"NIFTY 50 (price)": by_date["close"]}
     if settings.total_return is not None or by_date["total_return"].notna().any():

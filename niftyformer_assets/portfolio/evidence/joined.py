@@ -114,9 +114,9 @@ def join_scores(panel_axes: Axes, windows: Sequence[Window]) -> JoinedScores:
                 "cannot make one session's scores. Give them test parts that do not overlap."
             )
     places = [_sessions(panel_axes, window) for window in ordered]
-    start, stop = places[0].start, min(places[-1].stop + TAIL, len(panel_axes.dates))
+    start = places[0].start
     symbols = tuple(sorted({symbol for window in ordered for symbol in window.scope.axes.symbols}))
-    axes = Axes(panel_axes.dates[start:stop], symbols)
+    axes = joined_axes(panel_axes, panel_axes.dates[start], panel_axes.dates[places[-1].stop - 1], symbols)
     values, member = np.full(axes.shape, np.nan), np.zeros(axes.shape, dtype=bool)
     made_by = np.full(len(axes.dates), -1)
     column = {symbol: place for place, symbol in enumerate(symbols)}
@@ -126,6 +126,12 @@ def join_scores(panel_axes: Axes, windows: Sequence[Window]) -> JoinedScores:
         values[rows, columns], member[rows, columns] = _of_window(window, panel_axes.dates[place])
         made_by[rows] = number
     return JoinedScores(axes, values, member, made_by, tuple(window.name for window in ordered))
+
+
+def joined_axes(panel_axes: Axes, first: np.datetime64, last: np.datetime64, symbols: tuple[str, ...]) -> Axes:
+    """The axes of scores of the panel's sessions `first` to `last`: with TAIL more, as far as the panel reaches."""
+    start, stop = np.searchsorted(panel_axes.dates, [first, last + np.timedelta64(1, "D")])
+    return Axes(panel_axes.dates[start : stop + TAIL], symbols)
 
 
 def ensemble(parts: Sequence[JoinedScores]) -> JoinedScores:

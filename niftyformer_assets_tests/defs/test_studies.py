@@ -1,0 +1,104 @@
+"""A study through Dagster: windows made, joined, judged, and what is missing is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from niftyformer_assets.defs import build
+from niftyformer_assets.experiments.files import find_study
+from niftyformer_assets.model.predictions import by_model, read_predictions
+from niftyformer_assets.store.arrays import load_arrays
+from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
+
+STUDY = """\
+experiment: tiny
+set: {baselines.names: [ridge, momentum, random], training.max_epochs: 1}
+walk_forward: {first_test: 2022-09-01, train_months: 5, validation_months: 1, test_months: 1, windows: all}
+ensembles:
+  both: {models: [model, ridge]}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """A workspace whose study has two windows made and one that is not."""
+    settings = tiny_settings(tmp_path_factory.mktemp("study"), until=date(2022, 12, 2))
+    settings.studies.mkdir()
+    (settings.studies / "wf.yaml").write_text(STUDY)
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Graph(settings, build(settings), instance)
+        assert not find_study(settings, "wf").planned, "there are no candles yet"
+        for job in ("reference", "candles", "panels"):
+            result = made.run(job)
+            assert result.success, failure_of(result)
+        assert list(find_study(settings, "wf").experiments) == ["wf.2022-09", "wf.2022-10", "wf.2022-11"]
+        made = Graph(settings, build(settings), instance)
+        for window in ("wf.2022-09", "wf.2022-10"):
+            result = made.run("experiment", window)
+            assert result.success, failure_of(result)
+        result = made.run("study", "wf")
+        assert result.success, failure_of(result)
+        yield made
+
+
+def test_the_windows_are_joined_as_their_predictions_say(made: Graph) -> None:
+    workspace = made.settings.workspace
+    table = read_parquet(workspace.study("wf").predictions)
+    assert set(table["series"]) == {"model", "ridge", "momentum", "random", "both"}
+    assert set(table["window"]) == {"2022-09", "2022-10"}
+    assert (table["date_made"].dt.strftime("%Y-%m") == table["window"]).all(), "each makes the scores of its own test"
+    for window in ("2022-09", "2022-10"):
+        folder = workspace.experiment(f"wf.{window}")
+        for name, frame in [
+            ("model", read_predictions(folder.predictions)),
+            *by_model(read_predictions(folder.baseline_predictions)),
+        ]:
+            made_then = frame[(frame["horizon"] == 2) & (frame["date_made"].dt.strftime("%Y-%m") == window)]
+            column = "score" if "score" in frame else "return"
+            expected = made_then.set_index(["date_made", "symbol"])[column].sort_index()
+            joined = table[(table["series"] == name) & (table["window"] == window)].dropna(subset=["score"])
+            found = joined.set_index(["date_made", "symbol"])["score"].sort_index()
+            assert found.index.equals(expected.index) and np.array_equal(found, expected), (name, window)
+
+
+def test_the_report_speaks_of_all_windows_and_names_the_missing_one(made: Graph) -> None:
+    folder = made.settings.workspace.study("wf").report
+    content = json.loads((folder / "study.json").read_text())
+    assert "wf.2022-11" in json.dumps(content)
+    page = (folder / "study.html").read_text()
+    assert "wf.2022-11" in page and "both" in page
+    nav = read_parquet(folder / "nav.parquet")
+    panel, axes = load_arrays(made.settings.workspace.market_panel)
+    sessions = axes.dates[(axes.dates >= np.datetime64("2022-09-01")) & (axes.dates <= np.datetime64("2022-10-31"))]
+    of_model = nav[nav["name"] == "both"]
+    assert np.array_equal(of_model["session"].to_numpy().astype("datetime64[D]"), sessions)
+
+
+def test_lineage_says_which_experiments_a_study_is_made_of(made: Graph) -> None:
+    graph = made.definitions.resolve_asset_graph()
+    node = graph.get(dg.AssetKey("study_predictions"))
+    mapping = node.partition_mappings[dg.AssetKey("predictions")]
+    above = graph.get(dg.AssetKey("predictions")).partitions_def
+    assert above is not None and node.partitions_def is not None
+    found = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        node.partitions_def.subset_with_partition_keys(["wf"]), node.partitions_def, above
+    )
+    assert set(found.partitions_subset.get_partition_keys()) == {"wf.2022-09", "wf.2022-10", "wf.2022-11"}
+
+
+def test_a_study_without_predictions_says_what_to_do(made: Graph) -> None:
+    settings = made.settings
+    (settings.studies / "none.yaml").write_text("experiment: tiny\nseeds: 2\n")
+    try:
+        result = Graph(settings, build(settings), made.instance).run("study", "none")
+    finally:
+        (settings.studies / "none.yaml").unlink()
+    assert not result.success
+    assert "no experiment of study none has predictions: run niftyformer study none" in failure_of(result)
