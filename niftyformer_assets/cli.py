@@ -86,6 +86,31 @@ def run(
 
 
 @app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="A file's name in data/studies, without .yaml.")],
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments made at a time, on the CPU.")] = 1,
+    replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
+    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
+    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
+    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
+) -> None:
+    """Make every window, seed and point of a study that is not finished, and judge them together."""
+    with one_line_errors():
+        given = {
+            "replay": replay,
+            "index_list": index_list,
+            "benchmark": benchmark,
+            "adjusted_close": adjusted_close,
+            "workspace_name": workspace,
+        }
+        settings = read_settings(**{key: value for key, value in given.items() if value})
+        from niftyformer_assets.defs.run_study import run_study
+
+        run_study(settings, name, parallel)
+
+
+@app.command()
 def inspect(
     folder: Annotated[Path, typer.Argument(help="A folder of candles, as for --replay.")],
     index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with it.")] = None,

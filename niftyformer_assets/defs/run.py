@@ -50,7 +50,7 @@ def run_experiment(settings: Settings, name: str) -> None:
     """
     experiment = find_experiment(settings, overridden_name(name, settings.overrides))
     terminal = Terminal()
-    _say_replay(terminal, settings)
+    say_replay(terminal, settings)
     require_list(settings)
     started = time.monotonic()
     with (
@@ -63,14 +63,10 @@ def run_experiment(settings: Settings, name: str) -> None:
             f"{settings.workspace.root}",
             soft_wrap=True,
         )
-        _run(terminal, instance, build(settings), "reference")
-        # The universe just made may have brought new symbols: the definitions are built anew.
-        definitions = build(settings)
-        _run_candles(terminal, instance, definitions, settings)
-        _run(terminal, instance, definitions, "panels")
-        _run_rest(terminal, instance, definitions, experiment, settings.workspace.experiment(experiment.name))
+        definitions = run_workspace(terminal, instance, settings)
+        run_experiment_job(terminal, instance, definitions, experiment, settings.workspace.experiment(experiment.name))
         if not experiment.overrides:
-            _run(terminal, instance, definitions, "comparison")
+            run_phase(terminal, instance, definitions, "comparison")
     terminal.console.print(f"\ndone in {time.monotonic() - started:.0f} s")
     _say_where(terminal, settings, experiment.name)
 
@@ -78,7 +74,7 @@ def run_experiment(settings: Settings, name: str) -> None:
 def run_reference(settings: Settings) -> None:
     """Materialize the universe and what goes with it."""
     with dagster_home(settings) as instance:
-        _run(Terminal(), instance, build(settings), "reference")
+        run_phase(Terminal(), instance, build(settings), "reference")
 
 
 def run_candles(settings: Settings, symbols: list[str]) -> None:
@@ -99,12 +95,22 @@ def run_candles(settings: Settings, symbols: list[str]) -> None:
             "The symbols are the members of all index lists at hand, under their latest names."
         )
     terminal = Terminal()
-    _say_replay(terminal, settings)
+    say_replay(terminal, settings)
     with dagster_home(settings) as instance:
-        _run_candles(terminal, instance, definitions, settings, symbols)
+        run_candles_job(terminal, instance, definitions, settings, symbols)
 
 
-def _say_replay(terminal: Terminal, settings: Settings) -> None:
+def run_workspace(terminal: Terminal, instance: dg.DagsterInstance, settings: Settings) -> dg.Definitions:
+    """Everything that experiments share, from the index list to the factor panels; the definitions after it."""
+    run_phase(terminal, instance, build(settings), "reference")
+    # The universe just made may have brought new symbols: the definitions are built anew.
+    definitions = build(settings)
+    run_candles_job(terminal, instance, definitions, settings)
+    run_phase(terminal, instance, definitions, "panels")
+    return definitions
+
+
+def say_replay(terminal: Terminal, settings: Settings) -> None:
     """Refuse a folder that cannot be replayed, and say how another one is read, before anything runs."""
     replay = CandleSource(settings).check()
     if replay is None:
@@ -168,18 +174,26 @@ def _unusable(home: Path, error: Exception) -> NiftyFormerError:
     )
 
 
-def _run(terminal: Terminal, instance: dg.DagsterInstance, definitions: dg.Definitions, phase: Phase) -> None:
+def run_phase(
+    terminal: Terminal,
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    phase: Phase,
+    partition: str | None = None,
+) -> None:
+    """Run the job of a phase, of one partition where it has any."""
     job = definitions.resolve_job_def(phase)
-    _execute(terminal, instance, job, len(list(job.asset_layer.executable_asset_keys)), {}, None)
+    _execute(terminal, instance, job, len(list(job.asset_layer.executable_asset_keys)), {}, partition)
 
 
-def _run_candles(
+def run_candles_job(
     terminal: Terminal,
     instance: dg.DagsterInstance,
     definitions: dg.Definitions,
     settings: Settings,
     symbols: Sequence[str] = (),
 ) -> None:
+    """Bring the candles of the named symbols up to date, or of all."""
     job = definitions.resolve_job_def("candles")
     assert job.partitions_def is not None
     keys = job.partitions_def.get_partition_keys()
@@ -196,14 +210,18 @@ def _run_candles(
         _execute(terminal, instance, job, last - first + 1, tags, None)
 
 
-def _run_rest(
+def run_experiment_job(
     terminal: Terminal,
     instance: dg.DagsterInstance,
     definitions: dg.Definitions,
     experiment: Experiment,
     folder: ExperimentFolder,
 ) -> None:
-    """What an earlier run did not finish of an experiment, and all checks."""
+    """Make what an earlier run did not finish of an experiment, and look at all checks.
+
+    Raises:
+        NiftyFormerError: an asset failed with something to mend.
+    """
     job = definitions.resolve_job_def("experiment")
     for index in folder.root.rglob(INDEX_NAME):
         settle(index.parent)

@@ -75,7 +75,7 @@ def test_the_report_speaks_of_all_windows_and_names_the_missing_one(made: Graph)
     page = (folder / "study.html").read_text()
     assert "wf.2022-11" in page and "both" in page
     nav = read_parquet(folder / "nav.parquet")
-    panel, axes = load_arrays(made.settings.workspace.market_panel)
+    _, axes = load_arrays(made.settings.workspace.market_panel)
     sessions = axes.dates[(axes.dates >= np.datetime64("2022-09-01")) & (axes.dates <= np.datetime64("2022-10-31"))]
     of_model = nav[nav["name"] == "both"]
     assert np.array_equal(of_model["session"].to_numpy().astype("datetime64[D]"), sessions)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from niftyformer_assets.defs.artifact_asset import Made
@@ -28,7 +29,7 @@ from niftyformer_assets.portfolio.evidence.study_predictions import read_contend
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.report_server import study_address
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.arrays import load_arrays
+from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.tables import read_parquet
@@ -95,6 +96,7 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
         experiment=study.name,
         market=MARKETS[settings.source],
         label=study.base.windows.label,
+        survivorship=_survivorship(study, settings, panel["close"], axes),
         settings=study.values(),
     )
     written = write_study_report(folder.report, evidence, background)
@@ -108,6 +110,18 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
             **shown_pictures(written),
         }
     )
+
+
+def _survivorship(study: Study, settings: Settings, close: np.ndarray, axes: Axes) -> str:
+    """What the first and the last window say of stocks that left the index."""
+    universe = read_parquet(settings.workspace.universe)
+    found = {
+        each.window: scope(close, axes, universe, each.experiment.sessions, each.experiment.universe).survivorship
+        for each in (study.planned[0], study.planned[-1])
+    }
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return " ".join(f"Window {window}: {said}" for window, said in found.items())
 
 
 def _decides_beside_sessions(values: Mapping[str, Any]) -> dict[str, Any]:
