@@ -449,6 +449,7 @@ def _model() -> tuple[Artifact, ...]:
     made_by = (
         "model",
         "dataset",
+        "factors/labels.py",
         "market",
         "experiments/opened.py",
         "defs/bodies/training.py",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import LABELS, Labels
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.portfolio.evidence.gather import Evidence, gather_evidence
@@ -34,6 +35,11 @@ class Example:
         """The mean stock as an index."""
         growth = np.cumprod(1 + np.nan_to_num(self.returns).mean(axis=1))
         return pd.Series(100 * growth, index=pd.DatetimeIndex(self.scope.axes.dates))
+
+    @property
+    def labels(self) -> Labels:
+        """The returns of later sessions."""
+        return LABELS["return"].of(self.returns, (1, 2))
 
     def predictions(self, skill: float, seed: int = 5, name: str | None = None) -> pd.DataFrame:
         """Predictions whose correlation with what then happens grows with `skill` (0: none)."""
@@ -81,7 +87,7 @@ class Example:
             self.scope,
             self.predictions(skill),
             pd.concat(baselines, ignore_index=True),
-            self.returns,
+            self.labels,
             {"NIFTY 50": self.index},
             StrategySettings(name="topk_dropout", top_k=top_k, n_drop=min(top_k, 5)),
             CostSettings(),

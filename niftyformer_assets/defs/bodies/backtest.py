@@ -8,7 +8,6 @@ import dagster as dg
 import pandas as pd
 
 from niftyformer_assets.artifacts import artifacts, read_files
-from niftyformer_assets.dataset.target import target
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture, table
@@ -57,7 +56,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
         opened.scope,
         read_predictions(folder.predictions),
         read_predictions(folder.baseline_predictions),
-        target(opened.returns(), experiment.windows.label),
+        experiment.windows.kind.of(opened.returns(), experiment.windows.horizons),
         _indices(settings, opened),
         experiment.strategy,
         experiment.costs,

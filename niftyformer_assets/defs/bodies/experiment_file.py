@@ -24,7 +24,7 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
             part: [str(dates[place.start]), str(dates[place.stop - 1])]
             for part, place in (("train", split.train), ("validation", split.validation), ("test", split.test))
         },
-        "to_come": [str(day) for day in sessions_to_come(dates[-1], experiment.windows.output_sessions)],
+        "to_come": [str(day) for day in sessions_to_come(dates[-1], max(experiment.windows.known_after))],
     }
     write_entered(opened.folder.settings, json.dumps(content, indent=1, sort_keys=True) + "\n")
     write_stockformer_conf(

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.model.predictions import by_model
 from niftyformer_assets.portfolio.backtest.market import Market, cut_market
@@ -242,7 +243,7 @@ def gather_evidence(
     scope: Scope,
     predictions: pd.DataFrame,
     baseline_predictions: pd.DataFrame,
-    labels: np.ndarray,
+    labels: Labels,
     indices: Mapping[str, pd.Series],
     strategy: StrategySettings,
     costs: CostSettings,
@@ -259,7 +260,7 @@ def gather_evidence(
     Args:
         panel: open, high, low, close, volume, segment [T', N'] as market_panel.npz holds them.
         predictions, baseline_predictions: as in their parquet files; the latter may have no rows.
-        labels: float [T'', N] on `scope.axes`, in units of the experiment's label, NaN where missing.
+        labels: of the experiment, on `scope.axes`.
         indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
             the first one is the benchmark. One that does not cover the sessions is left out, with a note.
         sectors: str [T'', N], the sector of each stock on each session; without, no breakdown by sector.

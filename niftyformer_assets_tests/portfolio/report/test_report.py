@@ -276,7 +276,7 @@ def test_a_model_that_never_trades_has_a_report_without_a_tear_sheet(market: Exa
 def test_scores_that_tell_no_stocks_apart(market: Example, tmp_path: Path) -> None:
     evidence = gather_evidence(
         market.panel, market.scope, market.constant("x", 0.5).drop(columns="baseline"), pd.DataFrame({"baseline": []}),
-        market.returns, {}, StrategySettings(top_k=5), CostSettings(), portfolios=20,
+        market.labels, {}, StrategySettings(top_k=5), CostSettings(), portfolios=20,
     )  # fmt: skip
     write_report(tmp_path, evidence, background(), tearsheet=False)
     page = report_page(evidence, background(), "")
@@ -349,7 +349,7 @@ def test_the_order_of_columns_changes_no_figure(market: Example, luck: Evidence)
         returns=market.returns[:, order],
     )
     other = gather_evidence(
-        moved.panel, moved.scope, market.predictions(0.0), market.predictions(0, seed=11, name="random"), moved.returns,
+        moved.panel, moved.scope, market.predictions(0.0), market.predictions(0, seed=11, name="random"), moved.labels,
         {"NIFTY 50": market.index}, luck.result.strategy, CostSettings(), variants=3, portfolios=200,
     )  # fmt: skip
     pd.testing.assert_frame_equal(other.figures, luck.figures, rtol=1e-12)
@@ -360,7 +360,7 @@ def test_the_order_of_columns_changes_no_figure(market: Example, luck: Evidence)
 def test_an_index_that_ends_early_costs_a_line_not_the_report(market: Example, tmp_path: Path) -> None:
     of_model = market.predictions(0.0)
     evidence = gather_evidence(
-        market.panel, market.scope, of_model, pd.DataFrame({"baseline": []}), market.returns,
+        market.panel, market.scope, of_model, pd.DataFrame({"baseline": []}), market.labels,
         {"price": market.index, "with dividends": market.index.iloc[:-20]},
         StrategySettings(top_k=5), CostSettings(), portfolios=20,
     )  # fmt: skip
