@@ -50,17 +50,6 @@ class Replay:
         return (*((self.names,) if self.few else ()), *self.suspicions)
 
 
-def load_folder(
-    folder: Path,
-    index_list: Path | None = None,
-    renames: Mapping[str, str] | None = None,
-    benchmark: Path | None = None,
-    taken_over: Mapping[str, date] | None = None,
-) -> Market:
-    """The market of a folder, as `read_replay`."""
-    return read_replay(folder, index_list, renames, benchmark, taken_over).market
-
-
 def read_replay(
     folder: Path,
     index_list: Path | None = None,
