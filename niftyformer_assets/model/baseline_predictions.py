@@ -1,4 +1,4 @@
-"""What the model must beat: the same predictions, made by plainer means on the same samples and stocks."""
+"""What the model must beat: the same predictions, by simpler models of the same samples and stocks."""
 
 from __future__ import annotations
 

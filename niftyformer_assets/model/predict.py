@@ -51,15 +51,15 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
     """
     _must_be_of_one_training(dataset, folder)
     states = [load_state(ModelFolder(place), network) for network, place in networks(dataset, folder)]
-    made_for = dataset.all_samples
-    asked = out_of_sample(made_for, dataset.split, parts)
+    samples = dataset.all_samples
+    asked = out_of_sample(samples, dataset.split, parts)
     chosen = np.flatnonzero(asked.any(axis=1))
     batch_size = dataset.settings.training.batch_size
     with out_of_memory_in_words(batch_size, device):
         data = DeviceData(dataset, device.torch_device, device.multiple)
         weights = FlatWeights(network_of(dataset.settings, *data.sizes[1:]), device.torch_device)
         inference = Inference(weights, data, device, batch_size)
-        made_on = torch.from_numpy(made_for.made_on[chosen])
+        made_on = torch.from_numpy(samples.made_on[chosen])
         said = []
         for state in states:
             weights.load(state)
@@ -69,10 +69,10 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
     return prediction_table(
         value,
         p_up,
-        made_for,
+        samples,
         dataset.axes,
         dataset.split,
-        dataset.enough[made_for.made_on],
+        dataset.enough[samples.made_on],
         dataset.to_come,
         parts,
     )
@@ -131,7 +131,7 @@ def _difference(of_model: object, of_data: object) -> str:
 
 
 def write_last_step(files: ModelFolder, dataset: Dataset, predictions: pd.DataFrame, part: str = "test") -> None:
-    """The plan's four CSVs of one part, in the folder `output`: [sessions × symbols] of the largest horizon.
+    """The published code's four CSVs of one part, in `output`: [sessions × symbols] of the largest horizon.
 
     Each row is of the session on which the label is known. regression_pred_last_step.csv has the predicted label,
     regression_label_last_step.csv the label; classification_pred_last_step.csv the probability of

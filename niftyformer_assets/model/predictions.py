@@ -75,7 +75,7 @@ def must_have(table: pd.DataFrame, columns: Collection[str] = COLUMNS) -> None:
 def prediction_table(
     value: np.ndarray,
     p_up: np.ndarray,
-    made_for: Samples,
+    samples: Samples,
     axes: Axes,
     split: Split,
     covered: np.ndarray,
@@ -86,7 +86,7 @@ def prediction_table(
 
     Args:
         value, p_up: float [S, T2, N].
-        made_for: the S samples, on `axes`; they know the label.
+        samples: the S samples, on `axes`; they know the label.
         covered: bool [S, N], which stocks have rows.
         to_come: dates of the exchange's next sessions, as `Samples.predicted_dates` takes them.
         parts: that have rows.
@@ -94,15 +94,15 @@ def prediction_table(
     Raises:
         NiftyFormerError: a prediction is not a finite number; it names the first.
     """
-    wanted, column = out_of_sample(made_for, split, parts), made_for.windows.kind.unit.column
+    wanted, column = out_of_sample(samples, split, parts), samples.windows.kind.unit.column
     sample, horizon, stock = np.nonzero(wanted[..., None] & covered[:, None, :])
     table = pd.DataFrame(
         {
-            "date_made": made_for.made_on_dates(axes.dates)[sample].astype("datetime64[ns]"),
-            "date_predicted": made_for.predicted_dates(axes.dates, to_come)[sample, horizon].astype("datetime64[ns]"),
+            "date_made": samples.made_on_dates(axes.dates)[sample].astype("datetime64[ns]"),
+            "date_predicted": samples.predicted_dates(axes.dates, to_come)[sample, horizon].astype("datetime64[ns]"),
             "horizon": (horizon + 1).astype(np.int32),
             "symbol": np.array(axes.symbols)[stock],
-            "split": made_for.parts(split)[sample, horizon],
+            "split": samples.parts(split)[sample, horizon],
             column: value[sample, horizon, stock].astype(np.float64),
             "p_up": p_up[sample, horizon, stock].astype(np.float64),
         }
@@ -117,9 +117,9 @@ def prediction_table(
     return table
 
 
-def out_of_sample(made_for: Samples, split: Split, parts: Collection[str] = OUT_OF_SAMPLE) -> np.ndarray:
+def out_of_sample(samples: Samples, split: Split, parts: Collection[str] = OUT_OF_SAMPLE) -> np.ndarray:
     """bool [S, T2]: which predictions are of a label that is known on a session of these parts."""
-    return np.isin(made_for.parts(split), list(parts))
+    return np.isin(samples.parts(split), list(parts))
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
