@@ -26,12 +26,14 @@ class Unit:
     """What a label is counted in.
 
     column: the name of the predicted value in tables.
+    kind: what predictions in it are, in words.
     words, scale: what its errors are called for a reader, and what they are multiplied by to be that.
     put: values [T, N], NaN where missing, in this unit, float64 [T, N]: each session by itself, 0 being
         no rise; missing stays missing.
     """
 
     column: str
+    kind: str
     words: str
     scale: float
     put: Callable[[np.ndarray], np.ndarray]
@@ -178,9 +180,9 @@ def _that_session(horizon: int) -> range:
     return range(horizon, horizon + 1)
 
 
-RETURN = Unit("return", "percentage points", 100, lambda values: values.astype(np.float64))
-RANK = Unit("score", "units of the label", 1, ranks)
-ZSCORE = Unit("score", "units of the label", 1, zscores)
+RETURN = Unit("return", "returns", "percentage points", 100, lambda values: values.astype(np.float64))
+RANK = Unit("score", "scores: ranks across the stocks of a session", "units of the label", 1, ranks)
+ZSCORE = Unit("score", "scores: z-scores across the stocks of a session", "units of the label", 1, zscores)
 
 PUBLISHED = "return"
 # The return of the session that is `horizon` ahead: as it is, or where it stands among the session's stocks.

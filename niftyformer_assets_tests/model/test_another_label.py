@@ -29,7 +29,7 @@ from niftyformer_assets_tests.model.made_up import write_experiment
 from niftyformer_assets_tests.model.test_baselines import FAST, SPLIT, T, market
 from niftyformer_assets_tests.portfolio.report_example import example
 
-GAIN = Unit("gain", "basis points", 1e4, lambda values: values.astype(np.float64))
+GAIN = Unit("gain", "gains of a holding", "basis points", 1e4, lambda values: values.astype(np.float64))
 
 
 def held(returns: np.ndarray, horizon: int) -> np.ndarray:
