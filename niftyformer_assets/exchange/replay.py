@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from niftyformer_assets.exchange.market import BENCHMARK, Candles, Market, instruments_of
+from niftyformer_assets.exchange.market import BENCHMARK, Candles, ServedMarket, instruments_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.vendors.files import problem
 from niftyformer_assets.vendors.folder import Daily, read_folder, read_index
@@ -31,7 +31,7 @@ class Replay:
     matched: symbols of the list with candles, under their newest names; without a list all symbols.
     """
 
-    market: Market
+    market: ServedMarket
     recognised: str
     names: str
     few: bool
@@ -94,7 +94,7 @@ def read_replay(
     if benchmark is not None or BENCHMARK in found.candles:
         index = read_index(benchmark) if benchmark is not None else found.candles[BENCHMARK]
         candles[BENCHMARK] = _within(_candles(index), candles.values())
-    market = Market(instruments_of({symbol: companies.get(symbol, symbol) for symbol in candles}), candles, text)
+    market = ServedMarket(instruments_of({symbol: companies.get(symbol, symbol) for symbol in candles}), candles, text)
     suspected = suspicions(
         {symbol: d for symbol, d in stocks.items() if _newest(symbol, renames)[0] in of_list} or stocks
     )
