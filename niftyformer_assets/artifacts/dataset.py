@@ -12,7 +12,8 @@ def dataset_rows() -> tuple[Artifact, ...]:
             "flow",
             "experiment",
             lambda place: (place.flow, place.stockformer_conf),
-            (*made_by, "defs/bodies/experiment_file.py"),
+            # The sessions to come that experiment.json names reach as far as the label looks.
+            (*made_by, "factors/labels.py", "defs/bodies/experiment_file.py"),
             {"numpy", "wavelet"},
             "Daily returns and their wavelet bands, from `returns`.\n\n"
             "`flow.npz`: `result` [sessions, symbols] (missing = 0), `low_freq` and `high_freq` "
