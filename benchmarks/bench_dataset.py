@@ -26,9 +26,9 @@ from niftyformer_assets.dataset.embedding import Embedding
 from niftyformer_assets.dataset.graph import correlation_graph, graph_statistics
 from niftyformer_assets.dataset.information import information
 from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
-from niftyformer_assets.dataset.target import target
 from niftyformer_assets.dataset.wavelet import bands, low_matrices
 from niftyformer_assets.dataset.windows import inference_samples
+from niftyformer_assets.factors.labels import ranks
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.store.arrays import Axes
 
@@ -101,7 +101,7 @@ def main() -> None:
 
     print(f"{'':40} {'median s':>9} {'min s':>9} {'max s':>9} {'cpu s':>9} {'target s':>9} {'of target':>9}")
     row("windows and bands, 660 × 191", timed(windows_and_bands, 15), 0.05)
-    row("labels as ranks, 660 × 191", timed(lambda: target(returns, "rank"), 5), None)
+    row("labels as ranks, 660 × 191", timed(lambda: ranks(returns), 5), None)
     for source, repeats in (("returns", 15), ("rolling_returns", 5)):
         settings = GraphSettings(source=source)  # type: ignore[arg-type]
         graph_seconds = timed(lambda s=settings: correlation_adjacency(returns, TRAIN, s), repeats)  # type: ignore[misc]

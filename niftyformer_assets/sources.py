@@ -26,11 +26,11 @@ _RECORD = re.compile(
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from niftyformer_assets.exchange.market import Candles, Market
+    from niftyformer_assets.exchange.market import Candles, ServedMarket
     from niftyformer_assets.exchange.replay import Replay
 
 
-def set_aside_candles_of_another_market(settings: Settings, market: Market) -> Path | None:
+def set_aside_candles_of_another_market(settings: Settings, market: ServedMarket) -> Path | None:
     """Move the candles of a workspace away if they are of another simulated market than the one served now.
 
     A replay of another folder would otherwise find candles up to date that are not its own. They lie
@@ -133,7 +133,7 @@ def _source_of(settings: Settings) -> str | None:
     return text.strip() if _RECORD.fullmatch(text) else None
 
 
-def _identity(settings: Settings, market: Market) -> str:
+def _identity(settings: Settings, market: ServedMarket) -> str:
     """A made-up market keeps its history when it gets longer; a folder is known by its candles."""
     if settings.source == "made up":
         return f"made up from {settings.made_up_start}: {settings.made_up}"
@@ -145,7 +145,7 @@ def _identity(settings: Settings, market: Market) -> str:
     return f"replay of candles {digest.hexdigest()[:24]}"
 
 
-def simulated_market(settings: Settings) -> Market:
+def simulated_market(settings: Settings) -> ServedMarket:
     """The market of the active workspace.
 
     Raises:
@@ -198,7 +198,7 @@ def read_replayed(settings: Settings) -> Replay:
     return replace(replay, told=(*replay.told, said))
 
 
-def must_be_on_sessions(settings: Settings, market: Market) -> None:
+def must_be_on_sessions(settings: Settings, market: ServedMarket) -> None:
     """Refuse candles of a replayed folder of which more than a few of one symbol are on no session."""
     from niftyformer_assets.market.given_days import must_be_sessions
 

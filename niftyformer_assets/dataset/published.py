@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import io
+from dataclasses import dataclass
 
 from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
 from niftyformer_assets.market.split import Split
@@ -16,20 +17,26 @@ from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
+@dataclass(frozen=True)
+class PublishedTraining:
+    """What the published code is told of the network and its training."""
+
+    width: int
+    layers: int
+    heads: int
+    batch_size: int
+    learning_rate: float
+    max_epochs: int
+    patience: int
+    seed: int
+
+
 def write_stockformer_conf(
     folder: ExperimentFolder,
     split: Split,
     windows: WindowSettings,
     wavelet: WaveletSettings,
-    *,
-    width: int,
-    layers: int,
-    heads: int,
-    batch_size: int,
-    learning_rate: float,
-    max_epochs: int,
-    patience: int,
-    seed: int,
+    training: PublishedTraining,
 ) -> None:
     """Write `stockformer.conf` beside the arrays it names, with paths from its folder on.
 
@@ -62,16 +69,16 @@ def write_stockformer_conf(
         },
         "train": {
             "cuda": 0,
-            "max_epoch": max_epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "patience": patience,
-            "seed": seed,
+            "max_epoch": training.max_epochs,
+            "batch_size": training.batch_size,
+            "learning_rate": training.learning_rate,
+            "patience": training.patience,
+            "seed": training.seed,
         },
         "param": {
-            "layers": layers,
-            "heads": heads,
-            "dims": width,
+            "layers": training.layers,
+            "heads": training.heads,
+            "dims": training.width,
             "samples": 1,
             "wave": wavelet.wavelet,
             "level": wavelet.level,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from niftyformer_assets.factors.labels import PUBLISHED, Label, label_named
 from niftyformer_assets.require import require, require_seed
 
 
@@ -13,20 +14,36 @@ class WindowSettings:
     """Lengths of a sample, in sessions.
 
     input_sessions: T1, what the model looks at.
-    output_sessions: T2, how many sessions ahead it predicts.
-    label: the session's raw return (the published setting), or its rank or z-score across the stocks of the
-        session, centred and of unit variance.
+    output_sessions: T2, how many sessions ahead it predicts: the horizons 1 to T2 of the label.
+    label: `return` (the published setting) is a session's raw return, `rank` and `zscore` its rank or z-score
+        across the stocks of the session, centred and of unit variance.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
     input_sessions: int = 20
     output_sessions: int = 2
-    label: Literal["return", "rank", "zscore"] = "return"
+    label: str = PUBLISHED
 
     def __post_init__(self) -> None:
         require(self.input_sessions >= 2, "input_sessions must be at least 2")
         require(self.output_sessions >= 1, "output_sessions must be at least 1")
+        label_named(self.label)
+
+    @property
+    def kind(self) -> Label:
+        """The label by its name."""
+        return label_named(self.label)
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """The T2 horizons, 1 … T2."""
+        return tuple(range(1, self.output_sessions + 1))
+
+    @property
+    def known_after(self) -> tuple[int, ...]:
+        """Of each horizon, how many sessions after the prediction its label is known."""
+        return tuple(map(self.kind.known_after, self.horizons))
 
 
 @dataclass(frozen=True)

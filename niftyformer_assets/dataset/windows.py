@@ -1,12 +1,13 @@
 """Samples as views: what the model looks at, what it predicts, and on which sessions.
 
-A sample made on session t looks at sessions t-T1+1 … t and predicts t+1 … t+T2. Samples of
+A sample made on session t looks at sessions t-T1+1 … t and predicts the T2 labels of t, as
+`factors.labels` defines them: with the published ones the returns of t+1 … t+T2. Samples of
 consecutive sessions are one strided view of the [T, ...] array; nothing is copied.
 
-Which part a label belongs to is decided by its session alone: every session is in at most one
-part, so no label is used by two parts. A window may reach back into the sessions before its part,
-because what it sees was known by then. Within a part, neighbouring samples share sessions: the
-return of session s is the first label of the sample made on s-1 and the second of that made on s-2.
+A window may reach back into the sessions before its part, because what it sees was known by then; the
+returns that its labels are made of are all of the part. Within a part, neighbouring samples share
+sessions: the return of session s is the first label of the sample made on s-1 and the second of that
+made on s-2.
 
 Only NumPy is needed, so a bare training machine has this module too.
 """
@@ -61,27 +62,14 @@ class Samples:
         return np.arange(self.start, self.stop)
 
     @property
-    def predicted(self) -> np.ndarray:
-        """Indices of the sessions each sample predicts: int [S, T2]; past T-1 where still to come."""
-        return self.made_on[:, None] + np.arange(1, self.windows.output_sessions + 1)
+    def known_on(self) -> np.ndarray:
+        """Indices of the sessions on which each sample's labels are known: int [S, T2]; past T-1 where to come."""
+        return self.made_on[:, None] + self.windows.known_after
 
     def inputs(self, array: np.ndarray) -> np.ndarray:
         """What each sample sees of an array [T, ...]: a view [S, T1, ...]."""
         first = self.start - self.windows.input_sessions + 1
         return sliding_windows(array, self.windows.input_sessions)[first : first + len(self)]
-
-    def labels(self, array: np.ndarray) -> np.ndarray:
-        """What each sample predicts of an array [T, ...]: a view [S, T2, ...].
-
-        Raises:
-            ValueError: a predicted session lies past the end of the array.
-        """
-        if len(self) and self.stop + self.windows.output_sessions > len(array):
-            raise ValueError(
-                f"the sample made on session {self.stop - 1} predicts past the last of {len(array)} sessions"
-            )
-        first = self.start + 1
-        return sliding_windows(array, self.windows.output_sessions)[first : first + len(self)]
 
     def enough_returns(self, valid: np.ndarray) -> np.ndarray:
         """Which stocks take part in which sample.
@@ -101,28 +89,28 @@ class Samples:
         return 2 * count >= length
 
     def parts(self, split: Split) -> np.ndarray:
-        """The part of each predicted session: text [S, T2].
+        """The part of the session on which each label is known: text [S, T2].
 
         Sessions past the end are `later`; one that lies between two parts has an empty text.
         """
         part = np.full(split.later.stop, "", dtype="U10")
         for name in PARTS:
             part[getattr(split, name)] = name
-        return np.append(part, ["later"] * self.windows.output_sessions)[self.predicted]
+        return np.append(part, ["later"] * max(self.windows.known_after))[self.known_on]
 
     def made_on_dates(self, dates: np.ndarray) -> np.ndarray:
         """datetime64[D] [S], given the experiment's T sessions."""
         return dates[self.start : self.stop]
 
     def predicted_dates(self, dates: np.ndarray, to_come: np.ndarray | None = None) -> np.ndarray:
-        """The dates each sample predicts: datetime64[D] [S, T2].
+        """The dates on which each sample's labels are known: datetime64[D] [S, T2].
 
         Args:
             dates: the experiment's T sessions.
             to_come: the exchange's next sessions after them, where a calendar is at hand; without
                 it the next weekdays stand in, which are wrong where a holiday comes.
         """
-        return following(dates, self.windows.output_sessions, to_come)[self.predicted]
+        return following(dates, max(self.windows.known_after), to_come)[self.known_on]
 
 
 def following(dates: np.ndarray, count: int, to_come: np.ndarray | None = None) -> np.ndarray:
@@ -143,12 +131,13 @@ def samples(split: Split, windows: WindowSettings) -> dict[str, Samples]:
     parts = {}
     for name in PARTS:
         place: slice = getattr(split, name)
-        start = max(place.start - 1, windows.input_sessions - 1)
-        stop = max(place.stop - windows.output_sessions, start)
+        made = windows.kind.wholly_in(place, windows.horizons)
+        start = max(made.start, windows.input_sessions - 1)
+        stop = max(made.stop, start)
         if start == stop and name != "later":
             raise NiftyFormerError(
                 f"the {name} part has {counted(place.stop - place.start, 'session')}, too few for a sample of "
-                f"{counted(windows.input_sessions, 'session')} in and {windows.output_sessions} out: "
+                f"{counted(windows.input_sessions, 'session')} in and {max(windows.known_after)} out: "
                 f"lengthen it, or shorten windows.input_sessions or windows.output_sessions."
             )
         parts[name] = Samples(start, stop, windows)

@@ -1,4 +1,4 @@
-"""`dg.asset` for an artifact of the rows in `artifacts.py`."""
+"""`dg.asset` for an artifact of the rows in `artifacts`."""
 
 from __future__ import annotations
 

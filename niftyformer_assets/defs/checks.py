@@ -149,9 +149,9 @@ def _experiment_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecks
 
     def against_trivial_ones(_settings: Settings, folder: ExperimentFolder) -> Finding:
         from niftyformer_assets.model.checks import against_trivial
-        from niftyformer_assets.model.predict import label_frame
 
-        return against_trivial(_predictions(folder), label_frame(_dataset(folder)))
+        dataset = _dataset(folder)
+        return against_trivial(_predictions(folder), dataset.labels, dataset.axes)
 
     def luck(_settings: Settings, folder: ExperimentFolder) -> Finding:
         from niftyformer_assets.portfolio.report.files import better_than_luck, read_metrics

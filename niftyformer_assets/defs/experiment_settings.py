@@ -3,7 +3,7 @@
 Dagster compares what an artifact was made from with what is there now, by data versions. A file that a person
 edits gets its version from an observation: at the beginning of every run, so that the run records the settings it
 works with, and every half minute by the sensor `experiment_files`. Staleness does not travel along the graph, so each
-artifact has a partition here for just the settings that decide on it, transitively, as `artifacts.py` knows them.
+artifact has a partition here for just the settings that decide on it, transitively, as `artifacts` knows them.
 """
 
 from __future__ import annotations

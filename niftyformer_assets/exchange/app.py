@@ -39,7 +39,7 @@ from niftyformer_assets.exchange.doors import (
 )
 from niftyformer_assets.exchange.faults import Faults, faults_from
 from niftyformer_assets.exchange.login import Login
-from niftyformer_assets.exchange.market import Market
+from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.refused import RefusedError, too_many_requests
 from niftyformer_assets.exchange.settings import API_KEY, API_SECRET
 from niftyformer_assets.exchange.traffic import Arrival, SlidingWindow, Traffic
@@ -72,7 +72,7 @@ class Exchange:
 
     def __init__(
         self,
-        market: Market,
+        market: ServedMarket,
         *,
         api_key: str = API_KEY,
         api_secret: str = API_SECRET,

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from niftyformer_assets.exchange.market import BENCHMARK, Candles, Market, csv_text, instruments_of
+from niftyformer_assets.exchange.market import BENCHMARK, Candles, ServedMarket, csv_text, instruments_of
 from niftyformer_assets.exchange.settings import INDUSTRIES, MadeUpSettings, made_up_symbols
 
 INDEX_START = 10_000.0
@@ -44,7 +44,7 @@ DRIFT = 0.0004
 NOISE_LIMIT = 4.0  # standard deviations: keeps overnight gaps far below what looks like a broken adjustment
 
 
-def make_market(sessions: np.ndarray, settings: MadeUpSettings) -> Market:
+def make_market(sessions: np.ndarray, settings: MadeUpSettings) -> ServedMarket:
     """Make the market of these sessions.
 
     Args:
@@ -61,7 +61,7 @@ def make_market(sessions: np.ndarray, settings: MadeUpSettings) -> Market:
     candles = {symbol: _candles(paths, sessions, stock) for stock, symbol in enumerate(names)}
     candles[BENCHMARK] = _index(paths, sessions)
     instruments = instruments_of({**names, BENCHMARK: "Made-up NIFTY 50"})
-    return Market(instruments, candles, _index_list(names))
+    return ServedMarket(instruments, candles, _index_list(names))
 
 
 def planted_score(sessions: np.ndarray, settings: MadeUpSettings) -> np.ndarray:

@@ -53,7 +53,7 @@ class Instrument:
 
 
 @dataclass(frozen=True, eq=False)
-class Market:
+class ServedMarket:
     """All that is traded.
 
     instruments and candles have the same keys, the symbols. `index_list` is the text that NSE

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from niftyformer_assets.exchange.market import BENCHMARK, Candles, Market, instruments_of
+from niftyformer_assets.exchange.market import BENCHMARK, Candles, ServedMarket, instruments_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.vendors.files import problem
 from niftyformer_assets.vendors.folder import Daily, read_folder, read_index
@@ -31,7 +31,7 @@ class Replay:
     matched: symbols of the list with candles, under their newest names; without a list all symbols.
     """
 
-    market: Market
+    market: ServedMarket
     recognised: str
     names: str
     few: bool
@@ -48,17 +48,6 @@ class Replay:
     def warnings(self) -> tuple[str, ...]:
         """What should be looked at before anything is made of these candles."""
         return (*((self.names,) if self.few else ()), *self.suspicions)
-
-
-def load_folder(
-    folder: Path,
-    index_list: Path | None = None,
-    renames: Mapping[str, str] | None = None,
-    benchmark: Path | None = None,
-    taken_over: Mapping[str, date] | None = None,
-) -> Market:
-    """The market of a folder, as `read_replay`."""
-    return read_replay(folder, index_list, renames, benchmark, taken_over).market
 
 
 def read_replay(
@@ -105,7 +94,7 @@ def read_replay(
     if benchmark is not None or BENCHMARK in found.candles:
         index = read_index(benchmark) if benchmark is not None else found.candles[BENCHMARK]
         candles[BENCHMARK] = _within(_candles(index), candles.values())
-    market = Market(instruments_of({symbol: companies.get(symbol, symbol) for symbol in candles}), candles, text)
+    market = ServedMarket(instruments_of({symbol: companies.get(symbol, symbol) for symbol in candles}), candles, text)
     suspected = suspicions(
         {symbol: d for symbol, d in stocks.items() if _newest(symbol, renames)[0] in of_list} or stocks
     )

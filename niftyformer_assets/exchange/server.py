@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from niftyformer_assets.exchange.app import HISTORICAL_PER_SECOND, INDEX_LIST_PATH, Exchange, create_app
 from niftyformer_assets.exchange.clock import Clock
 from niftyformer_assets.exchange.faults import Faults
-from niftyformer_assets.exchange.market import Market
+from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.settings import API_KEY, API_SECRET
 from niftyformer_assets.exchange.traffic import Traffic
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -59,7 +59,7 @@ class RunningExchange:
 
 @contextmanager
 def run_exchange(
-    market: Market,
+    market: ServedMarket,
     *,
     port: int = 0,
     api_key: str = API_KEY,
@@ -100,7 +100,7 @@ def run_exchange(
 
 
 def serve(
-    market: Market,
+    market: ServedMarket,
     *,
     port: int,
     announce: Callable[[RunningExchange], None],

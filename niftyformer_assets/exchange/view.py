@@ -11,7 +11,7 @@ import numpy as np
 
 from niftyformer_assets.exchange.clock import IST, known_at
 from niftyformer_assets.exchange.faults import CANDLE_FAULTS, Faults, Rename, Split
-from niftyformer_assets.exchange.market import BENCHMARK, Candles, Instrument, Market, csv_text, token_of
+from niftyformer_assets.exchange.market import BENCHMARK, Candles, Instrument, ServedMarket, csv_text, token_of
 
 COLUMNS = (
     "instrument_token",
@@ -45,7 +45,7 @@ class Listing:
 class View:
     """A market with faults, at a moment. Without one (None) everything in the market has happened."""
 
-    market: Market
+    market: ServedMarket
     faults: Faults
     moment: datetime | None
 

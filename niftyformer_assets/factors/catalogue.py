@@ -1,4 +1,4 @@
-"""Every factor's name and formula, and the table of them in docs/factors.md.
+"""Every factor's name and formula; `docs/list_factors.py` makes the table of docs/factors.md of them.
 
 Source: Qlib 0.9.7, `qlib.contrib.data.handler.Alpha158` and `Alpha360`; several families come from
 Kakushadze, "101 Formulaic Alphas" (2015), and from common technical indicators.
@@ -93,41 +93,3 @@ _ANY = (-1e12, 1e12)
 def plausible_range(name: str) -> tuple[float, float]:
     """From where to where a factor's values may lie."""
     return _RANGES.get(name) or _RANGES.get(name.rstrip("0123456789")) or _ANY
-
-
-# Where the idea of a family comes from, beside Qlib, which all 158 definitions are from.
-_RSI, _AROON, _LINE = "relative strength index (Wilder 1978)", "Aroon (Chande 1995)", "linear regression on time"
-IDEA = {
-    **dict.fromkeys(SHAPES, "candlestick"),
-    "ROC": "rate of change",
-    "MA": "moving average",
-    **dict.fromkeys(("BETA", "RSQR", "RESI"), _LINE),
-    **dict.fromkeys(("MAX", "MIN"), "price channel (Donchian)"),
-    **dict.fromkeys(("RANK", "CORR", "CORD"), "101 Formulaic Alphas (Kakushadze 2015)"),
-    "RSV": "stochastic oscillator (Lane)",
-    **dict.fromkeys(("IMAX", "IMIN", "IMXD"), _AROON),
-    **dict.fromkeys(("CNTP", "CNTN", "CNTD"), "psychological line"),
-    **dict.fromkeys(("SUMP", "SUMN", "SUMD"), _RSI),
-    **dict.fromkeys(("VSUMP", "VSUMN", "VSUMD"), f"{_RSI}, of the volume"),
-    "VMA": "moving average",
-}
-
-# First session of a stock, counted from 1, on which a family has a value (windows are partial).
-FIRST_SESSION = dict.fromkeys(("STD", "BETA", "RSQR", "RESI", "VSTD", "CORR"), 2)
-FIRST_SESSION |= dict.fromkeys(("SUMP", "SUMN", "SUMD", "VSUMP", "VSUMN", "VSUMD"), 2)
-FIRST_SESSION |= dict.fromkeys(("WVMA", "CORD"), 3)
-
-
-def alpha158_table() -> str:
-    """The 158 factors as a Markdown table, as it stands in docs/factors.md."""
-    lines = ["| # | factor | formula | meaning | source | from session |", "|---:|---|---|---|---|---:|"]
-    rows = [(name, formula, meaning, name, 1) for name, (formula, meaning) in SHAPES.items()]
-    for family, (formula, meaning) in FAMILIES.items():
-        for window in WINDOWS:
-            first = window + 1 if family == "ROC" else FIRST_SESSION.get(family, 1)
-            rows.append((f"{family}{window}", formula.format(d=window), meaning.format(d=window), family, first))
-    for place, (name, formula, meaning, family, first) in enumerate(rows, start=1):
-        source = f"Qlib; {IDEA[family]}" if family in IDEA else "Qlib"
-        cells = (str(place), name, formula.replace("|", "\\|"), meaning, source, str(first))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.kernels.cross_section import information_coefficients
+from niftyformer_assets.factors.labels import Label, Labels
 from niftyformer_assets.factors.settings import MIN_STOCKS
 
 HORIZONS = (1, 2, 5, 10)
@@ -20,13 +21,14 @@ HORIZONS = (1, 2, 5, 10)
 class DailyIC:
     """Cross-sectional coefficients of F factors on each of T sessions; NaN where there is none.
 
-    names: of the factors. horizons: H of them, in sessions.
-    pearson, spearman: [H, F, T], between the factor at t and the return of session t + h alone.
+    names: of the factors. label, horizons: what they are compared with, at H horizons.
+    pearson, spearman: [H, F, T], between the factor and the label of t.
     autocorrelation: [F, T], of the factor's ranks with those of the session before.
     coverage: [F, T], share of the stocks that have the factor.
     """
 
     names: tuple[str, ...]
+    label: Label
     horizons: tuple[int, ...]
     pearson: np.ndarray
     spearman: np.ndarray
@@ -34,45 +36,43 @@ class DailyIC:
     coverage: np.ndarray
 
     def pairs(self, horizon: int, part: slice, kind: str = "pearson") -> np.ndarray:
-        """Coefficients [F, sessions] of one horizon whose two sessions both lie in `part`."""
+        """Coefficients [F, sessions] of one horizon, of labels that are made and known in `part`."""
         values: np.ndarray = getattr(self, kind)
-        return values[self.horizons.index(horizon), :, part.start : max(part.stop - horizon, part.start)]
+        return values[self.horizons.index(horizon), :, self.label.made_and_known_in(part, horizon)]
 
 
 def daily_ic(
     factors: np.ndarray,
     names: Sequence[str],
-    returns: np.ndarray,
-    horizons: Sequence[int] = HORIZONS,
+    labels: Labels,
     min_stocks: int = MIN_STOCKS,
     threads: int | None = None,
 ) -> DailyIC:
     """Coefficients of all factors, sessions and horizons.
 
     Args:
-        factors: float32 [F, T, N]. A stock takes part on a session if it has the factor there and a
-            return `horizon` sessions later; with fewer than `min_stocks`, or where all values are
-            the same, there is no coefficient.
-        returns: float64 [T, N], the return of each session.
+        factors: float32 [F, T, N]. A stock takes part on a session if it has the factor and the label
+            there; with fewer than `min_stocks`, or where all values are the same, there is no
+            coefficient.
     """
     count, sessions, symbols = factors.shape
-    returns = np.where(np.isfinite(returns), returns, np.nan)
-    ascending = np.argsort(returns, axis=1, kind="stable")
-    pearson = np.full((count, len(horizons), sessions), np.nan)
-    spearman = np.full((count, len(horizons), sessions), np.nan)
+    later = np.ascontiguousarray(np.where(np.isfinite(labels.array), labels.array, np.nan).swapaxes(0, 1))
+    ascending = np.argsort(later, axis=-1, kind="stable")
+    pearson = np.full((count, len(later), sessions), np.nan)
+    spearman = np.full((count, len(later), sessions), np.nan)
     autocorrelation, stocks = np.full((count, sessions), np.nan), np.zeros((count, sessions))
-    ahead = np.array(horizons, dtype=np.int64)
 
     def compute(f: int) -> None:
         values = np.ascontiguousarray(factors[f], dtype=np.float32)
         places = pearson[f], spearman[f], autocorrelation[f], stocks[f]
-        information_coefficients(values, returns, ascending, ahead, min_stocks, *places)
+        information_coefficients(values, later, ascending, min_stocks, *places)
 
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         list(pool.map(compute, range(count)))
     return DailyIC(
         names=tuple(names),
-        horizons=tuple(int(h) for h in horizons),
+        label=labels.label,
+        horizons=labels.horizons,
         pearson=np.ascontiguousarray(pearson.swapaxes(0, 1)),
         spearman=np.ascontiguousarray(spearman.swapaxes(0, 1)),
         autocorrelation=autocorrelation,
@@ -83,7 +83,7 @@ def daily_ic(
 def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
     """Statistics of the coefficients over the sessions of one part, a row a factor.
 
-    A pair of sessions (t, t + h) counts only if both lie in `part`. For each horizon h and for
+    Only labels that are made and known in `part` count. For each horizon h and for
     Pearson (`ic`) and Spearman (`rank_ic`) the figures of `statistics`. The means over the horizons
     are the decay. Then coverage and autocorrelation, averages over the part.
     """
@@ -91,7 +91,7 @@ def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
     for horizon in daily.horizons:
         for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
             pairs = daily.pairs(horizon, part, kind)
-            told = statistics(pairs, horizon)
+            told = statistics(pairs, daily.label.known_after(horizon))
             columns |= {f"{prefix}_{name}_h{horizon}": values for name, values in told.items()}
     columns["coverage"] = daily.coverage[:, part].mean(axis=1)
     # The first session of the part is compared with one that lies outside.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
+from niftyformer_assets.factors.labels import LABELS, PUBLISHED
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
@@ -63,10 +64,11 @@ def select_factors(
     """
     if settings.select_on == "neutralized":
         factors = neutralize(factors, log_size, sectors, settings, threads)
-    horizons = sorted({*HORIZONS, settings.ic_horizon})
-    daily = daily_ic(factors, names, returns, horizons, settings.min_stocks, threads)
+    # Whatever the label of the model: coefficients are of the session's return.
+    labels = LABELS[PUBLISHED].of(returns, sorted({*HORIZONS, settings.ic_horizon}))
+    daily = daily_ic(factors, names, labels, settings.min_stocks, threads)
     summary = summarise(daily, split.train)
-    pairs = split.sessions("train") - settings.ic_horizon
+    pairs = daily.pairs(settings.ic_horizon, split.train).shape[1]
     enough = summary[f"ic_sessions_h{settings.ic_horizon}"] >= max(1, settings.ic_sessions * pairs)
     strength = summary[f"ic_mean_h{settings.ic_horizon}"].abs().where(enough)
     kept = strength >= settings.ic_threshold

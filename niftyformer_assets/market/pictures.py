@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -88,13 +86,4 @@ def size_picture(size: np.ndarray, axes_of: Axes) -> bytes:
         axes.plot(days, middle, color=BLUE, linewidth=1, label="median")
         legend(drawn)
     axes.set_title("log(close × 60-session mean volume)")
-    return png(drawn)
-
-
-def outcomes_picture(counts: Mapping[str, int]) -> bytes:
-    """How the symbols of an ingest ended: fetched, cached, readjusted, unavailable, failed."""
-    drawn = figure(6, 2.5)
-    axes = drawn.subplots()
-    axes.bar_label(axes.barh(list(counts), list(counts.values()), color=BLUE))
-    axes.set_title("Symbols by outcome")
     return png(drawn)

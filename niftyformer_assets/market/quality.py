@@ -14,7 +14,7 @@ from niftyformer_assets.market.cleaning import CleanMarket
 from niftyformer_assets.market.records import NO_SESSION, NOT_FINAL, WRONG_DATES
 from niftyformer_assets.market.settings import QualitySettings
 from niftyformer_assets.store.atomic import write_text
-from niftyformer_assets.store.tables import read_parquet, write_parquet
+from niftyformer_assets.store.tables import write_parquet
 from niftyformer_assets.words import counted
 
 # With fewer usable symbols than this share of those listed, something is wrong with the source, not with stocks.
@@ -116,11 +116,6 @@ def save_quality(table_path: Path, text_path: Path, quality: Quality) -> None:
     """Write the table and the readable report."""
     write_parquet(table_path, quality.table)
     write_text(text_path, report_markdown(quality))
-
-
-def load_quality(path: Path) -> pd.DataFrame:
-    """The table of verdicts."""
-    return read_parquet(path)
 
 
 def report_markdown(quality: Quality) -> str:

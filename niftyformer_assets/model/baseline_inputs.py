@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from niftyformer_assets.dataset.settings import WindowSettings
-from niftyformer_assets.dataset.target import target
 from niftyformer_assets.dataset.windows import Samples, inference_samples
+from niftyformer_assets.factors.labels import Labels, ranks
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.data import hashes
 from niftyformer_assets.model.predictions import out_of_sample
@@ -55,18 +55,23 @@ class BaselineInputs:
         return np.where(self.returns_valid, self.returns, np.nan)
 
     @cached_property
+    def labels(self) -> Labels:
+        """What is predicted, float64 [T, T2, N]."""
+        return self.windows.kind.of(self.known_returns, self.windows.horizons)
+
+    @cached_property
     def training(self) -> np.ndarray:
-        """float64 [S, N, T2]: the labels ahead, NaN where missing or not of a training session."""
+        """float64 [S, N, T2]: the labels of each sample, NaN where missing or not wholly of training sessions."""
         return self._labels_of("train")
 
     @cached_property
     def validation(self) -> np.ndarray:
-        """As `training`, for labels of validation sessions."""
+        """As `training`, for labels wholly of validation sessions."""
         return self._labels_of("validation")
 
     @cached_property
     def wanted(self) -> np.ndarray:
-        """bool [S, T2]: which predictions are for a session after training."""
+        """bool [S, T2]: which predictions are of a label that is known after training."""
         return out_of_sample(self.samples, self.split)
 
     @cached_property
@@ -105,14 +110,13 @@ class BaselineInputs:
     def signal(self, returns: np.ndarray) -> np.ndarray:
         """A signal [T, N] in units of a return as the forecast of each horizon [S, N, T2]; missing = 0."""
         made = np.where(self.covered, returns[self.samples.made_on], np.nan)
-        labels = np.nan_to_num(target(made, self.windows.label))
+        labels = np.nan_to_num(self.windows.kind.unit.put(made))
         return np.repeat(labels[..., None], self.windows.output_sessions, axis=-1)
 
     def _labels_of(self, part: str) -> np.ndarray:
-        to_come = np.full((self.windows.output_sessions, len(self.axes.symbols)), np.nan)
-        labels = self.samples.labels(np.concatenate([target(self.known_returns, self.windows.label), to_come]))
-        wanted = (self.samples.parts(self.split) == part)[..., None] & self.covered[:, None, :]
-        return np.where(wanted, labels, np.nan).swapaxes(1, 2)
+        made_on = self.samples.made_on
+        wanted = self.labels.wholly_in(getattr(self.split, part))[made_on][..., None] & self.covered[:, None, :]
+        return np.where(wanted, self.labels.array[made_on], np.nan).swapaxes(1, 2)
 
 
 def load_baseline_inputs(files: ExperimentFolder, axes: Axes, split: Split, windows: WindowSettings) -> BaselineInputs:
@@ -144,5 +148,5 @@ def ranked_factors(factors: np.ndarray, valid: np.ndarray) -> np.ndarray:
     ranked = np.zeros(factors.shape, dtype=np.float32)
     for place in range(factors.shape[-1]):
         known = np.where(valid[..., place], factors[..., place], np.nan)
-        ranked[..., place] = np.nan_to_num(target(known, "rank"))
+        ranked[..., place] = np.nan_to_num(ranks(known))
     return ranked

@@ -1,4 +1,4 @@
-"""What the model must beat: the same predictions, made by plainer means on the same samples and stocks."""
+"""What the model must beat: the same predictions, by simpler models of the same samples and stocks."""
 
 from __future__ import annotations
 
@@ -78,6 +78,4 @@ def forecast(
 def forecast_table(made: Forecast, inputs: BaselineInputs, to_come: np.ndarray | None) -> pd.DataFrame:
     """The table of a forecast, as `model.predictions` describes it, for the sessions after training."""
     value, p_up = (said.swapaxes(1, 2) for said in (made.value, made.p_up))
-    return prediction_table(
-        value, p_up, inputs.samples, inputs.axes, inputs.split, inputs.covered, inputs.windows.label, to_come
-    )
+    return prediction_table(value, p_up, inputs.samples, inputs.axes, inputs.split, inputs.covered, to_come)

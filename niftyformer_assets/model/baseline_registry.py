@@ -73,7 +73,7 @@ class Run:
 
 
 class Baseline(ABC):
-    """Predicts the label of session t + h, h = 1..T2, from what is known at the close of session t.
+    """Predicts the labels of session t at each horizon from what is known at the close of session t.
 
     The same settings, inputs and seed give the same numbers.
 

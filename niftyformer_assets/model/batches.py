@@ -64,14 +64,17 @@ class DeviceData:
             return torch.zeros(shape, dtype=dtype, device=device)
 
         cells = (sizes.sessions, sizes.stocks)
-        self.valid, self.enough, self.known = (place(*cells, dtype=torch.bool) for _ in range(3))
-        self.returns, self.labels = place(*cells), place(*cells)
+        self.valid, self.enough = place(*cells, dtype=torch.bool), place(*cells, dtype=torch.bool)
+        self.returns = place(*cells)
+        labels = (sizes.sessions, windows.output_sessions, sizes.stocks)
+        self.labels, self.known = place(*labels), place(*labels, dtype=torch.bool)
         self.factors = place(*cells, sizes.factors)
-        self.calendar = place(sizes.sessions + windows.output_sessions, 2, dtype=torch.int64)
+        self.calendar = place(sizes.sessions + max(windows.known_after), 2, dtype=torch.int64)
         self.low_matrix = place(windows.input_sessions, windows.input_sessions)
         self.low_matrix_output = place(windows.output_sessions, windows.output_sessions)
         self.past = torch.arange(1 - windows.input_sessions, 1, device=device)
-        self.future = torch.arange(1, windows.output_sessions + 1, device=device)
+        self.known_after = windows.known_after
+        self.future = torch.tensor(self.known_after, device=device)
         self.place(dataset)
 
     def fits(self, dataset: Dataset) -> bool:
@@ -80,7 +83,7 @@ class DeviceData:
         return (
             Sizes.of(dataset).padded(self.multiple) == self.sizes
             and settings.windows.input_sessions == len(self.past)
-            and settings.windows.output_sessions == len(self.future)
+            and settings.windows.known_after == self.known_after
             and settings.wavelet.factors == self.decompose_factors
         )
 
@@ -90,9 +93,9 @@ class DeviceData:
         for target, array in (
             (self.valid, dataset.valid),
             (self.enough, dataset.enough),
-            (self.known, np.isfinite(dataset.labels)),
+            (self.known, np.isfinite(dataset.labels.array)),
             (self.returns, np.where(dataset.valid, dataset.returns, 0)),
-            (self.labels, np.nan_to_num(dataset.labels)),
+            (self.labels, np.nan_to_num(dataset.labels.array)),
             (self.factors, dataset.factors),
             (self.calendar, dataset.calendar),
             (self.low_matrix, dataset.low_matrix),
@@ -125,9 +128,8 @@ class DeviceData:
         Args:
             counted: bool [B], which samples have labels; None is all.
         """
-        sessions = made_on[:, None] + self.future
-        value = self.labels[sessions]
-        known = self.known[sessions] & self.enough[made_on][:, None]
+        value = self.labels[made_on]
+        known = self.known[made_on] & self.enough[made_on][:, None]
         if counted is not None:
             known = known & counted[:, None, None]
         return Targets(

@@ -93,7 +93,7 @@ class ModelFolder:
 
     @property
     def output(self) -> Path:
-        """The plan's four CSVs."""
+        """The four CSVs that the published code leaves."""
         return self.root / "output"
 
     @contextmanager

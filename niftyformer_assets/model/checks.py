@@ -10,9 +10,11 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.finding import Finding
 from niftyformer_assets.model.metrics import matrix, measure
-from niftyformer_assets.model.predictions import of_horizon, of_parts, value_column
+from niftyformer_assets.model.predictions import labels_of_rows, of_horizon, of_parts, value_column
+from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.words import counted
 
 
@@ -62,17 +64,19 @@ def index_complete(predictions: pd.DataFrame, expected: pd.MultiIndex) -> Findin
     return Finding(False, sentence, figures, defect=True)
 
 
-def against_trivial(predictions: pd.DataFrame, labels: pd.DataFrame, parts: Collection[str] = ("test",)) -> Finding:
+def against_trivial(
+    predictions: pd.DataFrame, labels: Labels, axes: Axes, parts: Collection[str] = ("test",)
+) -> Finding:
     """Better or worse than predicting zero, and than always naming the more frequent direction?
 
     Args:
-        labels: [dates × symbols] of the label that was predicted.
+        labels: that were predicted, on `axes`.
 
     Returns:
         passed if better than both; a warning, not a failure, since that is how markets are.
     """
     rows = of_parts(predictions, parts)
-    rows = rows.assign(label=_labels_of(rows, labels))
+    rows = rows.assign(label=labels_of_rows(rows, labels, axes))
     known = np.isfinite(rows["label"])
     figures: dict[str, float] = {}
     told, passed = [], bool(known.any())
@@ -99,14 +103,6 @@ def _beside(larger_if_better: float, smaller_if_better: float) -> str:
     if larger_if_better == smaller_if_better:
         return "the same as"
     return "better than" if larger_if_better > smaller_if_better else "worse than"
-
-
-def _labels_of(rows: pd.DataFrame, labels: pd.DataFrame) -> np.ndarray:
-    """The label of each row, by date and symbol; NaN where there is none."""
-    session = pd.DatetimeIndex(labels.index).get_indexer(pd.DatetimeIndex(rows["date_predicted"]))
-    stock = pd.Index(labels.columns).get_indexer(pd.Index(rows["symbol"]))
-    values = labels.to_numpy(dtype=np.float64)[session, stock]
-    return np.where((session >= 0) & (stock >= 0), values, np.nan)
 
 
 def _told(row: tuple) -> str:

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
-from niftyformer_assets.dataset.target import target
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
+from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.calendar_features import calendar_features
 from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, TrainingSettings
@@ -86,15 +86,16 @@ class Dataset:
     to_come: np.ndarray
 
     @cached_property
-    def labels(self) -> np.ndarray:
-        """float32 [T, N]: what is predicted of each session; NaN where missing."""
-        known = np.where(self.valid, self.returns.astype(np.float64), np.nan)
-        return target(known, self.settings.windows.label).astype(np.float32)
+    def labels(self) -> Labels:
+        """What is predicted, float32 [T, T2, N]; NaN where missing or still to come."""
+        known, windows = np.where(self.valid, self.returns.astype(np.float64), np.nan), self.settings.windows
+        labels = windows.kind.of(known, windows.horizons)
+        return replace(labels, array=labels.array.astype(np.float32))
 
     @cached_property
     def calendar(self) -> np.ndarray:
-        """int64 [T + T2, 2]: temporal features of the sessions, and of those that follow the last."""
-        dates = following(self.axes.dates, self.settings.windows.output_sessions, self.to_come)
+        """int64 [T + …, 2]: temporal features of the sessions, and of those on which the last labels are known."""
+        dates = following(self.axes.dates, max(self.settings.windows.known_after), self.to_come)
         return calendar_features(dates, self.settings.model.temporal_features)
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -62,10 +62,6 @@ class Device:
         except ImportError:  # not every system has it
             return 0
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-    def describe(self) -> dict[str, Any]:
-        """The fields by name, for logs and metadata."""
-        return asdict(self)
 
     def __str__(self) -> str:
         capability = f", compute capability {self.compute_capability}" if self.compute_capability else ""

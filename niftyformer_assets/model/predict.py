@@ -36,8 +36,8 @@ from niftyformer_assets.store.errors import NiftyFormerError, damaged
 def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.DataFrame:
     """What the best weights in a model's folder say at the close of each session; of several networks, their mean.
 
-    A prediction belongs to the part of the session it predicts. The last sessions at hand predict
-    sessions that are still to come. Products are computed in the device's precision.
+    A prediction belongs to the part of the session on which its label is known. Those of the last sessions
+    at hand are still to come. Products are computed in the device's precision.
 
     Args:
         folder: the model's folder; nothing else of the training is needed.
@@ -51,15 +51,15 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
     """
     _must_be_of_one_training(dataset, folder)
     states = [load_state(ModelFolder(place), network) for network, place in networks(dataset, folder)]
-    made_for = dataset.all_samples
-    asked = out_of_sample(made_for, dataset.split, parts)
+    samples = dataset.all_samples
+    asked = out_of_sample(samples, dataset.split, parts)
     chosen = np.flatnonzero(asked.any(axis=1))
     batch_size = dataset.settings.training.batch_size
     with out_of_memory_in_words(batch_size, device):
         data = DeviceData(dataset, device.torch_device, device.multiple)
         weights = FlatWeights(network_of(dataset.settings, *data.sizes[1:]), device.torch_device)
         inference = Inference(weights, data, device, batch_size)
-        made_on = torch.from_numpy(made_for.made_on[chosen])
+        made_on = torch.from_numpy(samples.made_on[chosen])
         said = []
         for state in states:
             weights.load(state)
@@ -69,11 +69,10 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
     return prediction_table(
         value,
         p_up,
-        made_for,
+        samples,
         dataset.axes,
         dataset.split,
-        dataset.enough[made_for.made_on],
-        dataset.settings.windows.label,
+        dataset.enough[samples.made_on],
         dataset.to_come,
         parts,
     )
@@ -132,15 +131,18 @@ def _difference(of_model: object, of_data: object) -> str:
 
 
 def write_last_step(files: ModelFolder, dataset: Dataset, predictions: pd.DataFrame, part: str = "test") -> None:
-    """The plan's four CSVs of one part, in the folder `output`: [sessions × symbols] of the largest horizon.
+    """The published code's four CSVs of one part, in `output`: [sessions × symbols] of the largest horizon.
 
-    Each row is of the session predicted. regression_pred_last_step.csv has the predicted label,
+    Each row is of the session on which the label is known. regression_pred_last_step.csv has the predicted label,
     regression_label_last_step.csv the label; classification_pred_last_step.csv the probability of
     a label above 0, classification_label_last_step.csv 1 where it is. Missing is empty.
     """
     rows = of_horizon(of_parts(predictions, [part]), dataset.settings.windows.output_sessions)
-    labels = label_frame(dataset).iloc[getattr(dataset.split, part)]
-    index, symbols = labels.index, labels.columns
+    place: slice = getattr(dataset.split, part)
+    index = pd.Index(dataset.axes.dates[place].astype("datetime64[ns]"), name="date")
+    symbols = pd.Index(dataset.axes.symbols)
+    of_session = dataset.labels.by_session_known(dataset.settings.windows.output_sessions)
+    labels = pd.DataFrame(of_session[place], index, symbols)
     for name, table in (
         ("regression_pred", _wide(rows, value_column(predictions), index, symbols)),
         ("regression_label", labels),
@@ -160,21 +162,15 @@ def expected_index(dataset: Dataset, parts: Collection[str] = OUT_OF_SAMPLE) -> 
 
     A symbol is expected where at least half of the window's sessions up to date_made have a return.
     """
-    length, horizons = dataset.settings.windows.input_sessions, dataset.settings.windows.output_sessions
+    length, known_after = dataset.settings.windows.input_sessions, dataset.settings.windows.known_after
     dates, count = dataset.axes.dates, len(dataset.axes.dates)
-    part_of = [dataset.split.part_of(session) for session in range(count)] + ["later"] * horizons
+    part_of = [dataset.split.part_of(session) for session in range(count)] + ["later"] * max(known_after)
     rows: list[tuple[np.datetime64, int, str]] = []
     for made in range(length - 1, count):
         present = dataset.valid[made - length + 1 : made + 1].sum(axis=0)
         symbols = [name for name, n in zip(dataset.axes.symbols, present, strict=True) if 2 * n >= length]
-        for horizon in range(1, horizons + 1):
-            if part_of[made + horizon] in parts:
+        for horizon, after in enumerate(known_after, start=1):
+            if part_of[made + after] in parts:
                 rows.extend((dates[made], horizon, symbol) for symbol in symbols)
     frame = pd.DataFrame(rows, columns=list(KEYS))
     return pd.MultiIndex.from_frame(frame.astype({"date_made": "datetime64[ns]", "horizon": "int32"}))
-
-
-def label_frame(dataset: Dataset) -> pd.DataFrame:
-    """The label of each session [dates × symbols]; NaN where missing."""
-    index = pd.Index(dataset.axes.dates.astype("datetime64[ns]"), name="date")
-    return pd.DataFrame(dataset.labels, index=index, columns=pd.Index(dataset.axes.symbols))

@@ -3,11 +3,11 @@
 One row a session that it is made on, horizon and stock:
 
 date_made       datetime64, the session after whose close it is made
-date_predicted  datetime64, the session whose label it predicts; `horizon` sessions later
-horizon         int32, 1..T2
+date_predicted  datetime64, the session at whose close the label that it predicts is known
+horizon         int32, 1..T2, of the label
 symbol          text
 split           the part that date_predicted lies in: train, validation, test or later
-return | score  float64, the predicted label; `score` where the label is a rank or z-score
+return | score  float64, the predicted label, in a column of its unit: `score` where it is a rank or z-score
 p_up            float64, the probability of a label above 0
 baseline        text, in a table of several models only: which one
 
@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.dataset.windows import Samples
+from niftyformer_assets.factors.labels import LABELS, Labels
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -37,23 +38,22 @@ OUT_OF_SAMPLE = ("validation", "test", "later")
 # What tells the rows of one model from each other.
 KEYS = ("date_made", "horizon", "symbol")
 COLUMNS = ("date_made", "date_predicted", "horizon", "symbol", "split", "p_up")
-RETURN, SCORE, BASELINE = "return", "score", "baseline"
-VALUES = (RETURN, SCORE)
+BASELINE = "baseline"
 
 
-def value_column_of(label: str) -> str:
-    """The name of the predicted value where the experiment's label is `return`, `rank` or `zscore`."""
-    return RETURN if label == "return" else SCORE
+def _value_columns() -> tuple[str, ...]:
+    """What the predicted value may be called."""
+    return tuple(dict.fromkeys(label.unit.column for label in LABELS.values()))
 
 
 def value_column(table: pd.DataFrame) -> str:
     """The name of the predicted value in a table.
 
     Raises:
-        NiftyFormerError: it has neither, or both.
+        NiftyFormerError: it has none, or several.
     """
     must_have(table, ())
-    return next(name for name in VALUES if name in table)
+    return next(name for name in _value_columns() if name in table)
 
 
 def must_have(table: pd.DataFrame, columns: Collection[str] = COLUMNS) -> None:
@@ -62,9 +62,10 @@ def must_have(table: pd.DataFrame, columns: Collection[str] = COLUMNS) -> None:
     Raises:
         NiftyFormerError: it names what is there and what is needed.
     """
-    values = [name for name in VALUES if name in table]
+    values = [name for name in _value_columns() if name in table]
     if len(values) != 1 or any(name not in table for name in columns):
-        needed = f"{', '.join(columns)}, and return or score are needed" if columns else "return or score are needed"
+        one = " or ".join(_value_columns())
+        needed = f"{', '.join(columns)}, and {one} are needed" if columns else f"{one} are needed"
         raise NiftyFormerError(
             f"the predictions have the columns {', '.join(map(str, table.columns))}: {needed}"
             f"{', not both' if len(values) > 1 else ''}. Materialize them again."
@@ -74,11 +75,10 @@ def must_have(table: pd.DataFrame, columns: Collection[str] = COLUMNS) -> None:
 def prediction_table(
     value: np.ndarray,
     p_up: np.ndarray,
-    made_for: Samples,
+    samples: Samples,
     axes: Axes,
     split: Split,
     covered: np.ndarray,
-    label: str,
     to_come: np.ndarray | None = None,
     parts: Collection[str] = OUT_OF_SAMPLE,
 ) -> pd.DataFrame:
@@ -86,29 +86,28 @@ def prediction_table(
 
     Args:
         value, p_up: float [S, T2, N].
-        made_for: the S samples, on `axes`.
+        samples: the S samples, on `axes`; they know the label.
         covered: bool [S, N], which stocks have rows.
-        label: of the experiment.
         to_come: dates of the exchange's next sessions, as `Samples.predicted_dates` takes them.
         parts: that have rows.
 
     Raises:
         NiftyFormerError: a prediction is not a finite number; it names the first.
     """
-    wanted = out_of_sample(made_for, split, parts)
+    wanted, column = out_of_sample(samples, split, parts), samples.windows.kind.unit.column
     sample, horizon, stock = np.nonzero(wanted[..., None] & covered[:, None, :])
     table = pd.DataFrame(
         {
-            "date_made": made_for.made_on_dates(axes.dates)[sample].astype("datetime64[ns]"),
-            "date_predicted": made_for.predicted_dates(axes.dates, to_come)[sample, horizon].astype("datetime64[ns]"),
+            "date_made": samples.made_on_dates(axes.dates)[sample].astype("datetime64[ns]"),
+            "date_predicted": samples.predicted_dates(axes.dates, to_come)[sample, horizon].astype("datetime64[ns]"),
             "horizon": (horizon + 1).astype(np.int32),
             "symbol": np.array(axes.symbols)[stock],
-            "split": made_for.parts(split)[sample, horizon],
-            value_column_of(label): value[sample, horizon, stock].astype(np.float64),
+            "split": samples.parts(split)[sample, horizon],
+            column: value[sample, horizon, stock].astype(np.float64),
             "p_up": p_up[sample, horizon, stock].astype(np.float64),
         }
     )
-    bad = ~np.isfinite(table[[value_column_of(label), "p_up"]].to_numpy()).all(axis=1)
+    bad = ~np.isfinite(table[[column, "p_up"]].to_numpy()).all(axis=1)
     if bad.any():
         first = table[bad].iloc[0]
         raise NiftyFormerError(
@@ -118,9 +117,9 @@ def prediction_table(
     return table
 
 
-def out_of_sample(made_for: Samples, split: Split, parts: Collection[str] = OUT_OF_SAMPLE) -> np.ndarray:
-    """bool [S, T2]: which predictions are for a session of these parts."""
-    return np.isin(made_for.parts(split), list(parts))
+def out_of_sample(samples: Samples, split: Split, parts: Collection[str] = OUT_OF_SAMPLE) -> np.ndarray:
+    """bool [S, T2]: which predictions are of a label that is known on a session of these parts."""
+    return np.isin(samples.parts(split), list(parts))
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
@@ -145,7 +144,7 @@ def of_horizon(table: pd.DataFrame, horizon: int) -> pd.DataFrame:
 
 
 def of_parts(table: pd.DataFrame, parts: Collection[str]) -> pd.DataFrame:
-    """The rows that predict a session of these parts."""
+    """The rows whose label is known on a session of these parts."""
     return table[table["split"].isin(list(parts))]
 
 
@@ -153,3 +152,41 @@ def by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each model of a table of several, with its name, in the order of the table."""
     for name, rows in table.groupby(BASELINE, sort=False):
         yield str(name), rows
+
+
+def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes) -> np.ndarray:
+    """The label of each row, by its session, horizon and symbol: float64 [rows]; NaN where missing or still to come.
+
+    Args:
+        labels: of the sessions and symbols of `axes`.
+
+    Raises:
+        NiftyFormerError: a session, symbol or horizon is none of the labels', or one is known on another session
+            than the row says.
+    """
+    made, known = (
+        pd.to_datetime(table[name]).to_numpy().astype("datetime64[D]") for name in ("date_made", "date_predicted")
+    )
+    session = pd.Index(axes.dates).get_indexer(pd.Index(made))
+    if (strange := session < 0).any():
+        raise NiftyFormerError(f"predictions were made on {made[strange][0]}, which is no session of this experiment.")
+    symbol = pd.Index(axes.symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
+    if (strange := symbol < 0).any():
+        name = table["symbol"].to_numpy()[strange][0]
+        raise NiftyFormerError(f"predictions name {name}, which is no symbol of this experiment.")
+    horizon = pd.Index(labels.horizons).get_indexer(pd.Index(table["horizon"]))
+    if (strange := horizon < 0).any():
+        raise NiftyFormerError(
+            f"predictions are of horizon {table['horizon'].to_numpy()[strange][0]}, which the experiment does not "
+            "have: materialize them again."
+        )
+    on = labels.known_on[session, horizon]
+    to_come = on >= len(axes.dates)
+    expected = axes.dates[np.where(to_come, len(axes.dates) - 1, on)]
+    if (strange := np.where(to_come, known <= expected, known != expected)).any():
+        raise NiftyFormerError(
+            f"the prediction made on {made[strange][0]} for horizon {table['horizon'].to_numpy()[strange][0]} is for "
+            f"{known[strange][0]}, and its label {labels.label.name} is known on another session: it was made for "
+            "another label or on other sessions. Materialize the predictions again."
+        )
+    return labels.array[session, horizon, symbol].astype(np.float64)

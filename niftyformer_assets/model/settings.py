@@ -41,7 +41,7 @@ class ModelSettings:
 class TrainingSettings:
     """How the network is trained.
 
-    The plan's scheduler (patience 20) cannot act before its early stopping (patience 15): both
+    The published scheduler (patience 20) cannot act before its early stopping (patience 15): both
     values are kept as published, and the log says so.
 
     precision: of the products in training: `auto` is bfloat16 where the device computes in it, else

@@ -274,10 +274,10 @@ class _Log:
 
 def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
     """label (missing = 0) and whether it is known, [S, T2, N], of the stocks a sample may use."""
-    enough = dataset.enough[samples.made_on][:, None]
+    labels, enough = dataset.labels.array[samples.made_on], dataset.enough[samples.made_on][:, None]
     return {
-        "label": samples.labels(np.nan_to_num(dataset.labels)),
-        "known": samples.labels(np.isfinite(dataset.labels)) & enough,
+        "label": np.nan_to_num(labels),
+        "known": np.isfinite(labels) & enough,
     }
 
 

@@ -15,7 +15,7 @@ from niftyformer_assets.dataset.correlation import correlation_adjacency, save_a
 from niftyformer_assets.dataset.embed import graph_embedding
 from niftyformer_assets.dataset.embedding import save_embedding
 from niftyformer_assets.dataset.flow import flow, save_flow
-from niftyformer_assets.dataset.published import write_stockformer_conf
+from niftyformer_assets.dataset.published import PublishedTraining, write_stockformer_conf
 from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
 from niftyformer_assets.dataset.trend import save_trend, trend
 from niftyformer_assets.market.split import Split
@@ -45,11 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> ExperimentFolder:
 
 
 def write_conf(folder: ExperimentFolder, split: Split) -> None:
-    write_stockformer_conf(
-        folder,
-        split,
-        WindowSettings(),
-        WaveletSettings(),
+    training = PublishedTraining(
         width=128,
         layers=2,
         heads=1,
@@ -59,6 +55,7 @@ def write_conf(folder: ExperimentFolder, split: Split) -> None:
         patience=15,
         seed=42,
     )
+    write_stockformer_conf(folder, split, WindowSettings(), WaveletSettings(), training)
 
 
 def read_conf(folder: ExperimentFolder) -> configparser.ConfigParser:

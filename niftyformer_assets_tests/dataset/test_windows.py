@@ -31,13 +31,14 @@ def test_windows_are_views() -> None:
 
 def test_samples_are_views_that_see_up_to_their_session_and_predict_the_next() -> None:
     array = np.arange(SESSIONS, dtype=float)[:, None] * np.ones(3)
+    labels = WINDOWS.kind.of(array, WINDOWS.horizons).array
     for part in samples(SPLIT, WINDOWS).values():
-        inputs, labels = part.inputs(array), part.labels(array)
-        assert np.shares_memory(inputs, array) and np.shares_memory(labels, array)
+        inputs = part.inputs(array)
+        assert np.shares_memory(inputs, array)
         np.testing.assert_array_equal(inputs[:, -1, 0], part.made_on)
         np.testing.assert_array_equal(inputs[:, 0, 0], part.made_on - 19)
-        np.testing.assert_array_equal(labels[:, :, 0], part.predicted)
-        np.testing.assert_array_equal(part.predicted[:, 0], part.made_on + 1)
+        np.testing.assert_array_equal(labels[part.made_on][:, :, 0], part.known_on)
+        np.testing.assert_array_equal(part.known_on[:, 0], part.made_on + 1)
 
 
 @pytest.mark.parametrize(
@@ -58,14 +59,14 @@ def test_no_label_is_in_two_parts_and_windows_reach_back(split: SplitByDate | Sp
     used: dict[int, str] = {}
     for name in PARTS:
         place = getattr(parts, name)
-        for session in np.unique(made[name].predicted):
+        for session in np.unique(made[name].known_on):
             assert place.start <= session < place.stop
             assert used.setdefault(int(session), name) == name
     # Unlike in the published code, validation and test lose no session at their start.
     for name in ("validation", "test"):
         place = getattr(parts, name)
         assert made[name].start == place.start - 1
-        assert set(made[name].predicted.ravel()) == set(range(place.start, place.stop))
+        assert set(made[name].known_on.ravel()) == set(range(place.start, place.stop))
 
 
 @settings(deadline=None)
@@ -84,7 +85,7 @@ def test_any_split_either_names_the_part_without_a_sample_or_keeps_labels_apart(
         return
     used: set[int] = set()
     for name, part in samples(split, windows).items():
-        labels = set(part.predicted.ravel().tolist())
+        labels = set(part.known_on.ravel().tolist())
         assert all(split.part_of(session) == name for session in labels)
         assert not labels & used
         assert len(part) == 0 or part.start >= input_sessions - 1
@@ -100,7 +101,7 @@ def test_every_window_that_fits_gets_a_prediction_and_each_predicted_session_has
     assert parts[-1].tolist() == ["later", "later"]
     for name in PARTS:
         place = getattr(SPLIT, name)
-        predicted = every.predicted[parts == name]
+        predicted = every.known_on[parts == name]
         assert predicted.min() >= place.start
         assert name == "later" or predicted.max() < place.stop
 
@@ -147,11 +148,6 @@ def test_enough_returns_counts_each_window() -> None:
     np.testing.assert_array_equal(made.enough_returns(valid), made.inputs(valid).sum(axis=1) >= 10)
 
 
-def test_labels_past_the_end_are_refused() -> None:
-    with pytest.raises(ValueError, match="predicts past the last of 140 sessions"):
-        inference_samples(SESSIONS, WINDOWS).labels(returns())
-
-
 def test_fewer_sessions_than_a_window() -> None:
     with pytest.raises(NiftyFormerError, match="10 sessions are fewer than a window of 20"):
         sliding_windows(np.zeros((10, 2)), 20)
@@ -180,11 +176,12 @@ def test_a_bare_machine_can_use_windows_and_targets() -> None:
                        "threadpoolctl"):
             sys.modules[absent] = None
         import numpy as np
-        from niftyformer_assets.dataset import target, wavelet, windows
+        from niftyformer_assets.dataset import wavelet, windows
         from niftyformer_assets.dataset.settings import WindowSettings
+        from niftyformer_assets.factors.labels import ranks
         made = windows.inference_samples(30, WindowSettings())
         assert made.inputs(np.zeros((30, 2, 3))).shape == (11, 20, 2, 3)
-        assert target.target(np.eye(4), "rank").shape == (4, 4)
+        assert ranks(np.eye(4)).shape == (4, 4)
         assert wavelet.bands(np.zeros((30, 2)), np.eye(20))[0].shape == (11, 20, 2)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)

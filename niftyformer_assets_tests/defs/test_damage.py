@@ -26,7 +26,6 @@ from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.market.candle_files import read_candle_file
 from niftyformer_assets.market.index_lists import read_lists
 from niftyformer_assets.market.panel import load_panel
-from niftyformer_assets.market.quality import load_quality
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.model.checkpoint import STATE, ModelFolder, read_best, read_card, read_checkpoint
 from niftyformer_assets.model.data import load_dataset
@@ -89,7 +88,7 @@ READERS: list[tuple[str, Reader]] = [
     ("sector_dummies.parquet", lambda settings: opened(settings).sectors_in_force()),
     ("raw/DEMO001.parquet", lambda settings: read_candle_file(settings.workspace.candles("DEMO001"))),
     ("benchmark_index.parquet", lambda settings: load_benchmark(settings.workspace.benchmark_index)),
-    ("data_quality_report.parquet", lambda settings: load_quality(settings.workspace.data_quality_report)),
+    ("data_quality_report.parquet", lambda settings: read_parquet(settings.workspace.data_quality_report)),
     ("market_panel.npz", lambda settings: load_panel(settings.workspace.market_panel)),
     ("market_panel.npz", opened),
     ("size_proxy.parquet", lambda settings: opened(settings).log_size()),

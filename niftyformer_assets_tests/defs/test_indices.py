@@ -13,7 +13,7 @@ from niftyformer_assets.defs.bodies.backtest import _indices
 from niftyformer_assets.experiments.opened import open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark, save_benchmark
 from niftyformer_assets.portfolio.evidence.benchmarks import hold_indices
-from niftyformer_assets.portfolio.evidence.gather import market_of_part
+from niftyformer_assets.portfolio.evidence.gather import MarketRecord
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets_tests.conftest import Graph
 
@@ -36,7 +36,8 @@ def test_a_total_return_index_that_ends_elsewhere(graph: Graph, tmp_path: Path, 
     save_benchmark(workspace.benchmark_index, frame.assign(total_return=levels), "a file")
     settings = graph.settings.model_copy(update={"total_return": tmp_path / "tri.csv"})
     indices = _indices(settings, replace(opened, workspace=workspace))
-    held, notes = hold_indices(indices, market_of_part(opened.panel, opened.scope, "test").axes, 1.0, "close")
+    market = MarketRecord(opened.panel, opened.scope).of_part("test")
+    held, notes = hold_indices(indices, market.axes, 1.0, "close")
     assert list(held) == ["NIFTY 50 (price)", *([] if said else ["NIFTY 50 (with dividends)"])]
     assert len(notes) == bool(said)
     assert all(note.startswith(said) for note in notes)

@@ -15,9 +15,9 @@ from niftyformer_assets.market import reference
 from niftyformer_assets.market.candle_files import CandleFile, write_candle_file
 from niftyformer_assets.market.index_lists import IndexList, Member
 from niftyformer_assets.market.panel import load_panel
-from niftyformer_assets.market.quality import load_quality
 from niftyformer_assets.market.universe import build_universe, save_universe
 from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets_tests.conftest import tiny_settings
 from niftyformer_assets_tests.market.moving import SESSIONS, gapped, market, moving
 
@@ -60,7 +60,7 @@ def listed(*rows: tuple[str, str]) -> None:
 
 def test_members_of_the_time_speak_for_the_market(settings: Settings) -> None:
     report_quality(settings)
-    table = load_quality(settings.workspace.data_quality_report).set_index("symbol")
+    table = read_parquet(settings.workspace.data_quality_report).set_index("symbol")
     # Were those that join later asked, the market would have fallen by half, and nobody more than it.
     assert table.loc[["X", "Y"], "quarantined"].tolist() == [1, 1]
     assert "market's gap is +0." in table.loc["X", "details"] or "market's gap is -0." in table.loc["X", "details"]
@@ -72,7 +72,7 @@ def test_a_list_in_the_reference_folder_has_the_last_word(settings: Settings) ->
     for make in (report_quality, make_panel):
         assert any("list.csv" in path.name for path in make(settings).given)
     workspace = settings.workspace
-    table = load_quality(workspace.data_quality_report).set_index("symbol")
+    table = read_parquet(workspace.data_quality_report).set_index("symbol")
     assert table.loc["X", "confirmed_breaks"] == str(SESSIONS[ROW])
     assert table.loc["Y", "quarantined"] == 0
     panel = load_panel(workspace.market_panel)

@@ -10,7 +10,7 @@ from kiteconnect import KiteConnect
 
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.made_up import make_market
-from niftyformer_assets.exchange.market import Market
+from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.server import RunningExchange, run_exchange
 from niftyformer_assets.exchange.settings import MadeUpSettings
 
@@ -36,12 +36,12 @@ def token_of(kite: KiteConnect, symbol: str) -> int:
 
 
 @pytest.fixture(scope="session")
-def market() -> Market:
+def market() -> ServedMarket:
     return make_market(weekdays("2024-01-01", "2024-06-01"), SMALL)
 
 
 @pytest.fixture(scope="session")
-def running(market: Market) -> Iterator[RunningExchange]:
+def running(market: ServedMarket) -> Iterator[RunningExchange]:
     with run_exchange(market, historical_per_second=None) as running:
         yield running
 

@@ -10,7 +10,7 @@ from kiteconnect import KiteConnect
 from kiteconnect.exceptions import InputException, TokenException
 
 from niftyformer_assets.exchange.clock import IST, known_at, token_expiry
-from niftyformer_assets.exchange.market import Candles, Market
+from niftyformer_assets.exchange.market import Candles, ServedMarket
 from niftyformer_assets.exchange.server import run_exchange
 from niftyformer_assets_tests.exchange.conftest import client, token_of
 
@@ -63,7 +63,7 @@ def test_a_token_dies_at_six_in_the_morning():
     assert token_expiry(at(5, 6, 0)) == at(6, 6, 0)
 
 
-def test_time_passes_on_the_exchange(market: Market):
+def test_time_passes_on_the_exchange(market: ServedMarket):
     moment = [datetime(2024, 2, 1, 12, 0, tzinfo=IST)]
     with run_exchange(market, now=lambda: moment[0], historical_per_second=None) as running:
         kite = client(running)
@@ -90,13 +90,13 @@ def test_time_passes_on_the_exchange(market: Market):
         assert "DEMO012" in {row["tradingsymbol"] for row in client(running).instruments("NSE")}
 
 
-def test_a_stock_that_does_not_trade_yet_has_no_token(market: Market):
+def test_a_stock_that_does_not_trade_yet_has_no_token(market: ServedMarket):
     with run_exchange(market, now=datetime(2024, 2, 1, 12, 0, tzinfo=IST)) as running:
         kite, token = client(running), market.instruments["DEMO012"].token
         with pytest.raises(InputException, match="invalid token"):
             kite.historical_data(token, "2024-01-01", "2024-02-01", "day")
 
 
-def test_a_time_without_a_timezone_is_refused(market: Market):
+def test_a_time_without_a_timezone_is_refused(market: ServedMarket):
     with pytest.raises(ValueError, match="timezone"), run_exchange(market, now=datetime(2024, 2, 1)):
         pass

@@ -19,7 +19,7 @@ from kiteconnect.exceptions import DataException, InputException, KiteException,
 from niftyformer_assets.exchange.app import Exchange, create_app
 from niftyformer_assets.exchange.clock import IST
 from niftyformer_assets.exchange.faults import Faults, Rename, Split, faults_from, parse_faults
-from niftyformer_assets.exchange.market import Market
+from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.server import RunningExchange, run_exchange
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.exchange.conftest import client, token_of
@@ -37,7 +37,7 @@ def token(kite: KiteConnect) -> int:
     return token_of(kite, "DEMO001")
 
 
-def test_nothing_goes_wrong_unless_asked_for(exchange: RunningExchange, kite: KiteConnect, market: Market):
+def test_nothing_goes_wrong_unless_asked_for(exchange: RunningExchange, kite: KiteConnect, market: ServedMarket):
     for symbol, instrument in market.instruments.items():
         np.testing.assert_array_equal(closes(kite, symbol, instrument.token), market.candles[symbol].close)
     assert set(exchange.traffic.by_status) == {200}
@@ -91,7 +91,7 @@ def test_a_missing_content_type_trips_the_client(exchange: RunningExchange, kite
         kite.historical_data(token, *SPAN)
 
 
-def test_a_stall_outlasts_the_clients_patience(market: Market):
+def test_a_stall_outlasts_the_clients_patience(market: ServedMarket):
     with run_exchange(market, faults=Faults(stalls=1.0, stall_s=0.5), historical_per_second=None) as running:
         hasty = KiteConnect(running.api_key, root=running.url, timeout=0.2)
         hasty.set_access_token(running.access_token())
@@ -102,7 +102,7 @@ def test_a_stall_outlasts_the_clients_patience(market: Market):
         assert time.monotonic() - start >= 0.5
 
 
-def test_a_long_stall_does_not_hold_up_the_end(market: Market):
+def test_a_long_stall_does_not_hold_up_the_end(market: ServedMarket):
     start = time.monotonic()
     with run_exchange(market, faults=Faults(stalls=1.0, stall_s=60)) as running:
         hasty = KiteConnect(running.api_key, root=running.url, timeout=0.2)
@@ -135,7 +135,9 @@ def test_tokens_expire_after_so_many_answers(exchange: RunningExchange, kite: Ki
         again.profile()
 
 
-def test_candles_are_missing_duplicated_and_negative(exchange: RunningExchange, kite: KiteConnect, market: Market):
+def test_candles_are_missing_duplicated_and_negative(
+    exchange: RunningExchange, kite: KiteConnect, market: ServedMarket
+):
     whole = market.candles["DEMO001"].close
     exchange.faults = Faults(missing_candles=0.2)
     fewer = closes(kite, "DEMO001")
@@ -154,7 +156,7 @@ def test_candles_are_missing_duplicated_and_negative(exchange: RunningExchange, 
     assert 0 < (negative < 0).sum() < 0.4 * len(whole)
 
 
-def test_a_split_readjusts_history_from_its_date_on(market: Market):
+def test_a_split_readjusts_history_from_its_date_on(market: ServedMarket):
     token = market.instruments["DEMO001"].token
     moment = [datetime(2024, 5, 1, 18, 0, tzinfo=IST)]
     split = Split("DEMO001", date(2024, 5, 2), 2)
@@ -170,7 +172,7 @@ def test_a_split_readjusts_history_from_its_date_on(market: Market):
     assert all(abs(move) < 0.2 for move in moves)  # the history is continuous across the split
 
 
-def test_a_broken_adjustment_jumps_on_its_date(exchange: RunningExchange, kite: KiteConnect, market: Market):
+def test_a_broken_adjustment_jumps_on_its_date(exchange: RunningExchange, kite: KiteConnect, market: ServedMarket):
     day = date(2024, 3, 1)
     exchange.faults = Faults(splits=(Split("DEMO001", day, 0.5, adjusted=False),))
     close = closes(kite, "DEMO001")
@@ -180,7 +182,7 @@ def test_a_broken_adjustment_jumps_on_its_date(exchange: RunningExchange, kite: 
 
 
 def test_a_rename_changes_the_symbol_and_the_token_but_not_the_history(
-    exchange: RunningExchange, kite: KiteConnect, market: Market
+    exchange: RunningExchange, kite: KiteConnect, market: ServedMarket
 ):
     exchange.faults = Faults(renames=(Rename("DEMO001", "DEMONEW"),))
     listed = {row["tradingsymbol"]: row["instrument_token"] for row in kite.instruments("NSE")}
@@ -254,7 +256,7 @@ def test_faults_are_switched_over_http(exchange: RunningExchange, kite: KiteConn
     assert traffic["by_status"]["500"] == 1
 
 
-def status_for(market: Market, host: str, method: str, path: str) -> int:
+def status_for(market: ServedMarket, host: str, method: str, path: str) -> int:
     """The status of an answer to a request that comes from `host`."""
     sent: list[MutableMapping[str, Any]] = []
 
@@ -270,7 +272,7 @@ def status_for(market: Market, host: str, method: str, path: str) -> int:
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/faults"), ("GET", "/faults"), ("GET", "/traffic")])
-def test_only_this_machine_may_switch_them(market: Market, method: str, path: str):
+def test_only_this_machine_may_switch_them(market: ServedMarket, method: str, path: str):
     assert status_for(market, "192.0.2.1", method, path) == 403
     assert status_for(market, "127.0.0.1", method, path) == 200
 

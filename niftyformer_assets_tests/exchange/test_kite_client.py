@@ -14,7 +14,7 @@ from dateutil.tz import tzoffset
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import GeneralException, InputException, NetworkException, TokenException
 
-from niftyformer_assets.exchange.market import BENCHMARK, BENCHMARK_TOKEN, Market
+from niftyformer_assets.exchange.market import BENCHMARK, BENCHMARK_TOKEN, ServedMarket
 from niftyformer_assets.exchange.server import RunningExchange, run_exchange
 from niftyformer_assets_tests.exchange.conftest import client, token_of
 from niftyformer_assets_tests.shared_data import shared
@@ -41,7 +41,7 @@ def test_a_token_of_another_login_outlives_a_logout(exchange: RunningExchange):
     assert second.profile()
 
 
-def test_candles_are_at_midnight_in_india_on_the_right_dates(kite: KiteConnect, market: Market):
+def test_candles_are_at_midnight_in_india_on_the_right_dates(kite: KiteConnect, market: ServedMarket):
     candles = market.candles["DEMO001"]
     answer = kite.historical_data(
         token_of(kite, "DEMO001"), datetime(2024, 1, 1), datetime(2024, 6, 30, 23, 59, 59), "day"
@@ -79,7 +79,7 @@ def test_whole_prices_come_without_a_point_and_open_interest_when_asked_for(exch
     assert candle["oi"] == 0
 
 
-def test_instruments_have_kites_columns_and_the_index(kite: KiteConnect, market: Market):
+def test_instruments_have_kites_columns_and_the_index(kite: KiteConnect, market: ServedMarket):
     rows = kite.instruments("NSE")
     with shared("kite_mocks/instruments_nse.csv").open() as stream:
         assert list(rows[0]) == next(csv.reader(stream))
@@ -104,15 +104,15 @@ def test_the_index_has_candles_without_volume(kite: KiteConnect):
     assert {candle["volume"] for candle in candles} == {0}
 
 
-def test_nses_list_needs_no_login(exchange: RunningExchange, market: Market):
+def test_nses_list_needs_no_login(exchange: RunningExchange, market: ServedMarket):
     answer = requests.get(exchange.index_list_url, timeout=5)
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.text == market.index_list
     assert len(list(csv.DictReader(io.StringIO(answer.text)))) == 12
 
 
-def test_without_a_list_the_answer_says_so(market: Market):
-    with run_exchange(Market(market.instruments, market.candles, None)) as running:
+def test_without_a_list_the_answer_says_so(market: ServedMarket):
+    with run_exchange(ServedMarket(market.instruments, market.candles, None)) as running:
         answer = requests.get(running.index_list_url, timeout=5)
     assert answer.status_code == 404
     assert "without an index list" in answer.text
@@ -234,7 +234,7 @@ def test_other_exchanges_and_routes_are_refused(exchange: RunningExchange, kite:
 # Rate limits
 
 
-def test_three_histories_a_second_and_no_more(market: Market):
+def test_three_histories_a_second_and_no_more(market: ServedMarket):
     with run_exchange(market) as running:
         kite = client(running)
         outcomes = []
@@ -265,7 +265,7 @@ def test_the_window_slides_and_the_refused_do_not_count(monkeypatch: pytest.Monk
     assert window.admits("another key")
 
 
-def test_the_limit_is_kites_answer(market: Market):
+def test_the_limit_is_kites_answer(market: ServedMarket):
     with run_exchange(market, historical_per_second=1) as running:
         headers = {"X-Kite-Version": "3", "Authorization": f"token {running.api_key}:{running.access_token()}"}
         url = f"{running.url}/instruments/historical/{BENCHMARK_TOKEN}/day?from=2024-01-01&to=2024-01-05"
@@ -278,7 +278,7 @@ def test_the_limit_is_kites_answer(market: Market):
     }
 
 
-def test_other_requests_have_a_limit_of_their_own(market: Market):
+def test_other_requests_have_a_limit_of_their_own(market: ServedMarket):
     with run_exchange(market) as running:
         kite = client(running)
         for _ in range(10):
@@ -291,7 +291,7 @@ def test_other_requests_have_a_limit_of_their_own(market: Market):
 # The login page
 
 
-def test_the_login_page_redirects_with_a_request_token(market: Market):
+def test_the_login_page_redirects_with_a_request_token(market: ServedMarket):
     with run_exchange(market, redirect_url="http://127.0.0.1:9/kite?from=test") as running:
         answer = requests.get(running.login_url, allow_redirects=False, timeout=5)
         assert answer.status_code == 302

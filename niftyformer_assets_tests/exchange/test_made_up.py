@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from niftyformer_assets.exchange.made_up import make_market, planted_score
-from niftyformer_assets.exchange.market import BENCHMARK, BENCHMARK_TOKEN, Candles, Market
+from niftyformer_assets.exchange.market import BENCHMARK, BENCHMARK_TOKEN, Candles, ServedMarket
 from niftyformer_assets.exchange.settings import INDUSTRIES, MadeUpSettings, made_up_symbols
 from niftyformer_assets_tests.exchange.conftest import weekdays
 
@@ -19,7 +19,7 @@ SESSIONS = weekdays("2022-01-03", "2024-09-01")
 FIELDS = tuple(Candles.__dataclass_fields__)
 
 
-def aligned(market: Market, settings: MadeUpSettings, field: str) -> np.ndarray:
+def aligned(market: ServedMarket, settings: MadeUpSettings, field: str) -> np.ndarray:
     """[T, N] of one field, NaN before the listing."""
     values = np.full((len(SESSIONS), settings.stocks), np.nan)
     for stock, symbol in enumerate(made_up_symbols(settings)):
@@ -45,7 +45,7 @@ def rank_ic(score: np.ndarray, outcome: np.ndarray, ahead: int) -> np.ndarray:
     return np.array(daily)
 
 
-def place_in_range(market: Market, settings: MadeUpSettings) -> np.ndarray:
+def place_in_range(market: ServedMarket, settings: MadeUpSettings) -> np.ndarray:
     """KSFT2 of Alpha158: (2 close - high - low) / (high - low)."""
     high, low, close = (aligned(market, settings, field) for field in ("high", "low", "close"))
     return (2 * close - high - low) / (high - low + 1e-12)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.exchange.market import BENCHMARK, BENCHMARK_TOKEN
-from niftyformer_assets.exchange.replay import load_folder
+from niftyformer_assets.exchange.replay import read_replay
 from niftyformer_assets.exchange.server import run_exchange
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.exchange.conftest import client, token_of
@@ -41,7 +41,7 @@ def test_candles_come_back_as_they_are(folder: Path, tmp_path: Path):
         folder, "BAJAJ-AUTO.csv", "volume,CLOSE,low,High,open,date,Adj Close\n7,3,1,4,2,2024-01-01 00:00:00+05:30,3\n"
     )
     listed = write(tmp_path, "list.csv", LIST.format("M&M"))
-    market = load_folder(folder, listed)
+    market = read_replay(folder, listed).market
     assert set(market.instruments) == {"M&M", "BAJAJ-AUTO"}
     assert market.instruments["M&M"].name == "Made-up Power 1 Ltd."
     assert market.index_list == LIST.format("M&M")
@@ -55,18 +55,18 @@ def test_candles_come_back_as_they_are(folder: Path, tmp_path: Path):
 
 def test_midnights_of_india_written_as_utc(folder: Path):
     write(folder, "UTC.csv", HEADER + "2023-12-31 18:30:00+00:00,10,11,9.5,10.5,1000\n2024-01-01T18:30:00Z,1,1,1,1,1\n")
-    dates = load_folder(folder).candles["UTC"].dates
+    dates = read_replay(folder).market.candles["UTC"].dates
     np.testing.assert_array_equal(dates, np.array(["2024-01-01", "2024-01-02"], dtype="datetime64[D]"))
 
 
 def test_prices_that_make_no_sense_are_served_for_others_to_judge(folder: Path):
     write(folder, "ODD.csv", HEADER + "2024-01-01,-10,1,9,0,0\n")
-    assert load_folder(folder).candles["ODD"].open[0] == -10
+    assert read_replay(folder).market.candles["ODD"].open[0] == -10
 
 
 def test_a_file_without_rows_is_a_stock_without_candles(folder: Path):
     write(folder, "NEW.csv", HEADER)
-    assert len(load_folder(folder).candles["NEW"]) == 0
+    assert len(read_replay(folder).market.candles["NEW"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_wrong_file_is_named_with_its_place(folder: Path, text: str, words: st
     write(folder, "GOOD.csv", HEADER + ROW)
     wrong = write(folder, "WRONG.csv", text)
     with pytest.raises(NiftyFormerError) as error:
-        load_folder(folder)
+        read_replay(folder)
     line = str(error.value)
     assert str(wrong) in line
     assert words in line
@@ -104,7 +104,7 @@ def test_a_wrong_file_is_named_with_its_place(folder: Path, text: str, words: st
 def test_a_file_that_is_no_text_is_named(folder: Path):
     (folder / "BYTES.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(NiftyFormerError, match=r"BYTES\.csv is not UTF-8"):
-        load_folder(folder)
+        read_replay(folder)
 
 
 def no_folder(folder: Path) -> Path:
@@ -143,7 +143,7 @@ def two_for_one(folder: Path) -> Path:
 )
 def test_a_wrong_folder_is_one_line(folder: Path, make: Callable[[Path], Path], words: str):
     with pytest.raises(NiftyFormerError, match=words):
-        load_folder(make(folder))
+        read_replay(make(folder))
 
 
 @pytest.mark.parametrize(
@@ -157,20 +157,21 @@ def test_a_wrong_folder_is_one_line(folder: Path, make: Callable[[Path], Path], 
 def test_a_wrong_index_list_is_one_line(folder: Path, tmp_path: Path, text: str, words: str):
     write(folder, "ABC.csv", HEADER + ROW)
     with pytest.raises(NiftyFormerError, match=words):
-        load_folder(folder, write(tmp_path, "list.csv", text))
+        read_replay(folder, write(tmp_path, "list.csv", text))
 
 
 def test_a_missing_index_list_is_one_line(folder: Path, tmp_path: Path):
     write(folder, "ABC.csv", HEADER + ROW)
     with pytest.raises(NiftyFormerError, match=r"list\.csv cannot be read: No such file"):
-        load_folder(folder, tmp_path / "list.csv")
+        read_replay(folder, tmp_path / "list.csv")
 
 
 def test_a_stock_is_listed_under_its_newest_name_with_its_older_candles(folder: Path):
     write(folder, "LTI.csv", HEADER + "2022-01-03,1,1,1,1,1\n2022-12-05,9,9,9,9,9\n")
     write(folder, "LTIM.csv", HEADER + "2022-12-05,2,2,2,2,2\n2022-12-06,3,3,3,3,3\n")
     write(folder, "TATAMOTORS.csv", HEADER + ROW)
-    market = load_folder(folder, renames={"LTI": "LTIM", "LTIM": "LTM", "TATAMOTORS": "TMPV", "ZOMATO": "ETERNAL"})
+    renames = {"LTI": "LTIM", "LTIM": "LTM", "TATAMOTORS": "TMPV", "ZOMATO": "ETERNAL"}
+    market = read_replay(folder, renames=renames).market
     assert set(market.instruments) == {"LTM", "TMPV"}
     np.testing.assert_array_equal(market.candles["LTM"].close, [1, 2, 3])
     np.testing.assert_array_equal(
@@ -181,14 +182,14 @@ def test_a_stock_is_listed_under_its_newest_name_with_its_older_candles(folder: 
 def test_renames_in_a_circle_are_refused(folder: Path):
     write(folder, "A.csv", HEADER + ROW)
     with pytest.raises(NiftyFormerError, match="A -> B -> A"):
-        load_folder(folder, renames={"A": "B", "B": "A"})
+        read_replay(folder, renames={"A": "B", "B": "A"})
 
 
 @pytest.mark.parametrize("beside", [False, True])
 def test_the_benchmark_comes_from_the_folder_or_beside_it(folder: Path, tmp_path: Path, beside: bool):
     write(folder, "ABC.csv", HEADER + ROW)
     path = write(tmp_path if beside else folder, "NIFTY 50.csv", HEADER + "2024-01-01,100,110,90,105,0\n")
-    market = load_folder(folder, benchmark=path if beside else None)
+    market = read_replay(folder, benchmark=path if beside else None).market
     instrument = market.instruments[BENCHMARK]
     assert (instrument.token, instrument.segment) == (BENCHMARK_TOKEN, "INDICES")
     assert market.candles[BENCHMARK].close[0] == 105
@@ -201,7 +202,7 @@ def test_an_index_needs_a_close_only_and_is_served_for_the_time_of_the_stocks(fo
     frame.to_parquet(tmp_path / "index.parquet")
     frame.to_csv(tmp_path / "index.csv", index=False)
     for name in ("index.parquet", "index.csv"):
-        candles = load_folder(folder, benchmark=tmp_path / name).candles[BENCHMARK]
+        candles = read_replay(folder, benchmark=tmp_path / name).market.candles[BENCHMARK]
         for field in ("open", "high", "low", "close"):
             np.testing.assert_array_equal(getattr(candles, field), [2, 3, 4])
         np.testing.assert_array_equal(candles.volume, [0, 0, 0])
@@ -222,25 +223,25 @@ def test_a_wrong_benchmark_is_one_line(folder: Path, tmp_path: Path, name: str, 
     write(folder, "ABC.csv", HEADER + ROW)
     path = tmp_path / name if text is None else write(tmp_path, name, text)
     with pytest.raises(NiftyFormerError, match=words):
-        load_folder(folder, benchmark=path)
+        read_replay(folder, benchmark=path)
 
 
 def test_without_candles_of_it_no_benchmark_is_listed(folder: Path):
     write(folder, "ABC.csv", HEADER + ROW)
-    assert set(load_folder(folder).instruments) == {"ABC"}
+    assert set(read_replay(folder).market.instruments) == {"ABC"}
 
 
 def test_tokens_do_not_depend_on_the_other_files(folder: Path):
     write(folder, "MMM.csv", HEADER + ROW)
-    alone = load_folder(folder).instruments["MMM"].token
+    alone = read_replay(folder).market.instruments["MMM"].token
     for name in ("AAA", "ZZZ"):
         write(folder, f"{name}.csv", HEADER + ROW)
-    assert load_folder(folder).instruments["MMM"].token == alone
+    assert read_replay(folder).market.instruments["MMM"].token == alone
 
 
 def test_replayed_candles_come_through_the_client(folder: Path):
     write(folder, "M&M.csv", HEADER + ROW)
-    with run_exchange(load_folder(folder)) as running:
+    with run_exchange(read_replay(folder).market) as running:
         kite = client(running)
         (candle,) = kite.historical_data(token_of(kite, "M&M"), "2024-01-01", "2024-01-01", "day")
     assert (candle["open"], candle["high"], candle["low"], candle["close"], candle["volume"]) == (
@@ -256,7 +257,7 @@ def test_real_candles_load_quickly():
     folder = shared("market_data/kite_daily_2022_2024")
     listed = shared("market_data/index_lists/ind_nifty200list_2025-10-02.csv")
     start = time.process_time()
-    market = load_folder(folder, listed, {"TATAMOTORS": "TMPV"})
+    market = read_replay(folder, listed, {"TATAMOTORS": "TMPV"}).market
     assert time.process_time() - start < 4
     assert len(market.instruments) == 191
     assert len(market.candles["TMPV"]) == 660

@@ -13,12 +13,12 @@ import pytest
 import requests
 from kiteconnect import KiteConnect
 
-from niftyformer_assets.exchange.market import Market
+from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.server import log_in, run_exchange
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
-def test_it_starts_quickly_and_stops_cleanly(market: Market):
+def test_it_starts_quickly_and_stops_cleanly(market: ServedMarket):
     with run_exchange(market):
         pass  # loads the server's modules, which count for any program that uses them
     threads = threading.active_count()
@@ -32,21 +32,21 @@ def test_it_starts_quickly_and_stops_cleanly(market: Market):
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_it_stops_when_the_block_fails(market: Market):
+def test_it_stops_when_the_block_fails(market: ServedMarket):
     threads = threading.active_count()
     with pytest.raises(KeyError), run_exchange(market):
         raise KeyError
     assert threading.active_count() == threads
 
 
-def test_two_run_side_by_side(market: Market):
+def test_two_run_side_by_side(market: ServedMarket):
     with run_exchange(market) as first, run_exchange(market) as second:
         assert first.url != second.url
         assert requests.get(second.index_list_url, timeout=5).ok
         assert first.traffic.arrivals == []
 
 
-def test_a_port_that_is_taken_is_one_line(market: Market):
+def test_a_port_that_is_taken_is_one_line(market: ServedMarket):
     with run_exchange(market) as running:
         port = int(running.url.rsplit(":", 1)[1])
         with (
@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_is_one_line(market: Market):
             pass
 
 
-def test_another_process_logs_in_over_http(market: Market):
+def test_another_process_logs_in_over_http(market: ServedMarket):
     with run_exchange(market) as running:
         kite = KiteConnect(running.api_key, root=running.url)
         kite.set_access_token(log_in(running.url))
@@ -69,7 +69,7 @@ def test_another_process_logs_in_over_http(market: Market):
         log_in(running.url)
 
 
-def test_traffic_can_be_cleared(market: Market):
+def test_traffic_can_be_cleared(market: ServedMarket):
     with run_exchange(market) as running:
         for _ in range(2):
             requests.get(running.index_list_url, timeout=5)

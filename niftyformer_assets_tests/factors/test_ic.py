@@ -8,7 +8,8 @@ from scipy import stats
 
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
-from niftyformer_assets.factors.ic import daily_ic, summarise
+from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
+from niftyformer_assets.factors.labels import LABELS
 from niftyformer_assets.factors.returns import daily_returns
 from niftyformer_assets.factors.selection import FactorSelection, read_selected, select_factors, write_selection
 from niftyformer_assets.factors.settings import FactorSettings
@@ -35,10 +36,17 @@ def made_up(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return factors, returns
 
 
+def coefficients(
+    factors: np.ndarray, names: str, returns: np.ndarray, horizons: tuple[int, ...] = HORIZONS, min_stocks: int = 10
+) -> DailyIC:
+    """With the returns of later sessions."""
+    return daily_ic(factors, names, LABELS["return"].of(returns, horizons), min_stocks)
+
+
 @pytest.mark.parametrize("horizon", [1, 2, 5])
 def test_daily_coefficients_equal_scipy(horizon: int) -> None:
     factors, returns = made_up()
-    daily = daily_ic(factors, "ABC", returns, (1, 2, 5), min_stocks=11)
+    daily = coefficients(factors, "ABC", returns, (1, 2, 5), min_stocks=11)
     place = (1, 2, 5).index(horizon)
     for f in range(3):
         for t in range(T):
@@ -57,28 +65,28 @@ def test_daily_coefficients_equal_scipy(horizon: int) -> None:
 
 def test_autocorrelation_and_coverage() -> None:
     factors, returns = made_up()
-    daily = daily_ic(factors, "ABC", returns, (1,), min_stocks=5)
+    daily = coefficients(factors, "ABC", returns, (1,), min_stocks=5)
     np.testing.assert_allclose(daily.coverage, np.isfinite(factors).mean(axis=2))
     x, y = factors[0, 9], factors[0, 8]
     both = np.isfinite(x) & np.isfinite(y)
     ranks = (stats.rankdata(np.where(np.isfinite(z), z, np.inf))[both] for z in (x, y))
     np.testing.assert_allclose(daily.autocorrelation[0, 9], stats.pearsonr(*ranks)[0])
     slow = np.repeat(np.arange(N, dtype=np.float32)[None, None], T, axis=1)
-    np.testing.assert_allclose(daily_ic(slow, "S", returns, (1,)).autocorrelation[0, 1:], 1.0)
+    np.testing.assert_allclose(coefficients(slow, "S", returns, (1,)).autocorrelation[0, 1:], 1.0)
 
 
 def test_infinities_are_missing() -> None:
     factors, returns = made_up()
     with_gaps = np.where(np.isnan(factors), np.inf, factors)
     returns_too = np.where(np.isnan(returns), -np.inf, returns)
-    plain, other = daily_ic(factors, "ABC", returns), daily_ic(with_gaps, "ABC", returns_too)
+    plain, other = coefficients(factors, "ABC", returns), coefficients(with_gaps, "ABC", returns_too)
     np.testing.assert_array_equal(other.spearman, plain.spearman)
     np.testing.assert_array_equal(other.pearson, plain.pearson)
 
 
 def test_statistics_over_training_pairs() -> None:
     factors, returns = made_up()
-    daily = daily_ic(factors, "ABC", returns, (1, 2))
+    daily = coefficients(factors, "ABC", returns, (1, 2))
     train = slice(3, 40)
     row = summarise(daily, train).loc["A"]
     x = daily.pearson[1, 0, 3:38]  # t + 2 reaches session 39, the last of the part

@@ -7,7 +7,6 @@ import pytest
 
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
-from niftyformer_assets.factors.leak import factors_that_look_ahead
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.registration import OwnFactor
 from niftyformer_assets.factors.registry import FACTOR_SETS, own_set
@@ -17,6 +16,7 @@ from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.panel import Panel
 from niftyformer_assets.market.size_proxy import size_proxy
 from niftyformer_assets.market.split import Split
+from niftyformer_assets_tests.factors.leak import factors_that_look_ahead
 from niftyformer_assets_tests.factors.panels import made_up_panel, real_panel
 
 CUTS = (1, 6, 61, 75, 76, 95, 140)

@@ -10,9 +10,10 @@ from niftyformer_assets.market.calendar import sessions
 from niftyformer_assets.market.candle_files import from_rows
 from niftyformer_assets.market.cleaning import CleanMarket, clean
 from niftyformer_assets.market.panel import build_panel, load_panel, save_panel
-from niftyformer_assets.market.quality import assess, load_quality, report_markdown, save_quality
+from niftyformer_assets.market.quality import assess, report_markdown, save_quality
 from niftyformer_assets.market.size_proxy import load_size_proxy, save_size_proxy, size_proxy
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets_tests.market.real import real_candles
 
 SESSIONS = sessions(date(2024, 1, 1), date(2024, 12, 31))
@@ -200,7 +201,7 @@ def test_real_candles_lose_nmdc_and_nothing_else(tmp_path) -> None:  # type: ign
     assert quality.count("fail") == 0
     assert len(quality.final_universe) == 191
     save_quality(tmp_path / "q.parquet", tmp_path / "q.md", quality)
-    table = load_quality(tmp_path / "q.parquet").set_index("symbol")
+    table = read_parquet(tmp_path / "q.parquet").set_index("symbol")
     assert "2022-10-27 overnight gap: opens +71.0%" in table.loc["NMDC", "details"]
     text = (tmp_path / "q.md").read_text()
     assert "## Taken for wrong adjustments without confirmation" in text

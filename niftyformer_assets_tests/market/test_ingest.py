@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from niftyformer_assets.exchange.faults import Faults, Rename, Split
-from niftyformer_assets.exchange.market import Market, instruments_of
+from niftyformer_assets.exchange.market import ServedMarket, instruments_of
 from niftyformer_assets.market.asking import IngestSettings
 from niftyformer_assets.market.candle_files import read_candle_file
 from niftyformer_assets.market.ingest import Failed, Fetched, Outcome, ingest
@@ -166,7 +166,7 @@ def test_a_symbol_that_is_another_companys_gets_candles_of_its_own(tmp_path: Pat
     old, new = market.candles["DEMO001"], market.candles["DEMO005"]
     listed = new.take(new.dates >= np.datetime64("2024-04-01"))
     candles = {**market.candles, "NEWNAME": old, "DEMO001": listed}
-    after = Market(instruments_of({name: name for name in candles}), candles, None)
+    after = ServedMarket(instruments_of({name: name for name in candles}), candles, None)
     first, second = "INE180A01020", "INE0CG601016"
 
     def fetched(it: World, now: datetime, isins: dict[str, str]) -> dict[str, Outcome]:

@@ -27,7 +27,6 @@ def test_every_picture_is_a_png_and_the_same_each_time() -> None:
         lambda: pictures.quality_picture(quality.table),
         lambda: pictures.size_picture(size_proxy(panel), panel.axes),
         lambda: pictures.universe_picture(universe),
-        lambda: pictures.outcomes_picture({"fetched": 3, "failed": 1}),
     ):
         png = draw()
         assert width(png) > 300

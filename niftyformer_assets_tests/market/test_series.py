@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.exchange.market import Market, instruments_of
+from niftyformer_assets.exchange.market import ServedMarket, instruments_of
 from niftyformer_assets.market.candle_files import (
     CandleFile,
     from_rows,
@@ -161,7 +161,7 @@ def test_a_stock_that_moves_is_found_through_the_client(tmp_path: Path, series: 
     new = f"DEMO001-{series}"
     others = {name: candles for name, candles in market.candles.items() if name != "DEMO001"}
     candles = {**others, new: before.take(before.dates >= moved)}
-    after = Market(instruments_of({name: name for name in candles}), candles, None)
+    after = ServedMarket(instruments_of({name: name for name in candles}), candles, None)
     with world(tmp_path, at("2024-05-31", "07:00")) as (it, clock):
         it.ingest(clock.now)
         symbols = it.symbols

@@ -13,7 +13,7 @@ import pandas as pd
 
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.made_up import make_market
-from niftyformer_assets.exchange.market import Market
+from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.server import RunningExchange, run_exchange
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.market.asking import IngestSettings
@@ -29,7 +29,7 @@ QUICK = IngestSettings(history_start=START, backoff_s=0.005, max_backoff_s=0.02,
 
 
 @lru_cache
-def made_up(stocks: int = 10, first: date = START, last: date = date(2024, 6, 28)) -> Market:
+def made_up(stocks: int = 10, first: date = START, last: date = date(2024, 6, 28)) -> ServedMarket:
     return make_market(sessions(first, last), MadeUpSettings(stocks=stocks, late_listings=2))
 
 
@@ -91,7 +91,7 @@ def world(
     folder: Path,
     now: datetime,
     faults: Faults | None = None,
-    market: Market | None = None,
+    market: ServedMarket | None = None,
     historical_per_second: int | None = None,
 ) -> Iterator[tuple[World, Clock]]:
     clock = Clock(now)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from niftyformer_assets.dataset.target import target
+from niftyformer_assets.factors.labels import ranks, zscores
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.calendar_features import calendar_features
 from niftyformer_assets.model.data import Dataset, load_dataset
@@ -34,7 +34,7 @@ def test_windows_are_gathered_as_a_loop_would(experiment: Path, dataset: Dataset
         np.testing.assert_array_equal(inputs.calendar[place], dataset.calendar[session - 7 : session + 3])
         enough = 2 * dataset.valid[window].sum(0) >= 8
         np.testing.assert_array_equal(inputs.present[place], dataset.valid[window] & enough)
-        labels = dataset.labels[session + 1 : session + 3]
+        labels = np.where(dataset.valid, dataset.returns, np.nan)[session + 1 : session + 3]
         np.testing.assert_array_equal(targets.known[place], np.isfinite(labels) & enough)
         np.testing.assert_array_equal(targets.value[place], np.nan_to_num(labels))
         np.testing.assert_array_equal(targets.up[place], labels > 0)
@@ -57,7 +57,10 @@ def test_the_label_is_a_setting_and_the_input_stays_the_return(tmp_path: Path, d
     loaded = load_dataset(write_experiment(tmp_path, windows={"label": label}))
     np.testing.assert_array_equal(loaded.returns, dataset.returns)
     returns = np.where(loaded.valid, loaded.returns.astype(np.float64), np.nan)
-    np.testing.assert_allclose(loaded.labels, target(returns, label), atol=1e-6)  # type: ignore[arg-type]
+    expected = {"rank": ranks, "zscore": zscores}[label](returns)
+    for place, horizon in enumerate((1, 2)):
+        np.testing.assert_allclose(loaded.labels.array[:-horizon, place], expected[horizon:], atol=1e-6)
+        assert np.isnan(loaded.labels.array[-horizon:, place]).all()
 
 
 def test_later_sessions_change_neither_fingerprint_nor_training_windows(tmp_path: Path, dataset: Dataset) -> None:

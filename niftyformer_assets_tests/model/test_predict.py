@@ -16,7 +16,7 @@ from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.checkpoint import ModelFolder, read_checkpoint
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device
-from niftyformer_assets.model.predict import expected_index, label_frame, predict, write_last_step
+from niftyformer_assets.model.predict import expected_index, predict, write_last_step
 from niftyformer_assets.model.stockformer import build_model
 from niftyformer_assets.model.training import networks, train
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -136,7 +136,7 @@ def test_predictions_of_a_rank_are_scores(tmp_path: Path, cpu: Device) -> None:
     train(ranked, tmp_path / "model", cpu)
     rows = predict(ranked, tmp_path / "model", cpu)
     assert "score" in rows and "return" not in rows
-    verdict = checks.against_trivial(rows, label_frame(ranked))
+    verdict = checks.against_trivial(rows, ranked.labels, ranked.axes)
     assert verdict.figures["accuracy_majority_t2"] == pytest.approx(0.5, abs=0.05)
 
 
@@ -158,7 +158,7 @@ def test_the_four_csvs_have_dates_and_symbols(
     date, symbol = row["date_predicted"], row["symbol"]
     assert tables["regression_pred"].loc[date, symbol] == pytest.approx(row["return"])
     assert tables["classification_pred"].loc[date, symbol] == pytest.approx(row["p_up"])
-    labels = dataset.labels[slice(*PARTS["test"])]
+    labels = np.where(dataset.valid, dataset.returns, np.nan)[slice(*PARTS["test"])]
     np.testing.assert_allclose(tables["regression_label"], labels, rtol=1e-6)
     np.testing.assert_array_equal(tables["classification_label"], np.where(np.isnan(labels), np.nan, labels > 0))
 
@@ -199,25 +199,25 @@ def test_absent_unexpected_and_double_rows_are_found(predictions: pd.DataFrame, 
 
 
 def test_better_and_worse_than_trivial_is_said(predictions: pd.DataFrame, dataset: Dataset) -> None:
-    labels = label_frame(dataset)
-    session = labels.index.get_indexer(predictions["date_predicted"])
-    stock = labels.columns.get_indexer(predictions["symbol"])
-    truth = np.where(session >= 0, labels.to_numpy()[session, stock], np.nan)
+    labels, returns = dataset.labels, np.where(dataset.valid, dataset.returns, np.nan)
+    session = pd.Index(dataset.axes.dates).get_indexer(pd.Index(predictions["date_predicted"]))
+    stock = pd.Index(dataset.axes.symbols).get_indexer(predictions["symbol"])
+    truth = np.where(session >= 0, returns[session, stock], np.nan)
     perfect = predictions.assign(**{"return": np.nan_to_num(truth), "p_up": (truth > 0).astype(float)})
-    verdict = checks.against_trivial(perfect, labels)
+    verdict = checks.against_trivial(perfect, labels, dataset.axes)
     assert verdict.passed and verdict.figures["mae_t2"] == 0 and verdict.figures["accuracy_t1"] == 1
     assert verdict.figures["rank_ic_t1"] == pytest.approx(1)
     wrong = perfect.assign(**{"return": -perfect["return"], "p_up": 1 - perfect["p_up"]})
-    verdict = checks.against_trivial(wrong, labels)
+    verdict = checks.against_trivial(wrong, labels, dataset.axes)
     assert not verdict.passed and verdict.sentence.count("worse than") == 4
     # Zero and the majority themselves are neither better nor worse.
     up = [found > 0.5 for found in (truth[(perfect["horizon"] == h) & np.isfinite(truth)] > 0 for h in (1, 2))]
     trivial = perfect.assign(**{"return": 0.0})
     for horizon, rises in ((1, up[0].mean()), (2, up[1].mean())):
         trivial.loc[trivial["horizon"] == horizon, "p_up"] = float(rises > 0.5)
-    verdict = checks.against_trivial(trivial, labels)
+    verdict = checks.against_trivial(trivial, labels, dataset.axes)
     assert not verdict.passed and verdict.sentence.count("the same as zero's") == 2
-    nothing = checks.against_trivial(perfect, labels * np.nan)
+    nothing = checks.against_trivial(perfect, replace(labels, array=labels.array * np.nan), dataset.axes)
     assert not nothing.passed and nothing.sentence == "There is no label to compare with."
     test = perfect[perfect["split"] == "test"]
     known = np.isfinite(truth[test.index]) & (test["horizon"] == 1).to_numpy()

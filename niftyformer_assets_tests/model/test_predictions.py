@@ -31,15 +31,13 @@ SPLIT = Split(slice(0, 12), slice(12, 18), slice(18, 25), slice(25, T))
 
 
 def table(label: str = "return", **changed: np.ndarray) -> pd.DataFrame:
-    made_for = inference_samples(T, WindowSettings(input_sessions=5, output_sessions=2))
+    made_for = inference_samples(T, WindowSettings(input_sessions=5, output_sessions=2, label=label))
     shape = (len(made_for), 2, N)
     value = np.arange(np.prod(shape), dtype=float).reshape(shape)
     covered = np.ones((len(made_for), N), dtype=bool)
     covered[:, 2] = False
     given = {"value": value, "p_up": value / value.max(), **changed}
-    return prediction_table(
-        given["value"], given["p_up"], made_for, axes(T, N), SPLIT, given.get("covered", covered), label
-    )
+    return prediction_table(given["value"], given["p_up"], made_for, axes(T, N), SPLIT, given.get("covered", covered))
 
 
 def test_a_row_is_named_by_its_sessions_horizon_and_stock() -> None:

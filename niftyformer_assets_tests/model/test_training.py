@@ -387,9 +387,9 @@ def test_a_required_gpu_that_is_not_there_is_said() -> None:
 
 
 def test_the_device_says_what_it_is() -> None:
-    described = choose_device("cpu", "bfloat16").describe()
-    assert described["kind"] == "cpu" and described["precision"] == "bfloat16"
-    assert described["memory_mib"] > 0 and described["name"]
+    device = choose_device("cpu", "bfloat16")
+    assert device.kind == "cpu" and device.memory_mib > 0
+    assert str(device) == f"{device.name} ({device.memory_mib} MiB) in bfloat16"
 
 
 def test_bfloat16_learns_too(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import LABELS, Labels
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.portfolio.evidence.gather import Evidence, gather_evidence
+from niftyformer_assets.portfolio.evidence.gather import Evidence, MarketRecord, Predicted, gather_evidence
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
@@ -34,6 +35,16 @@ class Example:
         """The mean stock as an index."""
         growth = np.cumprod(1 + np.nan_to_num(self.returns).mean(axis=1))
         return pd.Series(100 * growth, index=pd.DatetimeIndex(self.scope.axes.dates))
+
+    def record(self) -> MarketRecord:
+        """What happened, with sectors and sizes."""
+        sectors, size = np.tile(SECTORS, (T, 1)), np.log(self.panel["close"])
+        return MarketRecord(self.panel, self.scope, {"NIFTY 50": self.index}, sectors, size)
+
+    @property
+    def labels(self) -> Labels:
+        """The returns of later sessions."""
+        return LABELS["return"].of(self.returns, (1, 2))
 
     def predictions(self, skill: float, seed: int = 5, name: str | None = None) -> pd.DataFrame:
         """Predictions whose correlation with what then happens grows with `skill` (0: none)."""
@@ -77,16 +88,10 @@ class Example:
             self.constant("majority", 0.52),
         ]
         return gather_evidence(
-            self.panel,
-            self.scope,
-            self.predictions(skill),
-            pd.concat(baselines, ignore_index=True),
-            self.returns,
-            {"NIFTY 50": self.index},
+            self.record(),
+            Predicted(self.predictions(skill), pd.concat(baselines, ignore_index=True), self.labels),
             StrategySettings(name="topk_dropout", top_k=top_k, n_drop=min(top_k, 5)),
             CostSettings(),
-            sectors=np.tile(SECTORS, (T, 1)),
-            log_size=np.log(self.panel["close"]),
             part=part,
             variants=variants,
             portfolios=portfolios,

@@ -8,7 +8,6 @@ import dagster as dg
 import pandas as pd
 
 from niftyformer_assets.artifacts import artifacts, read_files
-from niftyformer_assets.dataset.target import target
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture, table
@@ -17,7 +16,7 @@ from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.model.predictions import read_predictions
-from niftyformer_assets.portfolio.evidence.gather import gather_evidence
+from niftyformer_assets.portfolio.evidence.gather import MarketRecord, Predicted, gather_evidence
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.comparison import model_comparison
@@ -52,17 +51,19 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
     experiment, folder, workspace = opened.experiment, opened.folder, opened.workspace
     row = artifacts()["backtest_report"]
     window, tries = _test_window(opened), Tries(workspace.tries, what_decides)
-    evidence = gather_evidence(
-        opened.panel,
-        opened.scope,
+    record = MarketRecord(
+        opened.panel, opened.scope, index_levels(settings), opened.sectors_in_force(), opened.log_size()
+    )
+    predicted = Predicted(
         read_predictions(folder.predictions),
         read_predictions(folder.baseline_predictions),
-        target(opened.returns(), experiment.windows.label),
-        index_levels(settings),
+        experiment.windows.kind.of(opened.returns(), experiment.windows.horizons),
+    )
+    evidence = gather_evidence(
+        record,
+        predicted,
         experiment.strategy,
         experiment.costs,
-        sectors=opened.sectors_in_force(),
-        log_size=opened.log_size(),
         variants=tries.count(experiment.values(), *window),
         seed=experiment.seed,
     )

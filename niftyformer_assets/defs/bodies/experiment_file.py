@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from niftyformer_assets.dataset.published import write_stockformer_conf
+from niftyformer_assets.dataset.published import PublishedTraining, write_stockformer_conf
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.market.calendar import covered, sessions
@@ -24,14 +24,10 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
             part: [str(dates[place.start]), str(dates[place.stop - 1])]
             for part, place in (("train", split.train), ("validation", split.validation), ("test", split.test))
         },
-        "to_come": [str(day) for day in sessions_to_come(dates[-1], experiment.windows.output_sessions)],
+        "to_come": [str(day) for day in sessions_to_come(dates[-1], max(experiment.windows.known_after))],
     }
     write_entered(opened.folder.settings, json.dumps(content, indent=1, sort_keys=True) + "\n")
-    write_stockformer_conf(
-        opened.folder,
-        split,
-        experiment.windows,
-        experiment.wavelet,
+    training = PublishedTraining(
         width=experiment.model.width,
         layers=experiment.model.layers,
         heads=experiment.model.heads,
@@ -41,6 +37,7 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
         patience=experiment.training.patience,
         seed=experiment.seed_of("training"),
     )
+    write_stockformer_conf(opened.folder, split, experiment.windows, experiment.wavelet, training)
 
 
 def take_over_settings(folder: ExperimentFolder, experiment: Experiment) -> None:

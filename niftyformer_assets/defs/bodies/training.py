@@ -13,13 +13,14 @@ from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.bodies.experiment_file import sessions_to_come, take_over_settings
 from niftyformer_assets.defs.resources import Experiments, GpuResource
 from niftyformer_assets.defs.results import picture, table
+from niftyformer_assets.factors.labels import Label
 from niftyformer_assets.model.baseline_inputs import load_baseline_inputs
 from niftyformer_assets.model.baseline_predictions import baseline_predictions as predictions_of_baselines
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import write_last_step
-from niftyformer_assets.model.predictions import BASELINE, RETURN, value_column
+from niftyformer_assets.model.predictions import BASELINE, value_column
 from niftyformer_assets.model.trained import Watch, trained_thing
 from niftyformer_assets.model.watch import Observer, Told, tensorboard
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -72,7 +73,7 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
     write_last_step(ModelFolder(folder.model), dataset, frame)
     return Made(
         {
-            **_described(frame),
+            **_described(frame, experiment.windows.kind),
             "trained_on": f"other {', '.join(other)} than are there now" if other else "what is there now",
             "by_part": table(_by_part(frame)),
         },
@@ -88,13 +89,13 @@ def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiment
         inputs,
         replace(experiment.baselines, names=experiment.rivals),  # type: ignore[type-var]
         experiment.seed_of("baselines"),
-        to_come=sessions_to_come(axes.dates[-1], experiment.windows.output_sessions),
+        to_come=sessions_to_come(axes.dates[-1], max(experiment.windows.known_after)),
         progress=context.log.info,
     )
     write_parquet(folder.baseline_predictions, frame)
     by_name = frame.groupby(BASELINE, sort=False).size().rename("rows").reset_index()
     return Made(
-        {**_described(frame), "baselines": table(by_name)},
+        {**_described(frame, experiment.windows.kind), "baselines": table(by_name)},
     )
 
 
@@ -110,14 +111,12 @@ def _by_part(frame: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _described(frame: pd.DataFrame) -> dict[str, object]:
+def _described(frame: pd.DataFrame, label: Label) -> dict[str, object]:
     made = np.sort(frame["date_made"].unique())
     return {
         "dagster/row_count": len(frame),
         "symbols": int(frame["symbol"].nunique()),
         "made_from": str(pd.Timestamp(made[0]).date()),
         "made_to": str(pd.Timestamp(made[-1]).date()),
-        "kind": "returns"
-        if value_column(frame) == RETURN
-        else "scores: ranks or z-scores across the stocks of a session",
+        "kind": label.unit.kind,
     }

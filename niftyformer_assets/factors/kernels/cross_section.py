@@ -18,20 +18,19 @@ ABSURD = 1000.0
 @kernel
 def information_coefficients(
     factor: np.ndarray,
-    returns: np.ndarray,
+    labels: np.ndarray,
     ascending: np.ndarray,
-    horizons: np.ndarray,
     min_stocks: int,
     pearson: np.ndarray,
     spearman: np.ndarray,
     autocorrelation: np.ndarray,
     stocks: np.ndarray,
 ) -> None:
-    """Coefficients of one factor [T, N] with the returns [T, N] of later sessions.
+    """Coefficients of one factor [T, N] with labels [H, T, N].
 
     Args:
-        ascending: int64 [T, N], on each session the stocks by return, missing ones last.
-        horizons: [H] sessions ahead; pearson, spearman: [H, T], of factor[t] with returns[t + h].
+        ascending: int64 [H, T, N], on each session the stocks by label, missing ones last.
+        pearson, spearman: [H, T], of factor[t] with labels[h, t].
         autocorrelation: [T], of the ranks on session t with those on session t − 1.
         stocks: [T], how many have a value.
     """
@@ -39,7 +38,7 @@ def information_coefficients(
     values, places = np.empty(symbols + 64, dtype=factor.dtype), np.empty(symbols, dtype=np.int64)
     order = np.empty(symbols, dtype=np.int64)
     ranks, before = np.full(symbols, np.nan), np.full(symbols, np.nan)
-    factor_ranks, return_ranks = np.empty(symbols), np.empty(symbols)
+    factor_ranks, label_ranks = np.empty(symbols), np.empty(symbols)
     for t in range(sessions):
         count = 0
         for n in range(symbols):
@@ -54,14 +53,11 @@ def information_coefficients(
         ranks[:] = np.nan
         _average_ranks(factor[t], order[:count], factor[t], ranks)
         autocorrelation[t] = _correlation(ranks, before, min_stocks)
-        for h in range(horizons.size):
-            later = t + horizons[h]
-            if later >= sessions:
-                continue
-            pearson[h, t] = _correlation(factor[t], returns[later], min_stocks)
-            _average_ranks(factor[t], order[:count], returns[later], factor_ranks)
-            _average_ranks(returns[later], ascending[later], factor[t], return_ranks)
-            spearman[h, t] = _correlation(factor_ranks, return_ranks, min_stocks)
+        for h in range(len(labels)):
+            pearson[h, t] = _correlation(factor[t], labels[h, t], min_stocks)
+            _average_ranks(factor[t], order[:count], labels[h, t], factor_ranks)
+            _average_ranks(labels[h, t], ascending[h, t], factor[t], label_ranks)
+            spearman[h, t] = _correlation(factor_ranks, label_ranks, min_stocks)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Random forest on the factors of the session that a prediction is made on, as they are: the plan's."""
+"""Random forest on the factors of the session that a prediction is made on, as they are: the published setting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RandomForest(Baseline):
 
     A label missing at one horizon leaves the pair (session, stock) out.
 
-    trees: of the random forest (the plan: 200).
+    trees: of the random forest (the published setting: 200).
     """
 
     storable: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from niftyformer_assets.dataset.target import target
+from niftyformer_assets.factors.labels import ranks
 from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Learned, Run, baseline
 from niftyformer_assets.require import require
 
@@ -44,7 +44,7 @@ class _Ranked(Baseline):
         for horizon in range(inputs.windows.output_sessions):
             label = inputs.training[..., horizon]
             known = np.isfinite(label)
-            rank, label = target(label, "rank")[known], label[known]
+            rank, label = ranks(label)[known], label[known]
             # Where other work shares the processors, boosting's threads wait on each other ten times longer than one.
             with threadpool_limits(1):
                 learned = self.fit_rank(inputs.made_on_ranks[known], rank, run.seed)

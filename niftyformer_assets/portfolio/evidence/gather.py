@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.model.predictions import by_model
 from niftyformer_assets.portfolio.backtest.market import Market, cut_market
@@ -50,6 +51,7 @@ from niftyformer_assets.portfolio.evidence.score_quality import by_group, by_hor
 from niftyformer_assets.portfolio.evidence.verdict import Standing
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.words import counted
 
 MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
@@ -230,25 +232,64 @@ class Evidence:
         return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
 
 
-def market_of_part(panel: Mapping[str, np.ndarray], scope: Scope, part: str) -> Market:
-    """The market from the session before a part, whose scores trade first, through the part's end."""
-    place: slice = getattr(scope.split, part)
-    dates = scope.axes.dates
-    return cut_market(panel, scope, dates[max(place.start - 1, 0)], dates[place.stop - 1])
+@dataclass(frozen=True, eq=False)
+class MarketRecord:
+    """What happened on an experiment's sessions.
+
+    panel: open, high, low, close, volume, segment [T', N'] as market_panel.npz holds them.
+    indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
+        the first one is the benchmark. One that does not cover the sessions is left out, with a note.
+    sectors: str [T'', N] on `scope.axes`, the sector of each stock on each session; without, no breakdown by it.
+    log_size: float [T'', N], the log of its size, NaN where not known; without, none by size.
+    """
+
+    panel: Mapping[str, np.ndarray]
+    scope: Scope
+    indices: Mapping[str, pd.Series] = field(default_factory=dict)
+    sectors: np.ndarray | None = None
+    log_size: np.ndarray | None = None
+
+    def of_part(self, part: str) -> Market:
+        """The market from the session before a part, whose scores trade first, through the part's end."""
+        place: slice = getattr(self.scope.split, part)
+        dates = self.scope.axes.dates
+        return cut_market(self.panel, self.scope, dates[max(place.start - 1, 0)], dates[place.stop - 1])
+
+    def groups(self, market: Market, scores: Scores) -> dict[str, np.ndarray]:
+        """What the report breaks its figures down by: name -> group of each stock, on the market's sessions."""
+        rows = np.searchsorted(self.scope.axes.dates, market.axes.dates)
+        groups = {}
+        if self.sectors is not None:
+            groups["sector"] = self.sectors[rows]
+        if self.log_size is not None:
+            groups["size"] = size_thirds(self.log_size[rows], market.member & np.isfinite(scores.values))
+        return groups
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What was predicted of an experiment's sessions, and what then was true.
+
+    of_model, of_baselines: as in their parquet files; the latter may have no rows.
+    labels: of the experiment, on its scope's axes.
+    """
+
+    of_model: pd.DataFrame
+    of_baselines: pd.DataFrame
+    labels: Labels
+
+    def errors(self, axes: Axes) -> pd.DataFrame:
+        """`prediction_errors` of the model and all baselines."""
+        tables = [with_labels(rows, self.labels, axes) for rows in (self.of_model, self.of_baselines) if len(rows)]
+        return prediction_errors(pd.concat(tables, ignore_index=True))
 
 
 def gather_evidence(
-    panel: Mapping[str, np.ndarray],
-    scope: Scope,
-    predictions: pd.DataFrame,
-    baseline_predictions: pd.DataFrame,
-    labels: np.ndarray,
-    indices: Mapping[str, pd.Series],
+    record: MarketRecord,
+    predicted: Predicted,
     strategy: StrategySettings,
     costs: CostSettings,
     *,
-    sectors: np.ndarray | None = None,
-    log_size: np.ndarray | None = None,
     part: str = "test",
     variants: int = 1,
     portfolios: int = PORTFOLIOS,
@@ -257,28 +298,20 @@ def gather_evidence(
     """Run the model, the baselines, the benchmarks and the random portfolios on one part.
 
     Args:
-        panel: open, high, low, close, volume, segment [T', N'] as market_panel.npz holds them.
-        predictions, baseline_predictions: as in their parquet files; the latter may have no rows.
-        labels: float [T'', N] on `scope.axes`, in units of the experiment's label, NaN where missing.
-        indices: name -> index levels by date, such as the NIFTY 50 as price and as total return index;
-            the first one is the benchmark. One that does not cover the sessions is left out, with a note.
-        sectors: str [T'', N], the sector of each stock on each session; without, no breakdown by sector.
-        log_size: float [T'', N], the log of its size, NaN where not known; without, none by size.
         seed: of the lots among equal scores and of the random portfolios.
 
     Raises:
         NiftyFormerError: the tables do not fit the experiment's sessions and symbols.
     """
-    market = market_of_part(panel, scope, part)
-    scores = scores_from_predictions(predictions, market.axes)
+    market = record.of_part(part)
+    scores = scores_from_predictions(predicted.of_model, market.axes)
     other = replace(costs, schedule="flat" if costs.schedule == "zerodha" else "zerodha")
     baselines = {}
-    for name, rows in by_model(baseline_predictions):
+    for name, rows in by_model(predicted.of_baselines):
         theirs = scores_from_predictions(rows, market.axes)
         if tells_apart(theirs):
             baselines[name] = theirs, run_backtest(theirs, market, strategy, costs, seed)
-    held, index_notes = hold_indices(indices, market.axes, strategy.capital, strategy.trade_at)
-    tables = [with_labels(table, labels, scope.axes) for table in (predictions, baseline_predictions) if len(table)]
+    held, index_notes = hold_indices(record.indices, market.axes, strategy.capital, strategy.trade_at)
     return Evidence(
         part=part,
         scores=scores,
@@ -289,23 +322,10 @@ def gather_evidence(
         indices=held,
         index_notes=index_notes,
         null=permutation_null(scores, market, strategy, costs, portfolios, seed),
-        errors=prediction_errors(pd.concat(tables, ignore_index=True)),
-        groups=_groups(market, scores, scope, sectors, log_size),
+        errors=predicted.errors(record.scope.axes),
+        groups=record.groups(market, scores),
         variants=variants,
     )
-
-
-def _groups(
-    market: Market, scores: Scores, scope: Scope, sectors: np.ndarray | None, log_size: np.ndarray | None
-) -> dict[str, np.ndarray]:
-    """What the report breaks its figures down by: name -> group of each stock, on the market's sessions."""
-    rows = np.searchsorted(scope.axes.dates, market.axes.dates)
-    groups = {}
-    if sectors is not None:
-        groups["sector"] = sectors[rows]
-    if log_size is not None:
-        groups["size"] = size_thirds(log_size[rows], market.member & np.isfinite(scores.values))
-    return groups
 
 
 def _rows(name: str, kind: str, table: pd.DataFrame) -> pd.DataFrame:

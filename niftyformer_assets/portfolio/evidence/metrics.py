@@ -78,12 +78,6 @@ def drawdown(nav: np.ndarray) -> np.ndarray:
     return nav / np.maximum.accumulate(nav, axis=-1) - 1
 
 
-def max_drawdown(returns: np.ndarray) -> np.ndarray:
-    """The deepest drawdown, measured from the starting capital, so that a loss on the first session counts."""
-    start = np.ones((*returns.shape[:-1], 1))
-    return drawdown(np.concatenate([start, np.cumprod(1 + returns, axis=-1)], axis=-1)).min(axis=-1)
-
-
 def calmar(annual: np.ndarray, deepest: np.ndarray) -> np.ndarray:
     """Annual return over the size of the maximum drawdown; NaN without one."""
     return _ratio(annual, -deepest)

@@ -1,7 +1,7 @@
 """Predictions against what then happened, the model's beside those of each baseline.
 
-Nothing is traded here. Labels are those of the experiment (raw return, rank or z-score), so that a
-mean absolute error is in units of the label and 0 is the naive forecast.
+Nothing is traded here. Labels are those of the experiment, so that a mean absolute error is in units of
+the label and 0 is the naive forecast.
 """
 
 from __future__ import annotations
@@ -9,39 +9,30 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.factors.rank_ic import rank_ic
-from niftyformer_assets.model.predictions import BASELINE, must_have, value_column
+from niftyformer_assets.model.predictions import BASELINE, labels_of_rows, must_have, value_column
 from niftyformer_assets.store.arrays import Axes
-from niftyformer_assets.store.errors import NiftyFormerError
 
 MODEL = "model"
 
 
-def with_labels(predictions: pd.DataFrame, labels: np.ndarray, axes: Axes) -> pd.DataFrame:
-    """Attach to each prediction the label of the session it is for, by date and symbol.
+def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.DataFrame:
+    """Attach to each prediction the label that it is of, by session, horizon and symbol.
 
     Args:
         predictions: rows as in predictions.parquet; a `baseline` column where there are several.
-        labels: float [T, N] on `axes`, NaN where missing.
+        labels: of the sessions and symbols of `axes`.
 
     Returns:
         baseline (`model` where there was none), split, horizon, date_made, date_predicted, symbol,
-        value, p_up, label; rows for sessions still to come, and those without a label, are left out.
+        value, p_up, label; rows without a label, or with one still to come, are left out.
 
     Raises:
-        NiftyFormerError: a symbol, or a date between the first and last session, is not on the axes.
+        NiftyFormerError: a row does not fit the labels, as `labels_of_rows` says.
     """
     must_have(predictions)
-    day = pd.to_datetime(predictions["date_predicted"]).to_numpy().astype("datetime64[D]")
-    symbol = pd.Index(axes.symbols).get_indexer(pd.Index(predictions["symbol"].astype(str)))
-    if (symbol < 0).any():
-        name = predictions["symbol"].to_numpy()[symbol < 0][0]
-        raise NiftyFormerError(f"predictions name {name}, which is no symbol of this experiment.")
-    session = np.minimum(np.searchsorted(axes.dates, day), len(axes.dates) - 1)
-    strange = (axes.dates[session] != day) & (day <= axes.dates[-1])
-    if strange.any():
-        raise NiftyFormerError(f"predictions are for {day[strange][0]}, which is no session of this experiment.")
-    label = np.where(day <= axes.dates[-1], labels[session, symbol], np.nan)
+    label = labels_of_rows(predictions, labels, axes)
     joined = pd.DataFrame(
         {
             BASELINE: predictions.get(BASELINE, MODEL),

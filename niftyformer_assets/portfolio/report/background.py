@@ -12,7 +12,7 @@ class Background:
     """Of the experiment that a report is about.
 
     market: where the candles are from, in words, such as "a made-up market".
-    label: the experiment's label: return, rank or zscore.
+    label: the name of the experiment's label.
     settings: the experiment as it was run. provenance: name -> fingerprint or version.
     left_out: symbol -> reason. survivorship: whether stocks that left the index are in it, in words.
     confirmed_breaks: symbol and session (YYYY-MM-DD) of each broken adjustment that something confirms.

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from niftyformer_assets.factors.labels import LABELS, Labels
 from niftyformer_assets.portfolio.evidence.prediction_errors import (
     prediction_errors,
     session_rank_ic,
@@ -19,11 +20,16 @@ T, N = 30, 20
 AXES = Axes(np.busday_offset("2024-05-01", np.arange(T), roll="forward"), tuple(f"S{n}" for n in range(N)))
 
 
-def labels() -> np.ndarray:
+def returns() -> np.ndarray:
     rng = np.random.default_rng(2)
     values = 0.02 * rng.standard_normal((T, N))
     values[rng.random((T, N)) < 0.05] = np.nan
     return values
+
+
+def labels(truth: np.ndarray | None = None) -> Labels:
+    """The returns of later sessions."""
+    return LABELS["return"].of(returns() if truth is None else truth, (1, 2))
 
 
 def predictions(value: np.ndarray, p_up: np.ndarray, horizon: int = 1) -> pd.DataFrame:
@@ -51,9 +57,9 @@ def predictions(value: np.ndarray, p_up: np.ndarray, horizon: int = 1) -> pd.Dat
 
 def test_figures_match_plain_loops() -> None:
     rng = np.random.default_rng(3)
-    truth = labels()
+    truth = returns()
     value, p_up = 0.01 * rng.standard_normal((T, N)), rng.random((T, N))
-    table = prediction_errors(with_labels(predictions(value, p_up, horizon=2), truth, AXES))
+    table = prediction_errors(with_labels(predictions(value, p_up, horizon=2), labels(truth), AXES))
     row = table[table["split"] == "test"].iloc[0]
     errors, rights, ics = [], [], []
     for t in range(15, T - 2):
@@ -69,10 +75,10 @@ def test_figures_match_plain_loops() -> None:
 
 
 def test_ties_share_their_rank() -> None:
-    truth = labels()
+    truth = returns()
     value = np.round(truth * 60) / 60  # few distinct values
     value = np.nan_to_num(np.vstack([value[1:], value[:1]]))
-    joined = with_labels(predictions(value, np.full((T, N), 0.5)), truth, AXES)
+    joined = with_labels(predictions(value, np.full((T, N), 0.5)), labels(truth), AXES)
     ours = session_rank_ic(joined).set_index("date_made")["rank_ic"]
     for t in (0, 7, 20):
         seen = np.isfinite(truth[t + 1])
@@ -89,8 +95,8 @@ def test_constants_take_no_side_and_rank_nothing() -> None:
 
 
 def test_sessions_still_to_come_and_missing_labels_are_left_out() -> None:
-    truth = labels()
-    joined = with_labels(predictions(np.zeros((T, N)), np.full((T, N), 0.6), horizon=2), truth, AXES)
+    truth = returns()
+    joined = with_labels(predictions(np.zeros((T, N)), np.full((T, N), 0.6), horizon=2), labels(truth), AXES)
     assert len(joined) == np.isfinite(truth[2:]).sum()
 
 
@@ -99,7 +105,13 @@ def test_names_and_dates_that_do_not_fit_are_refused() -> None:
     with pytest.raises(NiftyFormerError, match="TYPO"):
         with_labels(frame.replace({"symbol": {"S3": "TYPO"}}), labels(), AXES)
     with pytest.raises(NiftyFormerError, match="2024-05-04"):
-        with_labels(frame.assign(date_predicted=pd.Timestamp("2024-05-04")), labels(), AXES)  # a Saturday
+        with_labels(frame.assign(date_made=pd.Timestamp("2024-05-04")), labels(), AXES)  # a Saturday
+    with pytest.raises(NiftyFormerError, match="for 2024-05-04, and its label return is known on another session"):
+        with_labels(frame.assign(date_predicted=pd.Timestamp("2024-05-04")), labels(), AXES)
+    with pytest.raises(NiftyFormerError, match=r"for horizon 2 is for .* known on another session"):
+        with_labels(frame.assign(horizon=2), labels(), AXES)
+    with pytest.raises(NiftyFormerError, match="of horizon 3, which the experiment does not have"):
+        with_labels(frame.assign(horizon=3), labels(), AXES)
     with pytest.raises(NiftyFormerError, match="p_up"):
         with_labels(frame.drop(columns="p_up"), labels(), AXES)
 

@@ -15,7 +15,14 @@ import pytest
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.evidence import metrics
-from niftyformer_assets.portfolio.evidence.gather import EQUAL_WEIGHT, MODEL, Evidence, gather_evidence
+from niftyformer_assets.portfolio.evidence.gather import (
+    EQUAL_WEIGHT,
+    MODEL,
+    Evidence,
+    MarketRecord,
+    Predicted,
+    gather_evidence,
+)
 from niftyformer_assets.portfolio.evidence.verdict import verdict
 from niftyformer_assets.portfolio.report.page import Page, Picture, Section, Table, render
 from niftyformer_assets.portfolio.report.report import report_page, write_report
@@ -274,10 +281,14 @@ def test_a_model_that_never_trades_has_a_report_without_a_tear_sheet(market: Exa
 
 
 def test_scores_that_tell_no_stocks_apart(market: Example, tmp_path: Path) -> None:
+    constant = market.constant("x", 0.5).drop(columns="baseline")
     evidence = gather_evidence(
-        market.panel, market.scope, market.constant("x", 0.5).drop(columns="baseline"), pd.DataFrame({"baseline": []}),
-        market.returns, {}, StrategySettings(top_k=5), CostSettings(), portfolios=20,
-    )  # fmt: skip
+        MarketRecord(market.panel, market.scope),
+        Predicted(constant, pd.DataFrame({"baseline": []}), market.labels),
+        StrategySettings(top_k=5),
+        CostSettings(),
+        portfolios=20,
+    )
     write_report(tmp_path, evidence, background(), tearsheet=False)
     page = report_page(evidence, background(), "")
     assert page.verdict[0].startswith("Not judged: the scores are the same for all stocks of a session")
@@ -349,9 +360,13 @@ def test_the_order_of_columns_changes_no_figure(market: Example, luck: Evidence)
         returns=market.returns[:, order],
     )
     other = gather_evidence(
-        moved.panel, moved.scope, market.predictions(0.0), market.predictions(0, seed=11, name="random"), moved.returns,
-        {"NIFTY 50": market.index}, luck.result.strategy, CostSettings(), variants=3, portfolios=200,
-    )  # fmt: skip
+        MarketRecord(moved.panel, moved.scope, {"NIFTY 50": market.index}),
+        Predicted(market.predictions(0.0), market.predictions(0, seed=11, name="random"), moved.labels),
+        luck.result.strategy,
+        CostSettings(),
+        variants=3,
+        portfolios=200,
+    )
     pd.testing.assert_frame_equal(other.figures, luck.figures, rtol=1e-12)
     pd.testing.assert_frame_equal(other.deciles, luck.deciles, check_exact=True)
     assert other.standing == luck.standing
@@ -359,11 +374,14 @@ def test_the_order_of_columns_changes_no_figure(market: Example, luck: Evidence)
 
 def test_an_index_that_ends_early_costs_a_line_not_the_report(market: Example, tmp_path: Path) -> None:
     of_model = market.predictions(0.0)
+    indices = {"price": market.index, "with dividends": market.index.iloc[:-20]}
     evidence = gather_evidence(
-        market.panel, market.scope, of_model, pd.DataFrame({"baseline": []}), market.returns,
-        {"price": market.index, "with dividends": market.index.iloc[:-20]},
-        StrategySettings(top_k=5), CostSettings(), portfolios=20,
-    )  # fmt: skip
+        MarketRecord(market.panel, market.scope, indices),
+        Predicted(of_model, pd.DataFrame({"baseline": []}), market.labels),
+        StrategySettings(top_k=5),
+        CostSettings(),
+        portfolios=20,
+    )
     write_report(tmp_path, evidence, background(), tearsheet=False)
     assert list(evidence.indices) == ["price"]
     text = " ".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)

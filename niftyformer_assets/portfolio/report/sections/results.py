@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import PUBLISHED, label_named
 from niftyformer_assets.portfolio.evidence.gather import EQUAL_WEIGHT, MODEL, Evidence
 from niftyformer_assets.portfolio.evidence.metrics import drawdown, excess_span, monthly_returns
 from niftyformer_assets.portfolio.formatting import (
@@ -160,10 +161,9 @@ def _headline_row(evidence: Evidence, name: str, a_year: bool) -> tuple[str, ...
 
 def predictions(evidence: Evidence, label: str) -> Section:
     """Mean absolute error and accuracy beside predict-zero and the majority class."""
-    unit = "percentage points" if label == "return" else "units of the label"
-    scale = 100 if label == "return" else 1
+    of = label_named(label)
     # The targets of the published setting.
-    alone = ("an error below 1.5 points or " if label == "return" else "") + "an accuracy above 52%"
+    alone = ("an error below 1.5 points or " if label == PUBLISHED else "") + "an accuracy above 52%"
     errors = evidence.errors
     blocks = []
     for part in [part for part in ("validation", "test") if (errors["split"] == part).any()]:
@@ -171,7 +171,8 @@ def predictions(evidence: Evidence, label: str) -> Section:
         horizons = sorted(rows["horizon"].unique())
         columns = [""]
         for horizon in horizons:
-            columns += [f"MAE t+{horizon}", f"accuracy t+{horizon}", f"rank IC t+{horizon} (t)"]
+            step = of.step(horizon)
+            columns += [f"MAE {step}", f"accuracy {step}", f"rank IC {step} (t)"]
         table = []
         names = list(rows["baseline"].unique())
         names.sort(key=lambda name: REFERENCES.index(name) if name in REFERENCES else 3)
@@ -179,14 +180,15 @@ def predictions(evidence: Evidence, label: str) -> Section:
             cells = [readable_name(name)]
             for horizon in horizons:
                 cell = rows[(rows["baseline"] == name) & (rows["horizon"] == horizon)]
-                cells += _error_cells(cell.iloc[0], scale) if len(cell) else [NONE] * 3
+                cells += _error_cells(cell.iloc[0], of.unit.scale) if len(cell) else [NONE] * 3
             table.append(cells)
         sessions, predicted = int(rows["sessions"].max()), int(rows["predictions"].max())
         caption = (
             f"{part.capitalize()}: {counted(sessions, 'session')}, {counted(predicted, 'prediction')} a horizon; "
-            f"MAE in {unit}. "
-            "t+1 is the session after the prediction was made: it cannot be earned by trading at its close."
+            f"MAE in {of.unit.words}."
         )
+        if any(of.sessions(horizon)[0] == 1 for horizon in horizons):
+            caption += " t+1 is the session after the prediction was made: it cannot be earned by trading at its close."
         blocks.append(Table(columns, table, caption=caption, strong=frozenset({0})))
     return Section(
         "Predictions",

@@ -1,0 +1,80 @@
+"""Rows of `factors`: returns, panels, what is selected and neutralised."""
+
+from __future__ import annotations
+
+from niftyformer_assets.artifacts.rows import SCOPE, SCOPE_SECTIONS, Artifact, Read, row
+
+
+def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
+    made_by = ("factors", "market")
+    selecting = ("factors", "market", "experiments/opened.py", "defs/bodies/selection.py")
+
+    panels = tuple(
+        Read(f"{name}_panel", lambda experiment, name=name: experiment.factors.factor_set == name)  # type: ignore[misc]
+        for name in factor_sets
+    )
+    return (
+        row(
+            "returns",
+            "workspace",
+            lambda place: (place.returns,),
+            made_by,
+            {"csv"},
+            "Daily returns, from `market_panel`: what is predicted, one and two sessions ahead.\n\n"
+            "`label.csv`: (close − previous close) / previous close [sessions × symbols], simple return, not percent; "
+            "empty where there is none, as on the first session after a broken adjustment.",
+            reads=("market_panel",),
+        ),
+        *(_panel(name) for name in factor_sets),
+        row(
+            "ic_summary",
+            "experiment",
+            lambda place: (place.ic_summary, place.selected_factors),
+            selecting,
+            {"csv"},
+            "How well each factor orders the stocks by their next return, and which are kept, from the factor panel "
+            "and `returns` of the training sessions only.\n\n"
+            "`ic_summary.csv`: a row a factor with its daily information coefficients; `selected_factors.txt`: those "
+            "kept. Validation and test coefficients of the kept ones are shown beside, not used.",
+            reads=(*panels, "returns", "size_proxy", "sector_dummies", *SCOPE),
+            sections=SCOPE_SECTIONS | {"factors"},
+            read_as=lambda place: (place.selected_factors,),
+        ),
+        row(
+            "neutralized_factors",
+            "experiment",
+            lambda place: (place.neutralized_factors, place.factors),
+            selecting,
+            {"numpy", "csv"},
+            "The selected factors without size and sector, from `ic_summary`, the factor panel, `size_proxy` and "
+            "`sector_dummies`.\n\n"
+            "`factors/NAME.csv` [sessions × symbols] and `neutralized_factors.npz`: residuals of each session's "
+            "regression, standardised on each session; missing = 0, with `valid` beside.",
+            reads=(*panels, "ic_summary", "size_proxy", "sector_dummies", *SCOPE),
+            sections=SCOPE_SECTIONS | {"factors"},
+        ),
+    )
+
+
+def _panel(factor_set: str) -> Artifact:
+    """The panel of a factor set: one mechanism for ours and a user's own."""
+    words = {
+        "alpha158": "Qlib's Alpha158, from `market_panel`: 158 factors of a stock's own candles.\n\n"
+        "`alpha158.parquet`: date, symbol, 158 columns (float32); a row for each stock from its first candle on. "
+        "docs/factors.md has every formula. Only new sessions are computed when candles were added.",
+        "alpha360": "Qlib's Alpha360, from `market_panel`: the last 60 sessions of each field, scaled by the session's "
+        "close.\n\n`alpha360.parquet`: date, symbol, 360 columns (float32).",
+    }
+    own = (
+        "Your own factors (`factors/own.py`), from `market_panel`; with Alpha158 before them in `alpha158_own`.\n\n"
+        f"`{factor_set}.parquet`: date, symbol, a column a factor (float32)."
+    )
+    return row(
+        f"{factor_set}_panel",
+        "workspace",
+        lambda place: (place.factor_panel(factor_set),),
+        ("factors", "market", "defs/bodies/factor_panels.py"),
+        {"numba" if factor_set in words else "python", "parquet"},
+        words.get(factor_set, own),
+        reads=("market_panel",),
+    )

@@ -1,0 +1,66 @@
+"""Rows of `portfolio`: the report of an experiment, those of studies, and the comparison of all."""
+
+from __future__ import annotations
+
+from niftyformer_assets.artifacts.rows import SCOPE, Artifact, row
+
+
+def portfolio_rows() -> tuple[Artifact, ...]:
+    made_by = ("portfolio", "factors", "dataset", "market", "experiments/opened.py", "defs/bodies/backtest.py")
+    return (
+        row(
+            "backtest_report",
+            "experiment",
+            lambda place: (place.backtest / "report.html", place.backtest),
+            made_by,
+            {"html", "parquet"},
+            "What the predictions would have earned, from `predictions`, `baseline_predictions` and `market_panel`: "
+            "scores of the close of a session, traded at the next one, in whole shares, with Zerodha's charges.\n\n"
+            "`backtest/report.html`: the verdict in words first; beside it net asset value (rupees), trades, holdings "
+            "and metrics as tables.",
+            reads=(
+                *("predictions", "baseline_predictions", "returns", "benchmark_index", *SCOPE),
+                *("sector_dummies", "size_proxy", "data_quality_report"),
+            ),
+            sections=lambda _experiment: None,
+            # How many variants were tried is said in the report too.
+            also=lambda workspace, _experiment: (workspace.tries,),
+            read_as=lambda place: (place.backtest / "metrics.json",),
+        ),
+        row(
+            "study_predictions",
+            "study",
+            lambda place: (place.predictions, place.contenders),
+            ("portfolio", "dataset", "market", "defs/bodies/studies.py"),
+            {"parquet"},
+            "The scores of a study's windows joined to one series for each model, seed, ensemble and baseline.\n\n"
+            "`study_predictions.parquet`: a row a series, session and stock; the window whose test part holds the "
+            "session made the score. `contenders.json`: who takes part. Windows that are not there yet are named.",
+            reads=("predictions", "baseline_predictions", *SCOPE),
+            read_as=lambda place: (place.predictions, place.contenders),
+        ),
+        row(
+            "study_report",
+            "study",
+            lambda place: (place.report / "study.html", place.report),
+            ("portfolio", "factors", "market", "defs/bodies/studies.py"),
+            {"html", "parquet"},
+            "What a study proves: all windows together, traded as one continuous portfolio, each model and baseline "
+            "on the same sessions.\n\n"
+            "`report/study.html`: the verdict in words first; beside it figures, curves and `study.json`.",
+            reads=("study_predictions", "benchmark_index", *SCOPE, "sector_dummies", "size_proxy"),
+            # How many variants were tried is said in the report too.
+            also=lambda workspace, _experiment: (workspace.tries,),
+        ),
+        row(
+            "model_comparison",
+            "workspace",
+            lambda place: (place.comparison_csv, place.comparison_html),
+            made_by,
+            {"html", "csv"},
+            "All experiments and baselines side by side, from every `backtest_report`.\n\n"
+            "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run is named.",
+            reads=("backtest_report",),
+            also=lambda workspace, _experiment: (workspace.tries,),
+        ),
+    )
