@@ -293,7 +293,7 @@ def gather_pooled(
             session, or they trade at different moments.
     """
     common, left_out = on_common_sessions(
-        [each for each in contenders if each.kind != "baseline" or tells_apart(each.scores.scores)]
+        [each for each in contenders if each.kind != "baseline" or tells_apart(each.scores.traded)]
     )
     by_name = {contender.name: contender for contender in common}
     if main not in by_name:
