@@ -30,7 +30,7 @@ def equal_weight_universe(
     """Hold every member at equal weight, restored every `rebalance_every` sessions, with the same costs.
 
     It starts with UNIVERSE_CAPITAL times the strategy's capital, so compare returns, not rupees; for
-    the same reason it pays no slippage by share of volume.
+    the same reason it pays no slippage by share of volume, and its orders have no cap.
     """
     everything = replace(
         strategy,
@@ -39,6 +39,7 @@ def equal_weight_universe(
         n_drop=0,
         rebalance_every=rebalance_every,
         capital=strategy.capital * UNIVERSE_CAPITAL,
+        volume_cap=0.0,
     )
     alike = Scores(market.axes, np.where(market.has_candle & market.member, 0.0, np.nan))
     return run_backtest(alike, market, everything, replace(costs, slippage_volume_bps=0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,13 +42,21 @@ def interval(
     n = int(known.sum())
     if n < 5:
         return Interval(np.nan, np.nan)
-    rows = stationary_indices(n, resamples, np.random.default_rng(seed))
+    rows = seeded_indices(n, resamples, seed)
     drawn = statistic(*(values[rows] for values in kept))
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) == 0:
         return Interval(np.nan, np.nan)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+@lru_cache(maxsize=2)
+def seeded_indices(n: int, resamples: int, seed: int) -> np.ndarray:
+    """`stationary_indices` from a seed, read-only; kept, as all figures of a report resample the same sessions."""
+    rows = stationary_indices(n, resamples, np.random.default_rng(seed))
+    rows.setflags(write=False)
+    return rows
 
 
 def stationary_indices(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:

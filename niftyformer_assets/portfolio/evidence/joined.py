@@ -65,11 +65,6 @@ class JoinedScores:
         return int(np.flatnonzero(self.window >= 0)[-1]) + 1
 
     @property
-    def scores(self) -> Scores:
-        """On all sessions."""
-        return Scores(self.axes, self.score)
-
-    @property
     def traded(self) -> Scores:
         """Without the tail."""
         return Scores(Axes(self.axes.dates[: self.sessions], self.axes.symbols), self.score[: self.sessions])

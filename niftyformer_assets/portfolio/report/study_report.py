@@ -82,7 +82,8 @@ def study_content(evidence: PooledEvidence, background: Background) -> dict[str,
         "in_short": study_in_short(standing),
         "standing": asdict(standing),
         "contenders": [
-            {"name": each.name, "kind": each.kind, "point": dict(each.point)} for each in evidence.contenders
+            {"name": each.name, "kind": each.kind, "point": {key: str(value) for key, value in each.point.items()}}
+            for each in evidence.contenders
         ],
         "benchmark": evidence.benchmark,
         "ranking": evidence.ranking.to_dict("records"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +19,8 @@ from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets_tests.portfolio.markets import axes, plain_market
+from niftyformer_assets_tests.portfolio.markets import axes, plain_market, random_market, random_walk_scores
+from niftyformer_assets_tests.shared_data import ROOT
 
 FREE = CostSettings(schedule="flat", flat_bps=0)
 PLAN = StrategySettings()
@@ -463,3 +467,39 @@ def test_the_traded_value_of_a_cut_market_counts_the_sessions_before_it() -> Non
     for t in (0, 7, 20):
         expected = np.median(np.nan_to_num(close * volume)[100 + t - 59 : 100 + t + 1], axis=0)
         np.testing.assert_allclose(market.traded_value[t], expected)
+
+
+# --- the order book ------------------------------------------------------------------------------------------
+
+OTHER_ORDER = """
+import importlib.util, re, sys
+spec = importlib.util.find_spec("niftyformer_assets.portfolio.backtest.layout")
+source = open(spec.origin, encoding="utf-8").read()
+fields = re.search(r"^ORDER_FIELDS = (\\(.*\\))$", source, re.M)
+source = source.replace(fields.group(1), repr(tuple(reversed(eval(fields.group(1))))), 1)
+module = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = module
+exec(compile(source, spec.origin, "exec"), module.__dict__)
+from niftyformer_assets.portfolio.backtest.run import run_backtest
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets_tests.portfolio.markets import random_market, random_walk_scores
+market = random_market(3, 30, 8)
+strategy = StrategySettings(name="topk_dropout", top_k=3, n_drop=2, volume_cap=0.05)
+result = run_backtest(random_walk_scores(3, market), market, strategy, CostSettings())
+assert module.ORDER_FIELDS[0] == "reference", module.ORDER_FIELDS
+print(result.orders.to_csv())
+"""
+
+
+def test_the_order_of_the_fields_of_an_order_decides_nothing() -> None:
+    """The engine once more, as plain Python, with ORDER_FIELDS the other way round."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    told = subprocess.run(
+        [sys.executable, "-c", OTHER_ORDER], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    market = random_market(3, 30, 8)
+    strategy = StrategySettings(name="topk_dropout", top_k=3, n_drop=2, volume_cap=0.05)
+    result = run_backtest(random_walk_scores(3, market), market, strategy, CostSettings())
+    assert len(result.trades) > 10
+    assert told.stdout.rstrip("\n") == result.orders.to_csv().rstrip("\n")

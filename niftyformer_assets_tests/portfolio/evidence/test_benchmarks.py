@@ -13,7 +13,7 @@ from niftyformer_assets.portfolio.evidence.benchmarks import (
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets_tests.portfolio.markets import axes, plain_market
+from niftyformer_assets_tests.portfolio.markets import axes, plain_market, random_market
 
 FREE = CostSettings(schedule="flat", flat_bps=0)
 
@@ -110,3 +110,11 @@ def test_a_few_sessions_without_a_value_are_told() -> None:
     assert notes == (
         "short has no value on 3 of 40 sessions, the last of them 2024-02-10: the value before stands in.",
     )
+
+
+def test_a_cap_on_orders_is_not_that_of_the_universe() -> None:
+    market = random_market(3, 60, 12, trouble=0)
+    free, capped = (
+        equal_weight_universe(market, StrategySettings(volume_cap=cap), CostSettings()) for cap in (0.0, 0.001)
+    )
+    np.testing.assert_array_equal(free.nav, capped.nav)

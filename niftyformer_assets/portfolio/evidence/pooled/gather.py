@@ -18,6 +18,7 @@ from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.returns import session_returns
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
+from niftyformer_assets.portfolio.evidence.choices import tells_apart
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores, joined_market, panel_columns
 from niftyformer_assets.portfolio.evidence.metrics_table import (
     NO_SPREAD,
@@ -271,7 +272,7 @@ def gather_pooled(
     """Judge the joined scores of a study.
 
     All contenders are compared on the sessions that each of them has a window for. Each is traded once over all of
-    them.
+    them. Baselines that tell no two stocks apart in any session are left out.
 
     Args:
         panel: open, high, low, close, volume, segment [T', N'] as market_panel.npz holds them.
@@ -291,7 +292,9 @@ def gather_pooled(
         NiftyFormerError: there is no contender, none is called `main`, a name appears twice, they have no common
             session, or they trade at different moments.
     """
-    common, left_out = on_common_sessions(contenders)
+    common, left_out = on_common_sessions(
+        [each for each in contenders if each.kind != "baseline" or tells_apart(each.scores.traded)]
+    )
     by_name = {contender.name: contender for contender in common}
     if main not in by_name:
         raise NiftyFormerError(f"no contender is called {main!r}: there are {', '.join(by_name)}.")

@@ -13,7 +13,7 @@ import pandas as pd
 from niftyformer_assets.factors.ic import statistics
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.evidence import metrics
-from niftyformer_assets.portfolio.evidence.bootstrap import RESAMPLES, stationary_indices
+from niftyformer_assets.portfolio.evidence.bootstrap import RESAMPLES, seeded_indices
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.multiple_testing import holm, two_sided
 from niftyformer_assets.portfolio.evidence.pooled.ranking import STEP, DailyRankIC
@@ -87,7 +87,7 @@ def _return_difference(ours: np.ndarray, theirs: np.ndarray, seed: int) -> tuple
     value = float(metrics.excess_return(ours, theirs))
     if len(ours) < MIN_SESSIONS or np.array_equal(ours, theirs):
         return value, np.nan, np.nan, np.nan
-    rows = stationary_indices(len(ours), RESAMPLES, np.random.default_rng(seed))
+    rows = seeded_indices(len(ours), RESAMPLES, seed)
     drawn = metrics.excess_return(ours[rows], theirs[rows])
     low, high = np.quantile(drawn, [0.025, 0.975])
     side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))

@@ -123,15 +123,18 @@ def rank_ic_by_group(
 
 def _rank_inside(cell: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Rank of each value among those of its cell, 1 the smallest, ties sharing their mean."""
-    order = np.lexsort((values, cell))
-    cell, ordered = cell[order], values[order]
+    if len(values) == 0:
+        return np.zeros(0)
+    # One whole number that orders by cell and then by value sorts several times faster than the two.
+    _, height = np.unique(values, return_inverse=True)
+    key = cell * (height.max() + 1) + height
+    order = np.argsort(key)
+    cell, key = cell[order], key[order]
+    starts = np.concatenate([[True], cell[1:] != cell[:-1]])
+    tie = np.cumsum(np.concatenate([[True], key[1:] != key[:-1]])) - 1
     place = np.arange(len(order))
-    starts = np.concatenate([[True], cell[1:] != cell[:-1]]) if len(order) else np.zeros(0, dtype=bool)
-    new = starts.copy()
-    new[1:] |= ordered[1:] != ordered[:-1]
-    tie = np.cumsum(new) - 1
     within = place - np.maximum.accumulate(np.where(starts, place, 0)) + 1
-    mean = np.bincount(tie, weights=within) / np.bincount(tie) if len(order) else np.zeros(0)
+    mean = np.bincount(tie, weights=within) / np.bincount(tie)
     rank = np.empty(len(order))
     rank[order] = mean[tie]
     return rank

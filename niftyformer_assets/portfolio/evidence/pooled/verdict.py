@@ -234,4 +234,7 @@ def _selection(standing: PooledStanding) -> str:
 def _missing(standing: PooledStanding) -> str:
     if not standing.missing:
         return ""
-    return f"{counted(len(standing.missing), 'window')} of the study still missing: {', '.join(standing.missing)}."
+    are = "is" if len(standing.missing) == 1 else "are"
+    return (
+        f"{counted(len(standing.missing), 'window')} of the study {are} still missing: {', '.join(standing.missing)}."
+    )

@@ -165,7 +165,7 @@ def grid(evidence: PooledEvidence) -> Section | None:
     points = pd.DataFrame(
         [
             {
-                **{key: contender.point.get(key) for key in settings},
+                **{key: str(contender.point.get(key)) for key in settings},
                 "rank_ic": evidence.figure("rank_ic", contender.name),
                 "rank_ic_t": evidence.figure("rank_ic", contender.name, "t"),
                 "sharpe": evidence.figure("sharpe", contender.name),

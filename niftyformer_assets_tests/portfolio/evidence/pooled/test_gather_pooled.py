@@ -251,3 +251,14 @@ def test_a_single_window_is_the_single_backtest(made: Study) -> None:
     single = run_backtest(joined.traded, market.rows(slice(LENGTH)), STRATEGY, CostSettings())
     np.testing.assert_array_equal(evidence.result.nav, single.nav)
     assert isinstance(market.axes, Axes)
+
+
+def test_baselines_that_tell_no_stocks_apart_are_left_out(made: Study) -> None:
+    scores = made.joined()
+    flat = replace(scores, score=np.where(np.isfinite(scores.score), 0.0, np.nan))
+    evidence = made.evidence(
+        [made.contender("model", "model", scores), made.contender("zero", "baseline", flat), *made.plain()]
+    )
+    assert [each.name for each in evidence.contenders] == ["model", "momentum", "random"]
+    alone = made.evidence([made.contender("model", "model", flat)])
+    assert study_verdict(alone.standing).sentences[0].startswith("Not judged")

@@ -96,7 +96,7 @@ def test_scores_without_a_rank_correlation_are_not_judged() -> None:
 
 def test_what_is_missing_or_unknown_is_said_or_left_out() -> None:
     told = " ".join(study_verdict(replace(SOUND, missing=("wf.2019-01", "wf.2019-05"))).sentences)
-    assert "2 windows of the study still missing: wf.2019-01, wf.2019-05." in told
+    assert "2 windows of the study are still missing: wf.2019-01, wf.2019-05." in told
     alone = replace(SOUND, plain="", ic_p=math.nan, overfitting=math.nan, variants=1, sharpe=math.nan)
     told = " ".join(study_verdict(alone).sentences)
     assert "No plain model stands beside it." in told
