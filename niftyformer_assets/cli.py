@@ -27,7 +27,10 @@ class _Commands(TyperGroup):
 
 
 REPLAY = "A folder of candles instead of Zerodha, in any vendor's format."
-INDEX_LIST = "NSE's constituent list that goes with --replay."
+INDEX_LIST = (
+    "NSE's constituent list that goes with --replay, a table of membership or of sectors, or a folder of them; as "
+    "often as wanted."
+)
 WORKSPACE = "Where artifacts go: data/WORKSPACE."
 ADJUSTED_CLOSE = "Multiply the prices of --replay by its Adj Close / Close (dividends taken out)."
 
@@ -60,7 +63,7 @@ def niftyformer(
 def run(
     experiment: Annotated[str, typer.Option(help="A file's name in data/experiments, without .yaml.")],
     replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
-    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
@@ -88,7 +91,7 @@ def run(
 @app.command()
 def inspect(
     folder: Annotated[Path, typer.Argument(help="A folder of candles, as for --replay.")],
-    index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with it.")] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
 ) -> None:
     """Say what would be read of a folder of candles: its format, symbols, sessions, and what is suspicious."""
@@ -119,7 +122,7 @@ def universe() -> None:
 def candles(
     symbols: Annotated[list[str] | None, typer.Argument(help="Only these; all of the workspace's without any.")] = None,
     replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
-    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
 ) -> None:
@@ -191,7 +194,7 @@ def home() -> None:
 def exchange(
     port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1.")] = 8720,
     replay: Annotated[Path | None, typer.Option(help="Serve this folder of candles, in any vendor's format.")] = None,
-    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     fault: Annotated[
         list[str] | None,

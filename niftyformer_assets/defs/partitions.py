@@ -16,11 +16,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
 from niftyformer_assets.artifacts import Artifact, artifacts
+from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import experiments_of
+from niftyformer_assets.indices import DEFAULT, INDICES
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.given import in_one_line
 
@@ -52,17 +55,17 @@ class Partitions:
 def read_partitions(settings: Settings) -> Partitions:
     """The partitions of the active workspace."""
     wrong_lists: list[str] = []
-    symbols = symbols_at_hand(settings, wrong_lists)
+    wrong: dict[str, str] = {}
+    experiments = experiments_of(settings, wrong)
+    symbols = symbols_at_hand(settings, experiments, wrong_lists)
     advice = None
     if not symbols:
         advice = (
             f"No symbols yet: no index list is at hand for workspace `{settings.workspace.name}`. Materialize "
             "`universe` (or run `niftyformer universe`) to fetch NSE's list, or drop a file named "
-            f"`ind_nifty200list_YYYY-MM-DD.csv` into `{settings.index_list_folders[-1]}`: its symbols appear within a "
-            "minute."
+            f"`{INDICES[DEFAULT].dated('YYYY-MM-DD')}` into `{settings.index_list_folders[-1]}`: its symbols "
+            "appear within a minute."
         )
-    wrong: dict[str, str] = {}
-    experiments = experiments_of(settings, wrong)
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),
@@ -78,20 +81,41 @@ def told_of_wrong_files(wrong: Iterable[str]) -> str:
     return "".join(f"\n\n**Left out:** {reason}" for reason in wrong)
 
 
-def symbols_at_hand(settings: Settings, wrong: list[str]) -> list[str]:
+def symbols_at_hand(settings: Settings, experiments: Mapping[str, Experiment], wrong: list[str]) -> list[str]:
     """Every symbol that can have candles in the active workspace, sorted; `wrong` gets what is left out, and why."""
-    from niftyformer_assets.market.index_lists import symbols_of_lists
+    from niftyformer_assets.market.identities import symbols_of_lists
 
-    symbols = set(symbols_of_lists(settings.index_list_folders, wrong))
+    symbols = set(symbols_of_lists(settings.index_list_sources, wrong))
     for path in settings.workspace.raw.glob("*.parquet"):
-        if _SYMBOL.fullmatch(symbol := settings.workspace.symbol_of(path)) and symbol.isprintable():
+        if _is_symbol(symbol := settings.workspace.symbol_of(path)):
             symbols.add(symbol)
         else:
             wrong.append(in_one_line(f"{path} has no symbol's name: rename or remove it"))
-    if settings.index_list is not None:
-        symbols.update(symbols_of_lists([settings.index_list], wrong))
+    if any_draws(experiments):
+        symbols.update(filter(_is_symbol, _of_no_index(settings.workspace.universe)))
     if settings.source == "made up":
         from niftyformer_assets.exchange.settings import made_up_symbols
 
         symbols.update(made_up_symbols(settings.made_up))
     return sorted(symbols)
+
+
+def any_draws(experiments: Mapping[str, Experiment]) -> bool:
+    """Whether an experiment draws its stocks by trading, from all that are at hand."""
+    return any(experiment.universe.most_traded is not None for experiment in experiments.values())
+
+
+def _is_symbol(text: str) -> bool:
+    return _SYMBOL.fullmatch(text) is not None and text.isprintable()
+
+
+def _of_no_index(universe: Path) -> list[str]:
+    """The symbols of the universe that no list has; read without pandas, which the definitions do not load."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(universe, columns=["symbol", "index"])
+    except (OSError, pa.ArrowException):  # not made yet, or damaged, which whoever reads figures from it says
+        return []
+    return [row["symbol"] for row in table.to_pylist() if row["index"] == ""]

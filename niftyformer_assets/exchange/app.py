@@ -6,7 +6,7 @@
     GET    /user/profile
     GET    /instruments, /instruments/NSE               CSV
     GET    /instruments/historical/{token}/day          daily candles, at most 2000 days a request
-    GET    /IndexConstituent/ind_nifty200list.csv       NSE's list
+    GET    /IndexConstituent/ind_nifty200list.csv       NSE's lists, of each index one
     GET, POST /faults; GET /traffic                     not Kite's: switch faults, see what was asked
 
 Error messages are worded as Kite words them where that is known.
@@ -46,7 +46,6 @@ from niftyformer_assets.exchange.traffic import Arrival, SlidingWindow, Traffic
 from niftyformer_assets.exchange.view import Listing, View
 from niftyformer_assets.store.errors import NiftyFormerError
 
-INDEX_LIST_PATH = "/IndexConstituent/ind_nifty200list.csv"
 HISTORICAL_PER_SECOND = 3
 OTHERS_PER_SECOND = 10
 MAX_DAYS = 2000
@@ -130,7 +129,7 @@ def create_app(exchange: Exchange) -> Starlette:
         ("/instruments", "GET", _signed_in(_instruments)),
         ("/instruments/{exchange}", "GET", _signed_in(_instruments)),
         ("/instruments/historical/{token}/{interval}", "GET", _signed_in(_history, historical=True)),
-        (INDEX_LIST_PATH, "GET", _with_faults(_index_list)),
+        ("/IndexConstituent/{file}", "GET", _with_faults(_index_list)),
         ("/faults", "GET", _show_faults),
         ("/faults", "POST", _set_faults),
         ("/traffic", "GET", _show_traffic),
@@ -305,9 +304,9 @@ async def _history(exchange: Exchange, request: Request) -> Response:
 
 
 async def _index_list(exchange: Exchange, request: Request) -> Response:
-    text = exchange.view.index_list()
+    text = exchange.view.index_list(request.path_params["file"])
     if text is None:
-        return PlainTextResponse("This exchange was started without an index list.", status_code=404)
+        return PlainTextResponse("This exchange was started without an index list of this name.", status_code=404)
     return Response(text, media_type="text/csv")
 
 

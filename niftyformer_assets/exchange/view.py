@@ -12,6 +12,7 @@ import numpy as np
 from niftyformer_assets.exchange.clock import IST, known_at
 from niftyformer_assets.exchange.faults import CANDLE_FAULTS, Faults, Rename, Split
 from niftyformer_assets.exchange.market import BENCHMARK, Candles, Instrument, Market, csv_text, token_of
+from niftyformer_assets.indices import DEFAULT, INDICES
 
 COLUMNS = (
     "instrument_token",
@@ -78,9 +79,9 @@ class View:
         ]
         return csv_text([COLUMNS, *(_row(instrument) for instrument in listed)])
 
-    def index_list(self) -> str | None:
-        """NSE's list; a rename in force shows in it."""
-        text = self.market.index_list
+    def index_list(self, file: str = INDICES[DEFAULT].list_file) -> str | None:
+        """NSE's list of this file name; a rename in force shows in it."""
+        text = self.market.index_lists.get(file)
         renames = {rename.old: rename.new for rename in self.faults.renames if self._in_force(rename)}
         if text is None or not renames:
             return text

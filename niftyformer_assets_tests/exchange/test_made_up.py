@@ -55,7 +55,7 @@ def test_same_settings_give_the_same_market_and_another_seed_another():
     first, again = (make_market(SESSIONS[:80], MadeUpSettings()) for _ in range(2))
     other = make_market(SESSIONS[:80], MadeUpSettings(seed=7))
     assert first.instruments == again.instruments
-    assert first.index_list == again.index_list
+    assert first.index_lists == again.index_lists
     for symbol, candles in first.candles.items():
         for field in FIELDS:
             np.testing.assert_array_equal(getattr(candles, field), getattr(again.candles[symbol], field))
@@ -166,7 +166,7 @@ def test_names_are_plainly_made_up_and_known_without_prices():
     assert all(symbol.startswith("DEMO") for symbol in symbols)
     assert any("&" in symbol for symbol in symbols)
     assert any("-" in symbol for symbol in symbols)
-    rows = list(csv.DictReader(io.StringIO(market.index_list)))
+    rows = list(csv.DictReader(io.StringIO(market.index_lists["ind_nifty200list.csv"])))
     assert list(rows[0]) == ["Company Name", "Industry", "Symbol", "Series", "ISIN Code"]
     assert [row["Symbol"] for row in rows] == symbols
     assert all(row["Company Name"].startswith("Made-up ") for row in rows)

@@ -32,6 +32,7 @@ def universe(lists_from: str = "2023-01-01") -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["symbol", "member_from", "member_to"])
     frame["lists_from"] = lists_from
+    frame["index"], frame["quality"] = "nifty200", "list"
     for column in ("member_from", "member_to", "lists_from"):
         frame[column] = pd.to_datetime(frame[column])
     return frame
