@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from niftyformer_assets.exchange.fault_words import usage
 from niftyformer_assets.experiments.overrides import parse_overrides
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.settings import ZERODHA, read_settings
@@ -198,20 +199,13 @@ def exchange(
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     fault: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Switch a fault on, as often as wanted. Shares of answers: too_many_requests=0.2, server_errors, "
-            "html_pages, cut_off_bodies, no_content_type, stalls (stall_s=10). Shares of candles: missing_candles, "
-            "duplicated_candles, negative_candles. Shares of stocks: scaled_stocks (scale=100), swapped_stocks, "
-            "shortened_instruments. failing_symbols=DEMO001,DEMO004, "
-            "expire_after=50 (answers until the token dies), splits=SYMBOL:2026-01-31:2 (by tomorrow's date, history "
-            "is re-adjusted tomorrow), renames=OLD:NEW:2026-01-31."
-        ),
+        typer.Option(help=usage()),
     ] = None,
 ) -> None:
     """Run the simulated exchange by itself, to try things out against it."""
     with one_line_errors():
         from niftyformer_assets.exchange.clock import wall_clock
-        from niftyformer_assets.exchange.faults import parse_faults
+        from niftyformer_assets.exchange.fault_words import parse_faults
         from niftyformer_assets.exchange.server import RunningExchange, serve
         from niftyformer_assets.sources import replayed, simulated_market
 
