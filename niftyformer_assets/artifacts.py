@@ -208,7 +208,7 @@ def _market() -> tuple[Artifact, ...]:
             "universe",
             "workspace",
             lambda place: (place.universe,),
-            ("market", "defs/bodies/index_lists.py"),
+            ("market", "indices.py", "defs/bodies/index_lists.py"),
             {"nse", "parquet"},
             "Who is and was in the indices that experiments ask for, from NSE's constituent lists and tables of "
             "membership.\n\n"

@@ -112,7 +112,7 @@ def inspect(
 
 @app.command()
 def universe() -> None:
-    """Fetch NSE's index list and make the universe, so that the web UI has symbols to show."""
+    """Fetch NSE's lists of the indices that experiments ask for and make the universe: symbols for the web UI."""
     with one_line_errors():
         from niftyformer_assets.defs.run import run_reference
 

@@ -176,7 +176,7 @@ def read_replayed(settings: Settings) -> Replay:
     """As `replayed`, whatever its dates are."""
     from niftyformer_assets.exchange.replay import read_replay
     from niftyformer_assets.market.calendar import covered
-    from niftyformer_assets.market.membership_files import kind_of
+    from niftyformer_assets.market.membership_files import kind_of, read_lists
     from niftyformer_assets.market.renames import renames
 
     if settings.replay is None:
@@ -184,8 +184,8 @@ def read_replayed(settings: Settings) -> Replay:
             f"workspace {settings.workspace.name} replays a folder of candles and none is named: "
             "set NIFTYFORMER_REPLAY (and NIFTYFORMER_INDEX_LIST), or give --replay and --index-list"
         )
-    # Who else a list or table names is for `universe` to say; candles are matched to the names of NSE's lists.
     lists = [path for path in settings.given_lists if kind_of(path) == "list"]
+    tables = read_lists(path for path in settings.given_lists if path not in lists)
     taken_over = _taken_over(settings.given_lists)
     replay = read_replay(
         settings.replay,
@@ -193,6 +193,7 @@ def read_replayed(settings: Settings) -> Replay:
         renames(),
         taken_over=taken_over,
         adjusted_close=settings.adjusted_close,
+        others={name for kept in tables for member in kept.members for name in (member.symbol, member.latest)},
     )
     start = covered()[0]
     early = sum(int((candles.dates < np.datetime64(start)).sum()) for candles in replay.market.candles.values())

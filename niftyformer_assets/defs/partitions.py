@@ -94,9 +94,10 @@ def symbols_at_hand(settings: Settings, experiments: Mapping[str, Experiment], w
     if any_draws(experiments):
         symbols.update(filter(_is_symbol, _of_no_index(settings.workspace.universe)))
     if settings.source == "made up":
-        from niftyformer_assets.exchange.settings import made_up_symbols
+        from niftyformer_assets.exchange.settings import made_up_symbols, other_symbols
 
         symbols.update(made_up_symbols(settings.made_up))
+        symbols.update(other_symbols(settings.made_up) if any_draws(experiments) else ())
     return sorted(symbols)
 
 

@@ -16,8 +16,9 @@ def usage() -> str:
     shares = ". ".join(f"Shares of {kind}: {', '.join(shares_of(kind))}" for kind in ("answers", "candles", "stocks"))
     return (
         f"Switch a fault on, as often as wanted, such as server_errors=0.2. {shares}. stall_s=10 (of stalls), "
-        "scale=100 (of scaled_stocks), failing_symbols=DEMO001,DEMO004, expire_after=50 (answers until the token dies), "
-        "splits=SYMBOL:2026-01-31:2 (by tomorrow's date, history is re-adjusted tomorrow), renames=OLD:NEW:2026-01-31."
+        "scale=100 (of scaled_stocks), failing_symbols=DEMO001,DEMO004, expire_after=50 (answers until the token "
+        "dies), splits=SYMBOL:2026-01-31:2 (by tomorrow's date, history is re-adjusted tomorrow), "
+        "renames=OLD:NEW:2026-01-31."
     )
 
 

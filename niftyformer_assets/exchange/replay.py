@@ -69,6 +69,7 @@ def read_replay(
     benchmark: Path | None = None,
     taken_over: Mapping[str, date] | None = None,
     adjusted_close: bool = False,
+    others: Iterable[str] = (),
 ) -> Replay:
     """Read a folder of candles: one file a symbol, one file a day, or long tables (see `vendors.folder`).
 
@@ -89,6 +90,7 @@ def read_replay(
         benchmark: candles of NIFTY 50, CSV or Parquet; without it `NIFTY 50.csv` of the folder, if it
             is there. Of an index only Date and Close are needed, and only the time of the stocks' own
             candles is served.
+        others: symbols beside the lists' that names of the folder are matched to.
         adjusted_close: multiply prices by adjusted close / close, where the folder has one.
 
     Raises:
@@ -100,7 +102,7 @@ def read_replay(
     renames, taken_over = renames or {}, taken_over or {}
     found = read_folder(folder, adjusted_close)
     stocks = {symbol: daily for symbol, daily in found.candles.items() if symbol != BENCHMARK}
-    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values()})
+    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others})
     candles = _under_newest_names({symbol: _candles(d) for symbol, d in stocks.items()}, renames, taken_over)
     listed = {symbol if symbol in taken_over else _newest(symbol, renames)[0] for symbol in companies}
     names, few = _beside_the_list(folder, candles.keys(), paths, listed) if paths else ("", False)

@@ -23,6 +23,7 @@ from niftyformer_assets.settings import Settings, read_settings
 from niftyformer_assets.sources import simulated_market
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, failure_of, tiny_settings
+from niftyformer_assets_tests.defs.conftest import Live
 
 UNIVERSE = "universe: {min_training_sessions: 40}"
 MARKET = MadeUpSettings(stocks=10, late_listings=0, others=4)
@@ -174,3 +175,35 @@ def test_a_replay_is_refused_before_anything_runs_where_its_index_is_not_among_t
         NiftyFormerError, match=r"usual takes the members of the NIFTY-200, .* add NSE's ind_nifty200list"
     ):
         require_list(settings, find_experiment(settings, "usual"))
+
+
+def test_without_any_symbol_at_hand_a_draw_is_refused(live: Live) -> None:
+    settings = with_experiments(live.settings, {"traded": "most_traded: 3"})
+    for path in settings.workspace.index_lists.glob("*"):
+        path.unlink()
+    live.log_in()
+    result = live.graph.run("reference")
+    assert "put NSE's ind_nifty500list_YYYY-MM-DD.csv into" in failure_of(result)
+    # And nothing was asked for that no experiment takes.
+    assert not [path for path in live.asked() if path.startswith("/IndexConstituent")]
+
+
+def test_where_one_list_cannot_be_fetched_the_one_at_hand_stands(live: Live) -> None:
+    settings = with_experiments(live.settings, {"usual": "", "small": "index: nifty50"})
+    live.exchange.faults = Faults(server_errors=1.0, paths=("/IndexConstituent/ind_nifty200list",))
+    live.log_in()
+    result = live.graph.run("reference")
+    assert result.success, failure_of(result)
+    universe = load_universe(settings.workspace.universe)
+    assert {index: len(rows) for index, rows in universe.groupby("index")} == {"nifty200": 5, "nifty50": 3}
+
+
+def test_names_are_matched_to_those_of_a_table(tmp_path: Path) -> None:
+    candles = tmp_path / "candles"
+    candles.mkdir()
+    for name in ("M_M", "OLDNAME"):
+        (candles / f"{name}.csv").write_text("Date,Open,High,Low,Close,Volume\n2024-01-01,10,11,9,10,5\n")
+    table = tmp_path / "nifty200.csv"
+    table.write_text("from,to,symbol_then,symbol_now,isin\n2020-01-01,,M&M,M&M,\n2020-01-01,,OLDNAME,NEWNAME,\n")
+    settings = read_settings(_env_file=None, data=tmp_path / "data", replay=candles, index_list=table)
+    assert set(simulated_market(settings).candles) == {"M&M", "OLDNAME"}

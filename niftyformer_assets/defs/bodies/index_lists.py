@@ -87,6 +87,12 @@ def lists_at_hand(settings: Settings, source: CandleSource, warn: Callable[[str]
     else:
         _fetch(settings, source, asked_indices(experiments.values()), warn)
     lists, (sectors, tables) = read_lists(sources), read_sectors(sources)
+    if draws and not lists and not others:
+        widest = max(INDICES.values(), key=lambda index: index.members)
+        raise NiftyFormerError(
+            f"no symbol is at hand that stocks could be drawn from: put NSE's {widest.dated('YYYY-MM-DD')} into "
+            f"{settings.index_list_folders[-1]}, or let an experiment ask for an index (universe.index)"
+        )
     files = dict.fromkeys([*(kept.path for kept in lists), *tables])
     return AtHand(lists, sectors, others, list(files))
 
