@@ -79,7 +79,8 @@ ENVIRONMENT = {
     "index_list_root": "where NSE's constituent lists are published",
     "workspace_name": "folder of data/ and storage/ to work in; by itself demo, nifty200 (with a key) or replay",
     "replay": "a folder of candles instead of Zerodha",
-    "index_list": "NSE's constituent list that goes with it",
+    "index_list": "the constituent lists of NSE that go with it, tables of membership or sectors, or folders of them, "
+    "parted as in PATH",
     "adjusted_close": "multiply its prices by Adj Close / Close",
     "benchmark": "NIFTY 50 candles, CSV or Parquet",
     "total_return": "NIFTY 50 total return index, columns date and tri",
@@ -211,6 +212,8 @@ def _values(annotation: Any) -> str:
         return ", ".join(map(str, get_args(annotation)))
     if dataclasses.is_dataclass(annotation) or annotation is WalkForward or get_origin(annotation) is dict:
         return "mapping"
+    if annotation == tuple[Path, ...]:
+        return "paths"
     if get_origin(annotation) in (list, tuple):
         return "list"
     parts = [part for part in get_args(annotation) if part is not type(None)]

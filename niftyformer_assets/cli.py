@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from niftyformer_assets.exchange.fault_words import usage
 from niftyformer_assets.experiments.overrides import parse_overrides
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.settings import ZERODHA, read_settings
@@ -27,7 +28,10 @@ class _Commands(TyperGroup):
 
 
 REPLAY = "A folder of candles instead of Zerodha, in any vendor's format."
-INDEX_LIST = "NSE's constituent list that goes with --replay."
+INDEX_LIST = (
+    "NSE's constituent list that goes with --replay, a table of membership or of sectors, or a folder of them; as "
+    "often as wanted."
+)
 WORKSPACE = "Where artifacts go: data/WORKSPACE."
 ADJUSTED_CLOSE = "Multiply the prices of --replay by its Adj Close / Close (dividends taken out)."
 
@@ -60,7 +64,7 @@ def niftyformer(
 def run(
     experiment: Annotated[str, typer.Option(help="A file's name in data/experiments, without .yaml.")],
     replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
-    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
@@ -113,7 +117,7 @@ def study(
 @app.command()
 def inspect(
     folder: Annotated[Path, typer.Argument(help="A folder of candles, as for --replay.")],
-    index_list: Annotated[Path | None, typer.Option(help="NSE's constituent list that goes with it.")] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
 ) -> None:
     """Say what would be read of a folder of candles: its format, symbols, sessions, and what is suspicious."""
@@ -133,7 +137,7 @@ def inspect(
 
 @app.command()
 def universe() -> None:
-    """Fetch NSE's index list and make the universe, so that the web UI has symbols to show."""
+    """Fetch NSE's lists of the indices that experiments ask for and make the universe: symbols for the web UI."""
     with one_line_errors():
         from niftyformer_assets.defs.run import run_reference
 
@@ -144,7 +148,7 @@ def universe() -> None:
 def candles(
     symbols: Annotated[list[str] | None, typer.Argument(help="Only these; all of the workspace's without any.")] = None,
     replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
-    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
 ) -> None:
@@ -216,24 +220,17 @@ def home() -> None:
 def exchange(
     port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1.")] = 8720,
     replay: Annotated[Path | None, typer.Option(help="Serve this folder of candles, in any vendor's format.")] = None,
-    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
+    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
     adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
     fault: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Switch a fault on, as often as wanted. Shares of answers: too_many_requests=0.2, server_errors, "
-            "html_pages, cut_off_bodies, no_content_type, stalls (stall_s=10). Shares of candles: missing_candles, "
-            "duplicated_candles, negative_candles. Shares of stocks: scaled_stocks (scale=100), swapped_stocks, "
-            "shortened_instruments. failing_symbols=DEMO001,DEMO004, "
-            "expire_after=50 (answers until the token dies), splits=SYMBOL:2026-01-31:2 (by tomorrow's date, history "
-            "is re-adjusted tomorrow), renames=OLD:NEW:2026-01-31."
-        ),
+        typer.Option(help=usage()),
     ] = None,
 ) -> None:
     """Run the simulated exchange by itself, to try things out against it."""
     with one_line_errors():
         from niftyformer_assets.exchange.clock import wall_clock
-        from niftyformer_assets.exchange.faults import parse_faults
+        from niftyformer_assets.exchange.fault_words import parse_faults
         from niftyformer_assets.exchange.server import RunningExchange, serve
         from niftyformer_assets.sources import replayed, simulated_market
 

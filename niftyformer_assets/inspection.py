@@ -62,7 +62,9 @@ def _rows(settings: Settings, replay: Replay, stocks: Mapping[str, Candles]) -> 
     counts = [len(daily) for daily in stocks.values()]
     dates = np.unique(np.concatenate([daily.dates for daily in stocks.values()]))
     rows = [("format", replay.recognised)]
-    rows.append(("index list", replay.names or "none given (--index-list): symbols are not matched"))
+    none = "none given (--index-list): symbols are not matched"
+    tables = f"none among {', '.join(path.name for path in settings.given_lists)}: NSE's lists alone name all members"
+    rows.append(("index list", replay.names or (tables if settings.given_lists else none)))
     if len(dates):
         empty = sum(count == 0 for count in counts)
         rows.append(("sessions", f"{len(dates):,}, {dates[0]} to {dates[-1]}"))

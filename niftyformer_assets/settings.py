@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -27,6 +37,13 @@ NAME = re.compile(r"[a-z0-9](?:\.?[a-z0-9_-])*")
 def _is_http_address(value: str) -> str:
     TypeAdapter(AnyHttpUrl).validate_python(value)
     return value
+
+
+def _paths(value: Any) -> Any:
+    """One path, several, or a text with several, parted as in PATH."""
+    if isinstance(value, str):
+        return tuple(Path(part) for part in value.split(os.pathsep) if part)
+    return (value,) if isinstance(value, Path) else value
 
 
 # Kept as it was written.
@@ -58,7 +75,7 @@ class Settings(BaseSettings):
     index_list_root: HttpAddress = "https://niftyindices.com"
     workspace_name: str | None = Field(default=None, validation_alias="NIFTYFORMER_WORKSPACE")
     replay: Path | None = None
-    index_list: Path | None = None
+    index_list: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = ()
     adjusted_close: bool = False
     benchmark: Path | None = None
     total_return: Path | None = None
@@ -142,9 +159,21 @@ class Settings(BaseSettings):
 
     @property
     def index_list_folders(self) -> list[Path]:
-        """Where NSE's lists at hand lie: fetched ones, and for Zerodha those a person dropped in."""
+        """Where lists and tables at hand lie: fetched ones, and for Zerodha those a person dropped in."""
         dropped_in = [self.data / "reference" / "index_lists"] if self.is_live else []
         return [self.workspace.index_lists, *dropped_in]
+
+    @property
+    def index_list_sources(self) -> list[Path]:
+        """Those folders, and the files and folders that are named for candles to replay."""
+        return [*self.index_list_folders, *self.given_lists]
+
+    @property
+    def given_lists(self) -> list[Path]:
+        """The lists and tables that are named for candles to replay; a folder stands for its CSV files."""
+        return [
+            path for given in self.index_list for path in (sorted(given.glob("*.csv")) if given.is_dir() else [given])
+        ]
 
 
 def read_settings(**given: Any) -> Settings:

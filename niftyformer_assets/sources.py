@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -175,6 +176,7 @@ def read_replayed(settings: Settings) -> Replay:
     """As `replayed`, whatever its dates are."""
     from niftyformer_assets.exchange.replay import read_replay
     from niftyformer_assets.market.calendar import covered
+    from niftyformer_assets.market.membership_files import kind_of, read_lists
     from niftyformer_assets.market.renames import renames
 
     if settings.replay is None:
@@ -182,13 +184,16 @@ def read_replayed(settings: Settings) -> Replay:
             f"workspace {settings.workspace.name} replays a folder of candles and none is named: "
             "set NIFTYFORMER_REPLAY (and NIFTYFORMER_INDEX_LIST), or give --replay and --index-list"
         )
-    taken_over = _taken_over(settings.index_list) if settings.index_list is not None else {}
+    lists = [path for path in settings.given_lists if kind_of(path) == "list"]
+    tables = read_lists(path for path in settings.given_lists if path not in lists)
+    taken_over = _taken_over(settings.given_lists)
     replay = read_replay(
         settings.replay,
-        settings.index_list,
+        lists,
         renames(),
         taken_over=taken_over,
         adjusted_close=settings.adjusted_close,
+        others={name for kept in tables for member in kept.members for name in (member.symbol, member.latest)},
     )
     start = covered()[0]
     early = sum(int((candles.dates < np.datetime64(start)).sum()) for candles in replay.market.candles.values())
@@ -206,19 +211,15 @@ def must_be_on_sessions(settings: Settings, market: ServedMarket) -> None:
         must_be_sessions(_traded_days(candles), f"{settings.replay}, candles of {symbol}")
 
 
-def _taken_over(index_list: Path) -> dict[str, date]:
-    """Symbols given up in a rename that are another company's in this list, and since when.
+def _taken_over(given: Sequence[Path]) -> dict[str, date]:
+    """Symbols given up in a rename that are another company's in these lists, and since when.
 
     A list without a date in its name cannot tell.
     """
-    from niftyformer_assets.market.index_lists import date_of, identities, read_list
+    from niftyformer_assets.market.identities import symbols_of_lists
     from niftyformer_assets.market.renames import rename_table
 
-    try:
-        as_of = date_of(index_list)
-    except NiftyFormerError:
-        return {}
-    latest = set(identities([read_list(index_list, as_of)]).values())
+    latest = set(symbols_of_lists(given))
     return {rename.old: rename.first_session for rename in rename_table() if rename.old in latest}
 
 

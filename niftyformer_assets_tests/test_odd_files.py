@@ -13,7 +13,9 @@ import pytest
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.experiments.files import load_experiments
-from niftyformer_assets.market.index_lists import parse_list, read_list, read_lists, symbols_of_lists
+from niftyformer_assets.market.identities import symbols_of_lists
+from niftyformer_assets.market.index_lists import parse_list, read_list
+from niftyformer_assets.market.membership_files import read_lists
 from niftyformer_assets.settings import read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.yaml_numbers import MOST_VALUES, read_yaml

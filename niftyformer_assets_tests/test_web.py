@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from niftyformer_assets.market import kite
-from niftyformer_assets.market.index_lists import fetch_list
 from niftyformer_assets.market.kite import KiteSession
+from niftyformer_assets.market.list_fetching import fetch_list
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.web import AnswerTooLong, BoundedSession, Redirected
 from niftyformer_assets_tests.odd_server import CLOSE, Script, answer, for_ever, head, odd_server

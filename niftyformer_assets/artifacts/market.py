@@ -13,12 +13,14 @@ def market_rows() -> tuple[Artifact, ...]:
             "universe",
             "workspace",
             lambda place: (place.universe,),
-            ("market", "defs/bodies/index_lists.py"),
+            ("market", "indices.py", "defs/bodies/index_lists.py"),
             {"nse", "parquet"},
-            "Who is and was in the index, from NSE's constituent lists.\n\n"
-            "`universe.parquet`: a row a spell of membership in one sector: symbol (the latest one of a renamed "
-            "stock), company, ISIN, industry, macro-economic sector, member_from, member_to (empty while it lasts), "
-            "lists_from (the earliest list at hand). New symbols appear in `raw_ohlcv` within a minute.",
+            "Who is and was in the indices that experiments ask for, from NSE's constituent lists and tables of "
+            "membership.\n\n"
+            "`universe.parquet`: a row a spell of membership in one index and sector: symbol (the latest one of a "
+            "renamed stock), company, ISIN, industry, macro-economic sector, member_from, member_to (empty while it "
+            "lasts), lists_from (the index's earliest list at hand), index (empty for a stock that only trading can "
+            "draw), quality (list, official or approximate). New symbols appear in `raw_ohlcv` within a minute.",
         ),
         row(
             "sector_dummies",

@@ -14,13 +14,16 @@ and the reasons in descriptions, is of the definitions in any case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
 from niftyformer_assets.artifacts import Artifact, artifacts
-from niftyformer_assets.experiments.files import experiments_of, studies_of
+from niftyformer_assets.experiments.files import experiments_of, studies_of, universes_asked
+from niftyformer_assets.indices import DEFAULT, INDICES
+from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.given import in_one_line
 
@@ -56,17 +59,17 @@ class Partitions:
 def read_partitions(settings: Settings) -> Partitions:
     """The partitions of the active workspace."""
     wrong_lists: list[str] = []
-    symbols = symbols_at_hand(settings, wrong_lists)
+    wrong: dict[str, str] = {}
+    experiments = experiments_of(settings, wrong)
+    symbols = symbols_at_hand(settings, universes_asked(settings), wrong_lists)
     advice = None
     if not symbols:
         advice = (
             f"No symbols yet: no index list is at hand for workspace `{settings.workspace.name}`. Materialize "
             "`universe` (or run `niftyformer universe`) to fetch NSE's list, or drop a file named "
-            f"`ind_nifty200list_YYYY-MM-DD.csv` into `{settings.index_list_folders[-1]}`: its symbols appear within a "
-            "minute."
+            f"`{INDICES[DEFAULT].dated('YYYY-MM-DD')}` into `{settings.index_list_folders[-1]}`: its symbols "
+            "appear within a minute."
         )
-    wrong: dict[str, str] = {}
-    experiments = experiments_of(settings, wrong)
     studies = studies_of(settings)
     study_of = {name: study.name for study in studies.values() for name in study.experiments}
     return Partitions(
@@ -87,20 +90,42 @@ def told_of_wrong_files(wrong: Iterable[str]) -> str:
     return "".join(f"\n\n**Left out:** {reason}" for reason in wrong)
 
 
-def symbols_at_hand(settings: Settings, wrong: list[str]) -> list[str]:
+def symbols_at_hand(settings: Settings, universes: Sequence[UniverseSettings], wrong: list[str]) -> list[str]:
     """Every symbol that can have candles in the active workspace, sorted; `wrong` gets what is left out, and why."""
-    from niftyformer_assets.market.index_lists import symbols_of_lists
+    from niftyformer_assets.market.identities import symbols_of_lists
 
-    symbols = set(symbols_of_lists(settings.index_list_folders, wrong))
+    symbols = set(symbols_of_lists(settings.index_list_sources, wrong))
     for path in settings.workspace.raw.glob("*.parquet"):
-        if _SYMBOL.fullmatch(symbol := settings.workspace.symbol_of(path)) and symbol.isprintable():
+        if _is_symbol(symbol := settings.workspace.symbol_of(path)):
             symbols.add(symbol)
         else:
             wrong.append(in_one_line(f"{path} has no symbol's name: rename or remove it"))
-    if settings.index_list is not None:
-        symbols.update(symbols_of_lists([settings.index_list], wrong))
+    if any_draws(universes):
+        symbols.update(filter(_is_symbol, _of_no_index(settings.workspace.universe)))
     if settings.source == "made up":
-        from niftyformer_assets.exchange.settings import made_up_symbols
+        from niftyformer_assets.exchange.settings import made_up_symbols, other_symbols
 
         symbols.update(made_up_symbols(settings.made_up))
+        symbols.update(other_symbols(settings.made_up) if any_draws(universes) else ())
     return sorted(symbols)
+
+
+def any_draws(universes: Iterable[UniverseSettings]) -> bool:
+    """Whether an experiment draws its stocks by trading, from all that are at hand."""
+    return any(universe.most_traded is not None for universe in universes)
+
+
+def _is_symbol(text: str) -> bool:
+    return _SYMBOL.fullmatch(text) is not None and text.isprintable()
+
+
+def _of_no_index(universe: Path) -> list[str]:
+    """The symbols of the universe that no list has; read without pandas, which the definitions do not load."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(universe, columns=["symbol", "index"])
+    except (OSError, pa.ArrowException):  # not made yet, or damaged, which whoever reads figures from it says
+        return []
+    return [row["symbol"] for row in table.to_pylist() if row["index"] == ""]

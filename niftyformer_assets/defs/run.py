@@ -51,7 +51,7 @@ def run_experiment(settings: Settings, name: str) -> None:
     experiment = find_experiment(settings, overridden_name(name, settings.overrides))
     terminal = Terminal()
     say_replay(terminal, settings)
-    require_list(settings)
+    require_list(settings, experiment)
     started = time.monotonic()
     with (
         terminal.left_out_once(),

@@ -57,10 +57,10 @@ def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
         NiftyFormerError: the study is unknown, or reaches past the candles; or some experiments failed, after all
             others were made.
     """
-    find_study(settings, name)
-    terminal = Terminal()
+    study, terminal = find_study(settings, name), Terminal()
     say_replay(terminal, settings)
-    require_list(settings)
+    for experiment in study.first:
+        require_list(settings, experiment)
     started = time.monotonic()
     with terminal.left_out_once(), dagster_home(settings) as instance:
         run_workspace(terminal, instance, settings)

@@ -6,7 +6,7 @@
     GET    /user/profile
     GET    /instruments, /instruments/NSE               CSV
     GET    /instruments/historical/{token}/day          daily candles, at most 2000 days a request
-    GET    /IndexConstituent/ind_nifty200list.csv       NSE's list
+    GET    /IndexConstituent/ind_nifty200list.csv       NSE's lists, of each index one
     GET, POST /faults; GET /traffic                     not Kite's: switch faults, see what was asked
 
 Error messages are worded as Kite words them where that is known.
@@ -14,7 +14,6 @@ Error messages are worded as Kite words them where that is known.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import time
@@ -28,7 +27,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from niftyformer_assets.exchange.clock import Clock, wall_clock
 from niftyformer_assets.exchange.doors import (
@@ -37,7 +35,8 @@ from niftyformer_assets.exchange.doors import (
     must_be_addressed_as_loopback,
     must_be_of_this_machine,
 )
-from niftyformer_assets.exchange.faults import Faults, faults_from
+from niftyformer_assets.exchange.fault_words import faults_from
+from niftyformer_assets.exchange.faults import SERVER_ERRORS, Asked, Faults, shares_of
 from niftyformer_assets.exchange.login import Login
 from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.refused import RefusedError, too_many_requests
@@ -46,17 +45,9 @@ from niftyformer_assets.exchange.traffic import Arrival, SlidingWindow, Traffic
 from niftyformer_assets.exchange.view import Listing, View
 from niftyformer_assets.store.errors import NiftyFormerError
 
-INDEX_LIST_PATH = "/IndexConstituent/ind_nifty200list.csv"
 HISTORICAL_PER_SECOND = 3
 OTHERS_PER_SECOND = 10
 MAX_DAYS = 2000
-HTML_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
-SERVER_ERRORS = (
-    (500, "Something went wrong. Please try again.", "GeneralException"),
-    (502, "Unable to communicate with the backend.", "NetworkException"),
-    (503, "Service unavailable.", "NetworkException"),
-    (504, "Gateway timed out.", "NetworkException"),
-)
 
 LOG = logging.getLogger(__name__)
 
@@ -130,7 +121,7 @@ def create_app(exchange: Exchange) -> Starlette:
         ("/instruments", "GET", _signed_in(_instruments)),
         ("/instruments/{exchange}", "GET", _signed_in(_instruments)),
         ("/instruments/historical/{token}/{interval}", "GET", _signed_in(_history, historical=True)),
-        (INDEX_LIST_PATH, "GET", _with_faults(_index_list)),
+        ("/IndexConstituent/{file}", "GET", _with_faults(_index_list)),
         ("/faults", "GET", _show_faults),
         ("/faults", "POST", _set_faults),
         ("/traffic", "GET", _show_traffic),
@@ -186,41 +177,14 @@ def _with_faults(handler: Handler) -> Handler:
     async def faulty(exchange: Exchange, request: Request) -> Response:
         name, attempt = exchange.next_fault(request.url.path)
         request.state.reason = name or ""
-        if name == "too_many_requests":
-            raise too_many_requests(name)
-        if name == "server_errors":
-            raise RefusedError(*SERVER_ERRORS[attempt % len(SERVER_ERRORS)], reason=name)
-        if name == "html_pages":
-            return HTMLResponse(HTML_PAGE, status_code=502)
-        if name == "stalls":
-            await asyncio.sleep(exchange.faults.stall_s)
-        response = await handler(exchange, request)
-        if name == "no_content_type":
-            del response.headers["content-type"]
-        elif name == "cut_off_bodies":
-            return _CutOff(response, breaks=attempt % 2 == 0)
+        if name is None:
+            return await handler(exchange, request)
+        response: Response = await shares_of("answers")[name](
+            Asked(attempt, lambda: handler(exchange, request), exchange.faults)
+        )
         return response
 
     return faulty
-
-
-class _CutOff(Response):
-    """The first half of another response's body."""
-
-    def __init__(self, whole: Response, breaks: bool) -> None:
-        half = bytes(whole.body[: len(whole.body) // 2])
-        super().__init__(half, whole.status_code, media_type=whole.headers["content-type"])
-        self.breaks = breaks
-        if breaks:
-            self.headers["content-length"] = str(len(whole.body))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self.breaks:
-            await super().__call__(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        # Announced as unfinished and never continued, so the server closes the connection.
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
 
 
 async def _login_page(exchange: Exchange, request: Request) -> Response:
@@ -305,9 +269,9 @@ async def _history(exchange: Exchange, request: Request) -> Response:
 
 
 async def _index_list(exchange: Exchange, request: Request) -> Response:
-    text = exchange.view.index_list()
+    text = exchange.view.index_list(request.path_params["file"])
     if text is None:
-        return PlainTextResponse("This exchange was started without an index list.", status_code=404)
+        return PlainTextResponse("This exchange was started without an index list of this name.", status_code=404)
     return Response(text, media_type="text/csv")
 
 

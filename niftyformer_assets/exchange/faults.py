@@ -1,5 +1,8 @@
 """Everything that goes wrong with Kite now and then, all off unless switched on.
 
+A fault that hits a share of answers, of candles or of stocks is a function of this file and a field of `Faults` that
+names it; nothing else has to know it.
+
 Which request or candle a fault hits follows from the seed: for a request from its path and how
 often that path was asked for, for a candle from its symbol and session. So neither the order in
 which requests happen to arrive nor a second fetch changes it.
@@ -9,18 +12,99 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from niftyformer_assets.exchange.refused import RefusedError, too_many_requests
 from niftyformer_assets.require import require
-from niftyformer_assets.store.errors import NiftyFormerError
 
-# What can happen to an answer as a whole, in the order in which the shares are stacked up.
-ANSWER_FAULTS = ("too_many_requests", "server_errors", "html_pages", "cut_off_bodies", "no_content_type", "stalls")
-STOCK_FAULTS = ("shortened_instruments", "scaled_stocks", "swapped_stocks")
-CANDLE_FAULTS = ("missing_candles", "duplicated_candles", "negative_candles")
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+HTML_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+SERVER_ERRORS = (
+    (500, "Something went wrong. Please try again.", "GeneralException"),
+    (502, "Unable to communicate with the backend.", "NetworkException"),
+    (503, "Service unavailable.", "NetworkException"),
+    (504, "Gateway timed out.", "NetworkException"),
+)
+# [timestamp, open, high, low, close, volume], as Kite gives a candle.
+Candle = list[Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that a fault hits.
+
+    attempt: how often its path was asked for before. answer: makes the right answer.
+    """
+
+    attempt: int
+    answer: Callable[[], Awaitable[Response]]
+    faults: Faults
+
+
+async def _too_many_requests(_asked: Asked) -> Response:
+    raise too_many_requests("too_many_requests")
+
+
+async def _server_errors(asked: Asked) -> Response:
+    raise RefusedError(*SERVER_ERRORS[asked.attempt % len(SERVER_ERRORS)], reason="server_errors")
+
+
+async def _html_pages(_asked: Asked) -> Response:
+    from starlette.responses import HTMLResponse
+
+    return HTMLResponse(HTML_PAGE, status_code=502)
+
+
+async def _cut_off_bodies(asked: Asked) -> Response:
+    from niftyformer_assets.exchange.cut_off import CutOff
+
+    return CutOff(await asked.answer(), breaks=asked.attempt % 2 == 0)
+
+
+async def _no_content_type(asked: Asked) -> Response:
+    response = await asked.answer()
+    del response.headers["content-type"]
+    return response
+
+
+async def _stalls(asked: Asked) -> Response:
+    import asyncio
+
+    await asyncio.sleep(asked.faults.stall_s)
+    return await asked.answer()
+
+
+def _missing(_candle: Candle) -> list[Candle]:
+    return []
+
+
+def _negative(candle: Candle) -> list[Candle]:
+    day, *prices, volume = candle
+    return [[day, *(-price for price in prices), volume]]
+
+
+def _duplicated(candle: Candle) -> list[Candle]:
+    return [candle, candle]
+
+
+def _of_answers(what: Callable[[Asked], Awaitable[Response]]) -> Any:
+    """A field for a share of answers that `what` takes the place of."""
+    return field(default=0.0, metadata={"answers": what})
+
+
+def _of_candles(what: Callable[[Candle], list[Candle]]) -> Any:
+    """A field for a share of candles of which `what` makes none, one or more others."""
+    return field(default=0.0, metadata={"candles": what})
+
+
+def _of_stocks() -> Any:
+    """A field for a share of stocks; the view asks for it by name where it bears on what it shows."""
+    return field(default=0.0, metadata={"stocks": None})
 
 
 @dataclass(frozen=True)
@@ -69,45 +153,55 @@ class Faults:
     """
 
     seed: int = 0
-    too_many_requests: float = 0.0
-    server_errors: float = 0.0
-    html_pages: float = 0.0
-    cut_off_bodies: float = 0.0
-    no_content_type: float = 0.0
-    stalls: float = 0.0
+    too_many_requests: float = _of_answers(_too_many_requests)
+    server_errors: float = _of_answers(_server_errors)
+    html_pages: float = _of_answers(_html_pages)
+    cut_off_bodies: float = _of_answers(_cut_off_bodies)
+    no_content_type: float = _of_answers(_no_content_type)
+    stalls: float = _of_answers(_stalls)
     stall_s: float = 10.0
     paths: tuple[str, ...] = ("/instruments",)
     failing_symbols: tuple[str, ...] = ()
     expire_after: int | None = None
-    missing_candles: float = 0.0
-    duplicated_candles: float = 0.0
-    negative_candles: float = 0.0
-    shortened_instruments: float = 0.0
-    scaled_stocks: float = 0.0
+    missing_candles: float = _of_candles(_missing)
+    negative_candles: float = _of_candles(_negative)
+    duplicated_candles: float = _of_candles(_duplicated)
+    shortened_instruments: float = _of_stocks()
+    scaled_stocks: float = _of_stocks()
     scale: float = 100.0
-    swapped_stocks: float = 0.0
+    swapped_stocks: float = _of_stocks()
     splits: tuple[Split, ...] = ()
     renames: tuple[Rename, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*ANSWER_FAULTS, *CANDLE_FAULTS, *STOCK_FAULTS):
+        shares = [share for kind in ("answers", "candles", "stocks") for share in shares_of(kind)]
+        for name in shares:
             require(0 <= getattr(self, name) <= 1, f"{name} is a share: between 0 and 1")
-        total = sum(getattr(self, name) for name in ANSWER_FAULTS)
-        require(total <= 1 + 1e-9, f"the shares of {', '.join(ANSWER_FAULTS)} add up to {total:g}, more than 1")
+        of_answers = shares_of("answers")
+        total = sum(getattr(self, name) for name in of_answers)
+        require(total <= 1 + 1e-9, f"the shares of {', '.join(of_answers)} add up to {total:g}, more than 1")
         require(self.stall_s >= 0, "stall_s must not be negative")
         require(self.scale > 0, "scale must be above 0")
         require(self.expire_after is None or self.expire_after >= 0, "expire_after must not be negative")
 
     def on_answer(self, path: str, attempt: int) -> str | None:
-        """Which of `ANSWER_FAULTS` hits the `attempt`-th request (from 0) for `path`, if any."""
+        """Which fault hits the answer to the `attempt`-th request (from 0) for `path`, if any."""
         if not path.startswith(self.paths):
             return None
         draw = uniform(self.seed, "answer", path, attempt)
-        for name in ANSWER_FAULTS:
+        for name in shares_of("answers"):
             draw -= getattr(self, name)
             if draw < 0:
                 return name
         return None
+
+    def spoilt(self, candles: Sequence[Candle], symbol: str) -> list[Candle]:
+        """What is given for these candles of a stock."""
+        given = list(candles)
+        for name, what in shares_of("candles").items():
+            if getattr(self, name):
+                given = [one for row in given for one in (what(row) if self.hits(name, symbol, row[0]) else [row])]
+        return given
 
     def hits(self, share: str, *what: object) -> bool:
         """Whether the fault with this share hits one thing (a candle, a symbol)."""
@@ -127,88 +221,7 @@ def uniform(*key: object) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def faults_from(content: object) -> Faults:
-    """Faults from decoded JSON: the fields of `Faults`, splits and renames as objects.
-
-    Raises:
-        NiftyFormerError: an unknown name, or a value that is none for it.
-    """
-    if not isinstance(content, Mapping):
-        raise NiftyFormerError('faults: give an object such as {"server_errors": 0.2}, {} for none.')
-    values: dict[str, Any] = {}
-    for name, value in content.items():
-        try:
-            values[name] = _field(str(name), value)
-        except (TypeError, ValueError, KeyError) as error:
-            raise NiftyFormerError(f"faults: {name}={value!r} is refused: {error}. Correct it.") from error
-    try:
-        return Faults(**values)
-    except ValueError as error:
-        raise NiftyFormerError(f"faults: {error}. Correct it.") from error
-
-
-def parse_faults(texts: Iterable[str]) -> Faults:
-    """Faults from words of a command line.
-
-    `server_errors=0.2`, `failing_symbols=DEMO001,DEMO004`, `splits=DEMO004:2024-01-05:2` (a third
-    `:broken` leaves the history unadjusted), `renames=DEMO005:DEMONEW:2024-01-05` (the date may be
-    left out).
-
-    Raises:
-        NiftyFormerError: a word that cannot be read, naming it.
-    """
-    content: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise NiftyFormerError(f"faults: {text!r} is not NAME=VALUE, such as server_errors=0.2. Correct it.")
-        parts = [part for part in value.split(",") if part]
-        if name in ("paths", "failing_symbols"):
-            content[name] = parts
-        elif name == "splits":
-            content[name] = [_split_words(part, text) for part in parts]
-        elif name == "renames":
-            content[name] = [dict(zip(("old", "new", "since"), part.split(":"), strict=False)) for part in parts]
-        else:
-            content[name] = _number(value, text)
-    return faults_from(content)
-
-
-def _split_words(part: str, text: str) -> dict[str, Any]:
-    words = part.split(":")
-    content: dict[str, Any] = dict(zip(("symbol", "ex_date", "ratio"), words, strict=False))
-    if "ratio" in content:
-        content["ratio"] = _number(content["ratio"], text)
-    return {**content, "adjusted": words[3:] != ["broken"]}
-
-
-def _number(value: str, text: str) -> float | int:
-    try:
-        return int(value) if value.isdecimal() else float(value)
-    except ValueError as error:
-        raise NiftyFormerError(f"faults: {value!r} in {text!r} is no number. Correct it.") from error
-
-
-def _field(name: str, value: Any) -> Any:
-    known = [field.name for field in dataclasses.fields(Faults)]
-    if name not in known:
-        raise ValueError(f"there is no such fault, only {', '.join(known)}")
-    if name in ("paths", "failing_symbols"):
-        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise TypeError("a list of texts is needed")
-        return tuple(value)
-    if name == "splits":
-        return tuple(Split(**_dated(item)) for item in value)
-    if name == "renames":
-        return tuple(Rename(**_dated(item)) for item in value)
-    whole = name in ("seed", "expire_after")
-    if name == "expire_after" and value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise TypeError("a whole number is needed" if whole else "a number is needed")
-    return value
-
-
-def _dated(item: Mapping[str, Any]) -> dict[str, Any]:
-    dates = {name: date.fromisoformat(item[name]) for name in ("ex_date", "since") if isinstance(item.get(name), str)}
-    return {**item, **dates}
+def shares_of(kind: str) -> Mapping[str, Any]:
+    """The faults that are shares of `answers`, `candles` or `stocks`, and what they do, in their order: the shares of
+    answers are stacked up in it."""
+    return {one.name: one.metadata[kind] for one in dataclasses.fields(Faults) if kind in one.metadata}

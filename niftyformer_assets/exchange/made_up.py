@@ -25,6 +25,10 @@ the same, but the return ignores it: the IC is 0 up to chance.
 price depends on nothing later, and a market over more sessions has the same history. Moving the
 *first* session makes another history.
 
+**Others.** `others` more stocks come about in the same way, with noise of their own and the moves of the same market
+and sectors; they change no price of the first `stocks`, and are in the lists of indices larger than the
+NIFTY-200 only. Smaller ones have the first half of the stocks.
+
 **The index.** `NIFTY 50` starts at 10,000 and moves by the mean return of the stocks that also
 traded in the session before; its volume is 0.
 """
@@ -32,11 +36,13 @@ traded in the session before; its volume is 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from niftyformer_assets.exchange.market import BENCHMARK, Candles, ServedMarket, csv_text, instruments_of
-from niftyformer_assets.exchange.settings import INDUSTRIES, MadeUpSettings, made_up_symbols
+from niftyformer_assets.exchange.settings import INDUSTRIES, MadeUpSettings, made_up_symbols, other_symbols
+from niftyformer_assets.indices import DEFAULT, INDICES, Index
 
 INDEX_START = 10_000.0
 MARKET_SD, SECTOR_SD = 0.010, 0.008
@@ -52,16 +58,21 @@ def make_market(sessions: np.ndarray, settings: MadeUpSettings) -> ServedMarket:
             caller says which days are sessions.
 
     Returns:
-        `settings.stocks` stocks and the index, each with its candles from its listing on (none,
+        `settings.stocks` stocks, the others, and the index, each with its candles from its listing on (none,
         if it lists after the last session).
     """
     sessions = _checked(sessions)
-    paths = _paths(sessions, settings)
+    noise = _noise(sessions, settings)
+    paths = _paths(noise, _traits(settings), _listed(len(sessions), settings), settings)
     names = _company_names(settings)
-    candles = {symbol: _candles(paths, sessions, stock) for stock, symbol in enumerate(names)}
+    symbols = made_up_symbols(settings)
+    candles = {symbol: _candles(paths, sessions, stock) for stock, symbol in enumerate(symbols)}
+    if settings.others:
+        more = _paths(*_of_others(noise, sessions, settings), settings)
+        candles |= {symbol: _candles(more, sessions, place) for place, symbol in enumerate(other_symbols(settings))}
     candles[BENCHMARK] = _index(paths, sessions)
     instruments = instruments_of({**names, BENCHMARK: "Made-up NIFTY 50"})
-    return ServedMarket(instruments, candles, _index_list(names))
+    return ServedMarket(instruments, candles, _index_lists(names, settings))
 
 
 def planted_score(sessions: np.ndarray, settings: MadeUpSettings) -> np.ndarray:
@@ -77,7 +88,7 @@ def planted_score(sessions: np.ndarray, settings: MadeUpSettings) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Noise:
-    """Standard normal draws: market [T], sectors [T, S], all others [T, N]."""
+    """Standard normal draws: market [T], the sector of each stock and all others [T, N]."""
 
     market: np.ndarray
     sectors: np.ndarray
@@ -115,7 +126,22 @@ def _noise(sessions: np.ndarray, settings: MadeUpSettings) -> _Noise:
     draws = np.stack([np.random.default_rng([settings.seed, int(day)]).standard_normal(size) for day in days])
     draws = np.clip(draws, -NOISE_LIMIT, NOISE_LIMIT)
     parts = np.split(draws, np.cumsum([1, sectors, stocks, stocks, stocks, stocks]), axis=1)
-    return _Noise(parts[0][:, 0], *parts[1:])
+    return _Noise(parts[0][:, 0], parts[1][:, np.arange(stocks) % sectors], *parts[2:])
+
+
+def _of_others(noise: _Noise, sessions: np.ndarray, settings: MadeUpSettings) -> tuple[_Noise, np.ndarray, np.ndarray]:
+    """Noise, traits and listing of the stocks beside the first ones; another number of them changes none."""
+    count = settings.others
+    days = sessions.astype(int)
+    # A third word keeps these apart from the draws of the first stocks.
+    draws = np.stack([np.random.default_rng([settings.seed, int(day), 1]).standard_normal((count, 5)) for day in days])
+    draws = np.clip(draws, -NOISE_LIMIT, NOISE_LIMIT)
+    of_sector = dict(zip(np.arange(settings.stocks) % len(INDUSTRIES), noise.sectors.T, strict=True))
+    industries = np.arange(settings.stocks, settings.stocks + count) % len(INDUSTRIES)
+    quiet = np.zeros(len(sessions))
+    sectors = np.stack([of_sector.get(industry, quiet) for industry in industries], axis=1)
+    traits = np.random.default_rng([settings.seed, 0, 1]).standard_normal((count, 4)).T
+    return _Noise(noise.market, sectors, *np.moveaxis(draws, 2, 0)), traits, np.ones((len(sessions), count), dtype=bool)
 
 
 def _score(noise: np.ndarray, settings: MadeUpSettings) -> np.ndarray:
@@ -135,21 +161,23 @@ def _listed(count: int, settings: MadeUpSettings) -> np.ndarray:
     return np.arange(count)[:, None] >= first
 
 
-def _paths(sessions: np.ndarray, settings: MadeUpSettings) -> _Paths:
-    noise = _noise(sessions, settings)
-    stocks = settings.stocks
+def _traits(settings: MadeUpSettings) -> np.ndarray:
+    """What a stock has for good, as standard normal draws [4, N]."""
     traits = np.random.default_rng([settings.seed])
-    own_sd = np.clip(0.013 * np.exp(0.25 * traits.standard_normal(stocks)), 0.009, 0.019)
-    beta = np.clip(1 + 0.25 * traits.standard_normal(stocks), 0.4, 1.6)
-    first_price = np.clip(600 * np.exp(0.8 * traits.standard_normal(stocks)), 60, 5000)
-    usual_volume = 500_000 * np.exp(traits.standard_normal(stocks))
+    return np.stack([traits.standard_normal(settings.stocks) for _ in range(4)])
+
+
+def _paths(noise: _Noise, traits: np.ndarray, listed: np.ndarray, settings: MadeUpSettings) -> _Paths:
+    own_sd = np.clip(0.013 * np.exp(0.25 * traits[0]), 0.009, 0.019)
+    beta = np.clip(1 + 0.25 * traits[1], 0.4, 1.6)
+    first_price = np.clip(600 * np.exp(0.8 * traits[2]), 60, 5000)
+    usual_volume = 500_000 * np.exp(traits[3])
 
     score = _score(noise.score, settings)
-    known = np.vstack([np.zeros(stocks), score[:-1]])
+    known = np.vstack([np.zeros(score.shape[1]), score[:-1]])
     strength = settings.strength if settings.predictability else 0.0
     own = own_sd * (strength * known + np.sqrt(1 - strength**2) * noise.own)
-    sector = SECTOR_SD * noise.sectors[:, np.arange(stocks) % len(INDUSTRIES)]
-    change = DRIFT + MARKET_SD * beta * noise.market[:, None] + sector + own
+    change = DRIFT + MARKET_SD * beta * noise.market[:, None] + SECTOR_SD * noise.sectors + own
 
     close = first_price * np.exp(np.cumsum(change, axis=0))
     previous = np.vstack([first_price, close[:-1]])
@@ -163,7 +191,7 @@ def _paths(sessions: np.ndarray, settings: MadeUpSettings) -> _Paths:
         low=low,
         close=close,
         volume=np.rint(usual_volume * np.exp(0.4 * np.abs(change) / own_sd + 0.35 * noise.volume)),
-        listed=_listed(len(sessions), settings),
+        listed=listed,
     )
 
 
@@ -191,11 +219,23 @@ def _index(paths: _Paths, sessions: np.ndarray) -> Candles:
 
 
 def _company_names(settings: MadeUpSettings) -> dict[str, str]:
-    """symbol -> company name, in the order of the stocks."""
+    """symbol -> company name, in the order of the stocks, others behind them."""
     return {
         symbol: f"Made-up {INDUSTRIES[stock % len(INDUSTRIES)]} {stock // len(INDUSTRIES) + 1} Ltd."
-        for stock, symbol in enumerate(made_up_symbols(settings))
+        for stock, symbol in enumerate([*made_up_symbols(settings), *other_symbols(settings)])
     }
+
+
+def _index_lists(names: dict[str, str], settings: MadeUpSettings) -> dict[str, str]:
+    """The list of each index: all stocks, half of them where it is smaller than the NIFTY-200, or others as well."""
+    usual = INDICES[DEFAULT].members
+
+    def members(index: Index) -> int:
+        if index.members < usual:
+            return (settings.stocks + 1) // 2
+        return settings.stocks if index.members == usual else len(names)
+
+    return {index.list_file: _index_list(dict(islice(names.items(), members(index)))) for index in INDICES.values()}
 
 
 def _index_list(names: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What the exchange serves: instruments, their daily candles, and NSE's index list."""
+"""What the exchange serves: instruments, their daily candles, and NSE's index lists."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class Instrument:
 class ServedMarket:
     """All that is traded.
 
-    instruments and candles have the same keys, the symbols. `index_list` is the text that NSE
-    publishes (`Company Name,Industry,Symbol,Series,ISIN Code`), or None where there is no list.
+    instruments and candles have the same keys, the symbols. `index_lists` are the texts that NSE
+    publishes (`Company Name,Industry,Symbol,Series,ISIN Code`) by the names of their files.
     """
 
     instruments: Mapping[str, Instrument]
     candles: Mapping[str, Candles]
-    index_list: str | None
+    index_lists: Mapping[str, str]
 
     @property
     def last_session(self) -> date | None:

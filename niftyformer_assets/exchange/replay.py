@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from niftyformer_assets.exchange.market import BENCHMARK, Candles, ServedMarket, instruments_of
+from niftyformer_assets.indices import DEFAULT, INDICES, index_of_list
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.vendors.files import problem
 from niftyformer_assets.vendors.folder import Daily, read_folder, read_index
@@ -52,11 +53,12 @@ class Replay:
 
 def read_replay(
     folder: Path,
-    index_list: Path | None = None,
+    index_list: Path | Sequence[Path] | None = None,
     renames: Mapping[str, str] | None = None,
     benchmark: Path | None = None,
     taken_over: Mapping[str, date] | None = None,
     adjusted_close: bool = False,
+    others: Iterable[str] = (),
 ) -> Replay:
     """Read a folder of candles: one file a symbol, one file a day, or long tables (see `vendors.folder`).
 
@@ -64,9 +66,10 @@ def read_replay(
     columns are ignored, rows are put in order.
 
     Args:
-        index_list: NSE's constituent list, served as it is. Without one the exchange has no index
-            list, and says so when asked: industries and ISINs cannot be made up. Names of the folder
-            that are written otherwise than the list's symbols are matched to them.
+        index_list: NSE's constituent list, served as it is, or several: of each index the one with the latest date
+            is served. Without one the exchange has no index list, and says so when asked: industries and
+            ISINs cannot be made up. Names of the folder that are written otherwise than the lists' symbols are
+            matched to them.
         renames: old symbol -> new symbol. Like Kite, the exchange lists a stock under its newest
             name only, with all its history: a file under an old name is served under the new one,
             in front of the new name's own file if there is one. A symbol of the index list that no
@@ -76,25 +79,27 @@ def read_replay(
         benchmark: candles of NIFTY 50, CSV or Parquet; without it `NIFTY 50.csv` of the folder, if it
             is there. Of an index only Date and Close are needed, and only the time of the stocks' own
             candles is served.
+        others: symbols beside the lists' that names of the folder are matched to.
         adjusted_close: multiply prices by adjusted close / close, where the folder has one.
 
     Raises:
         NiftyFormerError: one line that names the folder, or the file with its column or row, and
             what to do; or that no name of the folder is in the index list.
     """
-    text, companies = _read_index_list(index_list) if index_list is not None else (None, {})
+    paths = [index_list] if isinstance(index_list, Path) else sorted(index_list or (), key=lambda path: path.name)
+    lists, companies = _read_index_lists(paths)
     renames, taken_over = renames or {}, taken_over or {}
     found = read_folder(folder, adjusted_close)
     stocks = {symbol: daily for symbol, daily in found.candles.items() if symbol != BENCHMARK}
-    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values()})
+    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others})
     candles = _under_newest_names({symbol: _candles(d) for symbol, d in stocks.items()}, renames, taken_over)
     listed = {symbol if symbol in taken_over else _newest(symbol, renames)[0] for symbol in companies}
-    names, few = _beside_the_list(folder, candles.keys(), index_list, listed) if index_list is not None else ("", False)
-    of_list = frozenset(candles.keys() & listed if index_list is not None else candles)
+    names, few = _beside_the_list(folder, candles.keys(), paths, listed) if paths else ("", False)
+    of_list = frozenset(candles.keys() & listed if paths else candles)
     if benchmark is not None or BENCHMARK in found.candles:
         index = read_index(benchmark) if benchmark is not None else found.candles[BENCHMARK]
         candles[BENCHMARK] = _within(_candles(index), candles.values())
-    market = ServedMarket(instruments_of({symbol: companies.get(symbol, symbol) for symbol in candles}), candles, text)
+    market = ServedMarket(instruments_of({symbol: companies.get(symbol, symbol) for symbol in candles}), candles, lists)
     suspected = suspicions(
         {symbol: d for symbol, d in stocks.items() if _newest(symbol, renames)[0] in of_list} or stocks
     )
@@ -120,7 +125,7 @@ def _under_nse_names(stocks: Mapping[str, Daily], known: set[str]) -> tuple[dict
     return {symbols[name]: daily for name, daily in stocks.items()}, told
 
 
-def _beside_the_list(folder: Path, names: Iterable[str], path: Path, listed: set[str]) -> tuple[str, bool]:
+def _beside_the_list(folder: Path, names: Iterable[str], paths: Sequence[Path], listed: set[str]) -> tuple[str, bool]:
     """How the symbols of a folder go with those of a list, and whether few do.
 
     Raises:
@@ -133,11 +138,13 @@ def _beside_the_list(folder: Path, names: Iterable[str], path: Path, listed: set
     hint = f" {'; '.join(near[:3])}." if near else ""
     if not common:
         raise NiftyFormerError(
-            f"none of the {len(names)} symbols of {folder} ({some(names)}) is one of the {len(listed)} of {path} "
+            f"none of the {len(names)} symbols of {folder} ({some(names)}) is one of the {len(listed)} of "
+            f"{', '.join(map(str, paths))} "
             f"({some(listed)}).{hint} Name the files, or the column of symbols, as NSE does, or give the list that "
             "goes with them, then start again."
         )
-    said = f"{'only ' if few else ''}{len(common)} of the {len(listed)} symbols of {path.name} have candles"
+    of = ", ".join(path.name for path in paths)
+    said = f"{'only ' if few else ''}{len(common)} of the {len(listed)} symbols of {of} have candles"
     if only_there:
         said += f"; without any: {some(only_there)}"
     if only_here:
@@ -192,6 +199,17 @@ def _joined(older: Candles, newer: Candles) -> Candles:
     return Candles(
         *(np.concatenate([getattr(before, name), getattr(newer, name)]) for name in Candles.__dataclass_fields__)
     )
+
+
+def _read_index_lists(paths: Sequence[Path]) -> tuple[dict[str, str], dict[str, str]]:
+    """The texts of lists by the file names under which they are served, and all their symbols' company names."""
+    texts: dict[str, str] = {}
+    companies: dict[str, str] = {}
+    for path in paths:
+        index = index_of_list(path.name) or INDICES[DEFAULT]
+        texts[index.list_file], names = _read_index_list(path)
+        companies |= names
+    return texts, companies
 
 
 def _read_index_list(path: Path) -> tuple[str, dict[str, str]]:

@@ -10,12 +10,13 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from niftyformer_assets.exchange.app import HISTORICAL_PER_SECOND, INDEX_LIST_PATH, Exchange, create_app
+from niftyformer_assets.exchange.app import HISTORICAL_PER_SECOND, Exchange, create_app
 from niftyformer_assets.exchange.clock import Clock
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.settings import API_KEY, API_SECRET
 from niftyformer_assets.exchange.traffic import Traffic
+from niftyformer_assets.indices import DEFAULT, INDICES
 from niftyformer_assets.store.errors import NiftyFormerError
 
 HOST = "127.0.0.1"
@@ -30,7 +31,7 @@ class RunningExchange:
         self.url = url
         self.api_key = exchange.login.api_key
         self.api_secret = exchange.login.api_secret
-        self.index_list_url = url + INDEX_LIST_PATH
+        self.index_list_url = url + INDICES[DEFAULT].route
 
     @property
     def login_url(self) -> str:

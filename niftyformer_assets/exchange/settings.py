@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from niftyformer_assets.require import require
 
@@ -35,6 +35,7 @@ class MadeUpSettings:
     persistence: how much of the score is left a session later.
     late_listings: the last so many stocks list late, the k-th (from 1) at session k × listing_gap.
     listing_gap: in sessions.
+    others: stocks beside these, which only indices larger than the NIFTY-200 have; nothing of the others changes.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -46,6 +47,8 @@ class MadeUpSettings:
     persistence: float = 0.95
     late_listings: int = 3
     listing_gap: int = 40
+    # A market is known by what is above: with others it is the same one, and more.
+    others: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed must not be negative")
@@ -54,13 +57,19 @@ class MadeUpSettings:
         require(0 <= self.persistence < 1, "persistence must be at least 0 and below 1")
         require(0 <= self.late_listings < self.stocks, "late_listings must be at least 0 and below stocks")
         require(self.listing_gap >= 1, "listing_gap must be at least 1 session")
+        require(0 <= self.others <= 999 - self.stocks, "others must be at least 0, and with stocks at most 999")
 
 
 def made_up_symbols(settings: MadeUpSettings) -> list[str]:
-    """The symbols of the made-up market, in the order of its stocks; no price is made for it.
+    """The symbols of the made-up market, in the order of its stocks and without others; no price is made for it.
 
     The second holds a `&` and the third a `-`, as `M&M` and `BAJAJ-AUTO` do, so that whatever
     trips over such names does so out of the box.
     """
     marks = {1: "&", 2: "-"}
     return [f"DEMO{marks.get(stock, '')}{stock + 1:03d}" for stock in range(settings.stocks)]
+
+
+def other_symbols(settings: MadeUpSettings) -> list[str]:
+    """The symbols of the stocks beside these."""
+    return [f"DEMO{stock + 1:03d}" for stock in range(settings.stocks, settings.stocks + settings.others)]

@@ -10,8 +10,9 @@ from datetime import date, datetime
 import numpy as np
 
 from niftyformer_assets.exchange.clock import IST, known_at
-from niftyformer_assets.exchange.faults import CANDLE_FAULTS, Faults, Rename, Split
+from niftyformer_assets.exchange.faults import Faults, Rename, Split
 from niftyformer_assets.exchange.market import BENCHMARK, Candles, Instrument, ServedMarket, csv_text, token_of
+from niftyformer_assets.indices import DEFAULT, INDICES
 
 COLUMNS = (
     "instrument_token",
@@ -78,9 +79,9 @@ class View:
         ]
         return csv_text([COLUMNS, *(_row(instrument) for instrument in listed)])
 
-    def index_list(self) -> str | None:
-        """NSE's list; a rename in force shows in it."""
-        text = self.market.index_list
+    def index_list(self, file: str = INDICES[DEFAULT].list_file) -> str | None:
+        """NSE's list of this file name; a rename in force shows in it."""
+        text = self.market.index_lists.get(file)
         renames = {rename.old: rename.new for rename in self.faults.renames if self._in_force(rename)}
         if text is None or not renames:
             return text
@@ -108,7 +109,7 @@ class View:
         values = (asked.open, asked.high, asked.low, asked.close, asked.volume)
         columns = [[_plain(value) for value in column.tolist()] for column in values]
         rows = [[f"{day}T00:00:00+0530", *row] for day, *row in zip(days, *columns, strict=True)]
-        return self._spoilt(rows, listing.origin)
+        return self.faults.spoilt(rows, listing.origin)
 
     def _whose(self, symbol: str) -> str:
         """The symbol whose candles are given for this one."""
@@ -116,22 +117,6 @@ class View:
             return symbol
         symbols = sorted(self.market.candles.keys() - {BENCHMARK, symbol}) or [symbol]
         return next((other for other in symbols if other > symbol), symbols[0])
-
-    def _spoilt(self, rows: list[list[object]], symbol: str) -> list[list[object]]:
-        faults = self.faults
-        if not any(getattr(faults, name) for name in CANDLE_FAULTS):
-            return rows
-        spoilt: list[list[object]] = []
-        for row in rows:
-            day = row[0]
-            if faults.hits("missing_candles", symbol, day):
-                continue
-            if faults.hits("negative_candles", symbol, day):
-                row = [day, *(-price for price in row[1:5]), row[5]]  # type: ignore[operator]
-            spoilt.append(row)
-            if faults.hits("duplicated_candles", symbol, day):
-                spoilt.append(row)
-        return spoilt
 
     def _in_force(self, change: Split | Rename) -> bool:
         start = change.ex_date if isinstance(change, Split) else change.since

@@ -16,6 +16,7 @@ from niftyformer_assets.experiments.overrides import overridden_name
 from niftyformer_assets.experiments.reading import experiment_of, text_of
 from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.experiments.study_files import read_study_file
+from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.settings import NAME, Settings
 from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError
 from niftyformer_assets.store.given import in_one_line, read_given_json
@@ -33,6 +34,12 @@ def experiments_of(settings: Settings, wrong: dict[str, str] | None = None) -> d
     for study in studies_of(settings, wrong).values():
         found |= study.experiments
     return found | _overridden(settings, {})
+
+
+def universes_asked(settings: Settings) -> list[UniverseSettings]:
+    """How each experiment of the active workspace chooses its stocks, those of studies that have no window yet too."""
+    of_studies = (experiment for study in studies_of(settings).values() for experiment in study.first)
+    return [experiment.universe for experiment in (*experiments_of(settings).values(), *of_studies)]
 
 
 def experiments_of_files(settings: Settings, wrong: dict[str, str] | None = None) -> dict[str, Experiment]:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.market.scope import Scope, scope
-from niftyformer_assets.market.sectors import sectors_in_force
+from niftyformer_assets.market.sectors import UNKNOWN, sectors_in_force
+from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.portfolio.backtest.places import require_places
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays
@@ -74,6 +74,17 @@ class OpenedExperiment:
         """The sector of each stock on each session, str [T, N], from the dummies."""
         return sectors_in_force(read_parquet(self.workspace.sector_dummies), self.axes.symbols, self.axes.dates)
 
+    @property
+    def unknown_sectors(self) -> str:
+        """What has no sector, and what that means, in words; empty where each stock has one."""
+        unknown = sum(self.sectors[symbol] == UNKNOWN for symbol in self.axes.symbols)
+        if not unknown:
+            return ""
+        return (
+            f"No list or table at hand has the sector of {unknown} of the {len(self.axes.symbols)} stocks: they form a "
+            "group of their own, and beside what is common to it only size is taken out of their factors."
+        )
+
     def _same_panel(self, axes: Axes, file: str, asset: str) -> None:
         if (problem := axes.difference(self.panel_axes)) is not None:
             raise NiftyFormerError(f"{file} and market_panel.npz disagree: {problem}. Materialize {asset} again.")
@@ -89,8 +100,8 @@ def open_experiment(settings: Settings, name: str) -> OpenedExperiment:
     experiment = find_experiment(settings, name)
     workspace = settings.workspace
     panel, axes = load_arrays(workspace.market_panel)
-    universe: pd.DataFrame = read_parquet(workspace.universe)
-    part = scope(panel["close"], axes, universe, experiment.sessions, experiment.universe)
+    universe = load_universe(workspace.universe)
+    part = scope(panel["close"], axes, universe, experiment.sessions, experiment.universe, panel["volume"])
     require_places(name, experiment.strategy, part.cut(panel["close"]), part)
     return OpenedExperiment(
         experiment=experiment,

@@ -168,12 +168,16 @@ class Planned:
 
 @dataclass(frozen=True)
 class Study:
-    """A study and the experiments that it expands to, by point, window and seed in this order."""
+    """A study and the experiments that it expands to, by point, window and seed in this order.
+
+    first: of each point of the grid the first experiment, also where the candles do not reach a window yet.
+    """
 
     name: str
     settings: StudySettings
     base: Experiment
     planned: tuple[Planned, ...]
+    first: tuple[Experiment, ...]
 
     @property
     def market(self) -> str:

@@ -55,11 +55,14 @@ def _study_of(path: Path, text: str, of: Path, of_text: str, last: date | None) 
     with said_of(path):
         settings = _study_settings(content_of(path, text))
         require_ensembles(settings, base.rivals)
-    if not (windows := _windows(path, settings, last)) and settings.walk_forward is not None:
+    windows, one = _windows(path, settings, last), settings
+    planned = _expanded(path, settings, of, of_text, windows)
+    if settings.walk_forward is not None:
         # What is wrong with it is said before there are candles.
         one = settings.model_copy(update={"walk_forward": settings.walk_forward.model_copy(update={"windows": 1})})
-        _expanded(path, settings, of, of_text, _windows(path, one, last))
-    return Study(path.stem, settings, base, tuple(_expanded(path, settings, of, of_text, windows)))
+    first = planned if windows else _expanded(path, one, of, of_text, _windows(path, one, last))
+    by_point = {each.point: each.experiment for each in reversed(first)}
+    return Study(path.stem, settings, base, tuple(planned), tuple(by_point.values()))
 
 
 def _expanded(

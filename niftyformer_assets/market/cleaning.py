@@ -73,7 +73,7 @@ def clean(
         candles: (date, open, high, low, close, volume) by symbol, in any order, faults included.
         sessions: datetime64[D], NSE's sessions over at least the time of the candles.
         universe: who was a member of the index when (`membership_at`); only members of a session speak
-            for the market on it. Without it all stocks do.
+            for the market on it. Without it, or without a list, all stocks do.
         actions: NSE's lists of corporate actions.
 
     Raises:
@@ -115,7 +115,7 @@ def clean(
 
 def _members(universe: pd.DataFrame | None, symbols: tuple[str, ...], dates: np.ndarray) -> np.ndarray:
     """bool [D, N]; a symbol that the universe does not name was never one."""
-    if universe is None or not symbols:
+    if universe is None or not symbols or universe["lists_from"].isna().all():
         return np.ones((len(dates), len(symbols)), dtype=bool)
     spells, never = membership_at(universe, dates), np.zeros(len(dates), dtype=bool)
     return np.stack([spells.get(symbol, never) for symbol in symbols], axis=1)

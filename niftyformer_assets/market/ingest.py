@@ -35,7 +35,7 @@ from niftyformer_assets.market.contradiction import (
     same_answer,
     too_many,
 )
-from niftyformer_assets.market.index_lists import aliases_of_lists, company_of
+from niftyformer_assets.market.identities import aliases_of_lists, company_of
 from niftyformer_assets.market.kite import KiteSession, NotPermitted, TokenRefused
 from niftyformer_assets.market.listing import listed_as, must_be_whole
 from niftyformer_assets.market.rate_limit import Pacer

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.indices import DEFAULT, INDICES
+from niftyformer_assets.market.most_traded import most_traded_at
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import Split, SplitByDate, SplitByRatio
+from niftyformer_assets.market.universe import NO_INDEX
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.words import counted
+
+# Sessions at the end: a stock without a candle on any of them has stopped trading.
+_LONG_GONE = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,26 +51,38 @@ def scope(
     universe: pd.DataFrame,
     split: SplitByDate | SplitByRatio,
     settings: UniverseSettings,
+    volume: np.ndarray | None = None,
 ) -> Scope:
     """Decide which sessions and symbols an experiment works on, from data up to its training end.
 
     Args:
         close: float [T', N'] closes of the panel, NaN where there is no candle.
         panel: the panel's axes.
-        universe: rows (symbol, member_from, member_to, lists_from): a symbol may have several
-            rows, one a spell; `member_to` is NaT while it lasts; `lists_from` is the date of the
-            earliest list at hand.
+        universe: rows (symbol, member_from, member_to, lists_from, index, quality): a symbol may have
+            several rows, one a spell; `member_to` is NaT while it lasts; `lists_from` is the date of the
+            earliest list of the index at hand.
+        volume: float [T', N'] of the panel; needed where stocks are drawn by trading.
 
     Raises:
-        NiftyFormerError: no session of a part, or no symbol left.
+        NiftyFormerError: no session of a part, no list of the index, no candles of a year to draw by, or no symbol
+            left.
     """
     rows, parts = split.resolve(panel.dates)
     dates = panel.dates[rows]
-    membership = membership_at(universe, dates)
     train = parts.train
-    if settings.membership != "each_session":
-        fixed = train.start if settings.membership == "training_start" else train.stop - 1
-        membership = {symbol: np.full(len(dates), spells[fixed]) for symbol, spells in membership.items()}
+    decided_at = {
+        "training_start": slice(0, 1),
+        "training_end": slice(train.stop - 1, train.stop),
+        "each_session": slice(0, len(dates)),
+    }[settings.membership]
+    if settings.most_traded is None:
+        universe = _of_index(universe, settings.index or DEFAULT)
+        membership = membership_at(universe, dates[decided_at])
+    else:
+        assert volume is not None, "stocks are drawn by close and volume"
+        drawn = most_traded_at(close, volume, panel.dates, dates[decided_at], settings.most_traded)
+        membership = dict(zip(panel.symbols, drawn.T, strict=True))
+    membership = {symbol: np.broadcast_to(member, len(dates)) for symbol, member in membership.items()}
     candidates = sorted(symbol for symbol, member in membership.items() if member[train].any())
     place = {symbol: column for column, symbol in enumerate(panel.symbols)}
     # Late candles say nothing about who was there: eligibility sees sessions up to the training end only.
@@ -80,30 +98,49 @@ def scope(
             left_out[symbol] = reason
     if not taking_part:
         raise NiftyFormerError(
-            f"none of the {len(candidates)} members on {dates[0]} has enough candles up to {dates[train.stop - 1]}: "
-            "fetch candles that reach back further, or move the experiment's training window."
+            f"none of the {len(candidates)} members on {dates[decided_at][0]} has enough candles up to "
+            f"{dates[train.stop - 1]}: fetch candles that reach back further, or move the experiment's training window."
         )
     return Scope(
         axes=Axes(dates, tuple(taking_part)),
         split=parts,
         member=np.stack([membership[symbol] for symbol in taking_part], axis=1),
         left_out=left_out,
-        survivorship=_survivorship(universe, dates[0], len(candidates), gone),
+        survivorship=(
+            _survivorship(universe, dates[decided_at], settings, len(candidates), gone)
+            if settings.most_traded is None
+            else _survivorship_of_drawn(close[:, list(place.values())], len(candidates), settings.most_traded)
+        ),
         rows=rows,
         columns=np.array([place[symbol] for symbol in taking_part]),
     )
 
 
-def _survivorship(universe: pd.DataFrame, start: np.datetime64, members: int, gone: list[str]) -> str:
+def _of_index(universe: pd.DataFrame, name: str) -> pd.DataFrame:
+    index, rows = INDICES[name], universe[universe["index"] == name]
+    if rows.empty:
+        there = [INDICES[other].title for other in universe["index"].unique() if other in INDICES]
+        raise NiftyFormerError(
+            f"no list of the {index.title} is at hand ({', '.join(there) or 'nor of another index'}): fetch it with "
+            f"`niftyformer universe`, put {index.dated('YYYY-MM-DD')} into data/reference/index_lists/, or give it "
+            "with --index-list, and materialize universe again."
+        )
+    return rows
+
+
+def _survivorship(
+    universe: pd.DataFrame, decided: np.ndarray, settings: UniverseSettings, members: int, gone: list[str]
+) -> str:
     """Whether the results carry survivorship bias, and why.
 
-    gone: members without a single candle, to this day.
+    decided: the sessions whose members are taken. gone: members without a single candle, to this day.
     """
     said = []
-    earliest = np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
-    if earliest > start:
+    earliest = _earliest(universe)
+    if earliest > decided[0]:
+        when = "the training end" if settings.membership == "training_end" else "the training start"
         said.append(
-            f"The index lists at hand reach back to {earliest}, after the training start {start}: the earliest list "
+            f"The index lists at hand reach back to {earliest}, after {when} {decided[0]}: the earliest list "
             "stands in for the time before it, so the results carry survivorship bias."
         )
     if gone and said:
@@ -115,26 +152,80 @@ def _survivorship(universe: pd.DataFrame, start: np.datetime64, members: int, go
             f"{len(gone)} of {members} members have no candles and take no part. Brokers list what is traded today, so "
             "these are mostly stocks that were delisted or merged since: the results carry survivorship bias."
         )
-    return " ".join(said) or (
-        "The universe is that of the index lists in force at the time, and all its members have candles: stocks that "
-        "left the index since are in it."
+    if not said:
+        said.append(
+            "The universe is that of the index lists in force at the time, and all its members have candles: stocks "
+            "that left the index since are in it."
+        )
+    return " ".join([*said, *_quality(universe, np.maximum(decided, earliest))])
+
+
+def _quality(universe: pd.DataFrame, decided: np.ndarray) -> list[str]:
+    """What tables of membership say of themselves, where members of these sessions are from one."""
+    starts, ends = _spells(universe)
+    holds = (starts[:, None] <= decided) & (np.isnat(ends)[:, None] | (decided <= ends[:, None]))
+    quality = universe["quality"].to_numpy(dtype=str)
+    told = {kind: holds[quality == kind] for kind in ("official", "approximate")}
+    found = []
+    for kind, rows in told.items():
+        sessions = decided[rows.any(axis=0)]
+        if len(sessions):
+            span = f"On {sessions[0]}" if len(decided) == 1 else f"Between {sessions[0]} and {sessions[-1]}"
+            found.append(
+                f"{span} members are those of a table of membership that is "
+                + ("of official lists." if kind == "official" else "approximate: some may be wrong.")
+            )
+    return found
+
+
+def _survivorship_of_drawn(close: np.ndarray, members: int, n: int) -> str:
+    """What candles tell of those that are missing from them.
+
+    close: float [T', N'] of all stocks at hand.
+    """
+    traded = np.isfinite(close)
+    traded = traded[:, traded.any(axis=0)]
+    at_hand = traded.shape[1]
+    # As long without a candle as no suspension that ends well lasts.
+    stopped = int((~traded[-_LONG_GONE:].any(axis=0)).sum()) if len(traded) > _LONG_GONE else 0
+    drawn = f"The universe is drawn by the trading of the year before, {n} of the {at_hand} stocks with candles at hand"
+    drawn += f" ({members} in all)." if members != n else "."
+    if not stopped:
+        return (
+            f"{drawn} All of these were traded to the end: those that were delisted before are missing, so the results "
+            "carry survivorship bias."
+        )
+    return (
+        f"{drawn} {stopped} of these stopped trading before the end; whether all stocks that were delisted are among "
+        "them the candles do not tell, and those that are not cannot be drawn."
     )
 
 
 def membership_at(universe: pd.DataFrame, dates: np.ndarray) -> dict[str, np.ndarray]:
-    """For each symbol a bool [T]: was it a member on the session?
+    """For each symbol a bool [T]: was it a member on the session, of an index or, with several, of any?
 
-    Before the earliest list at hand, that earliest list stands in.
+    Before the earliest list of an index at hand, that earliest list stands in.
     """
-    earliest = np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
-    asked = np.maximum(dates, earliest)
     member: dict[str, np.ndarray] = {}
-    starts = universe["member_from"].to_numpy().astype("datetime64[D]")
-    ends = universe["member_to"].to_numpy().astype("datetime64[D]")
-    for symbol, start, end in zip(universe["symbol"].astype(str), starts, ends, strict=True):
-        spell = (asked >= start) & (np.isnat(end) | (asked <= end))
-        member[symbol] = member.get(symbol, np.zeros(len(dates), dtype=bool)) | spell
+    for name in universe["index"].unique():
+        rows = universe[universe["index"] == name]
+        if name == NO_INDEX:
+            continue
+        asked = np.maximum(dates, _earliest(rows))
+        for symbol, start, end in zip(rows["symbol"].astype(str), *_spells(rows), strict=True):
+            spell = (asked >= start) & (np.isnat(end) | (asked <= end))
+            member[symbol] = member.get(symbol, np.zeros(len(dates), dtype=bool)) | spell
     return member
+
+
+def _earliest(universe: pd.DataFrame) -> np.datetime64:
+    """The date of the earliest list."""
+    return np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
+
+
+def _spells(universe: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """First and last date of each row, datetime64[D]; NaT while it lasts."""
+    return tuple(universe[name].to_numpy().astype("datetime64[D]") for name in ("member_from", "member_to"))  # type: ignore[return-value]
 
 
 def _why_left_out(has_candle: np.ndarray | None, settings: UniverseSettings) -> str | None:

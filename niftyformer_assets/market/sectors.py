@@ -32,6 +32,9 @@ SECTORS = (
     "Utilities",
 )
 
+# A stock that no list and no table has the sector of. Of all unknown ones together size is all that can be taken out.
+UNKNOWN = "Unknown"
+
 _OF_SECTOR = {
     "Automobile & Auto Components": "Consumer Discretionary",
     "Capital Goods": "Industrials",
@@ -106,6 +109,8 @@ def sector_of(industry: str) -> str:
 def sector_dummies(universe: pd.DataFrame) -> pd.DataFrame:
     """One row a symbol and sector, one 0/1 column for each of the 12 sectors; exactly one of them is 1.
 
+    Where a stock's sector is not known there is a thirteenth column, `Unknown`: these stocks form a group of their own.
+
     `since` is the date of the list that first had the symbol in the sector; it is missing (NaT) on a
     symbol's first row, which stands for the time before the lists as well.
 
@@ -120,10 +125,11 @@ def sector_dummies(universe: pd.DataFrame) -> pd.DataFrame:
     rows = universe.sort_values(["symbol", "member_from"], ignore_index=True)
     first = rows["symbol"] != rows["symbol"].shift()
     rows = rows[first | (rows["sector"] != rows["sector"].shift())]
-    dummies = pd.DataFrame({name: (rows["sector"] == name).astype("int8") for name in SECTORS})
+    names = [*SECTORS, UNKNOWN] if (rows["sector"] == UNKNOWN).any() else list(SECTORS)
+    dummies = pd.DataFrame({name: (rows["sector"] == name).astype("int8") for name in names})
     dummies.insert(0, "since", rows["member_from"].astype("datetime64[ms]").mask(first))
     dummies.insert(0, "symbol", rows["symbol"])
-    without = rows[dummies[list(SECTORS)].sum(axis=1) != 1]
+    without = rows[dummies[names].sum(axis=1) != 1]
     if len(without):
         symbol, sector = without[["symbol", "sector"]].iloc[0]
         raise NiftyFormerError(f"{symbol} has sector {sector!r}, which is none of NSE's 12 sectors.")
@@ -141,7 +147,8 @@ def sectors_in_force(dummies: pd.DataFrame, symbols: Sequence[str], dates: np.nd
     """
     import numpy as np
 
-    names = dummies[list(SECTORS)].idxmax(axis=1).to_numpy(dtype=str)
+    columns = [name for name in (*SECTORS, UNKNOWN) if name in dummies]
+    names = dummies[columns].idxmax(axis=1).to_numpy(dtype=str)
     since = dummies["since"].to_numpy().astype("datetime64[D]")
     rows_of = dummies.groupby("symbol").indices
     sectors = []

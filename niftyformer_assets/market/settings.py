@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from niftyformer_assets.indices import DEFAULT, IndexName
 from niftyformer_assets.require import require
 
 
@@ -12,9 +13,12 @@ from niftyformer_assets.require import require
 class UniverseSettings:
     """Which symbols take part in an experiment.
 
+    index: whose members; nifty200 unless `most_traded` is given.
+    most_traded: instead of an index the so many stocks at hand with the highest median of close × volume in the
+        calendar year before, drawn anew each year.
     membership: `training_start` fixes the members at the first training session for the whole
-        experiment (the published setting), `training_end` at the last one; `each_session` takes every
-        member of any training session and lets each be bought only while it is one.
+        experiment (the published setting), `training_end` at the last one; `each_session` takes every member of
+        any training session and lets each be bought only while it is one.
     min_training_sessions: a symbol with fewer candles than this up to the training end is left out.
     max_missing_share: and one that lacks more than this share of the sessions between its first
         and last candle in training.
@@ -22,13 +26,23 @@ class UniverseSettings:
 
     __pydantic_config__ = {"extra": "forbid"}
 
+    index: IndexName | None = None
+    most_traded: int | None = None
     membership: Literal["training_start", "training_end", "each_session"] = "training_start"
     min_training_sessions: int = 60
     max_missing_share: float = 0.2
 
     def __post_init__(self) -> None:
+        require(
+            self.index is None or self.most_traded is None,
+            "index and most_traded are two ways to choose the stocks: give one of them",
+        )
+        require(self.most_traded is None or self.most_traded >= 2, "most_traded must be at least 2")
         require(self.min_training_sessions >= 2, "min_training_sessions must be at least 2")
         require(0 <= self.max_missing_share < 1, "max_missing_share must be at least 0 and below 1")
+        if self.index is None and self.most_traded is None:
+            # So that whoever gives the default has the same experiment as who leaves it out.
+            object.__setattr__(self, "index", DEFAULT)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from niftyformer_assets.factors.panel_file import read_factor_panel
 from niftyformer_assets.factors.selection import read_selected
 from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.market.candle_files import read_candle_file
-from niftyformer_assets.market.index_lists import read_lists
+from niftyformer_assets.market.membership_files import read_lists
 from niftyformer_assets.market.panel import load_panel
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.model.checkpoint import STATE, ModelFolder, read_best, read_card, read_checkpoint

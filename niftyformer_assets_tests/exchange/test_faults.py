@@ -18,7 +18,8 @@ from kiteconnect.exceptions import DataException, InputException, KiteException,
 
 from niftyformer_assets.exchange.app import Exchange, create_app
 from niftyformer_assets.exchange.clock import IST
-from niftyformer_assets.exchange.faults import Faults, Rename, Split, faults_from, parse_faults
+from niftyformer_assets.exchange.fault_words import faults_from, parse_faults, usage
+from niftyformer_assets.exchange.faults import Faults, Rename, Split, shares_of
 from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.server import RunningExchange, run_exchange
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -341,3 +342,26 @@ def test_faults_from_the_command_line():
 def test_a_wrong_word_of_the_command_line_is_named(text: str):
     with pytest.raises(NiftyFormerError, match=text.split("=")[0]):
         parse_faults([text])
+
+
+def test_a_fault_is_a_function_and_a_field_and_the_help_names_it() -> None:
+    of_each = [shares_of(kind) for kind in ("answers", "candles", "stocks")]
+    names = [name for shares in of_each for name in shares]
+    assert len(set(names)) == len(names) == 12
+    for name in names:
+        assert name in usage()
+        assert faults_from({name: 0.25}) == Faults(**{name: 0.25})
+        with pytest.raises(NiftyFormerError, match=f"{name} is a share"):
+            faults_from({name: 1.5})
+
+
+def test_faults_of_candles_come_one_upon_the_other() -> None:
+    candles = [[f"2024-01-{day:02d}", 1.0, 2.0, 0.5, 1.5, 100] for day in range(1, 31)]
+    assert Faults().spoilt(candles, "AAA") == candles
+    assert Faults(missing_candles=1.0, duplicated_candles=1.0).spoilt(candles, "AAA") == []
+    day = candles[0][0]
+    wrong = [day, -1.0, -2.0, -0.5, -1.5, 100]
+    assert Faults(negative_candles=1.0, duplicated_candles=1.0).spoilt(candles[:1], "AAA") == [wrong, wrong]
+    some = Faults(missing_candles=0.5).spoilt(candles, "AAA")
+    assert 5 < len(some) < 25
+    assert some == [row for row in candles if row in some]

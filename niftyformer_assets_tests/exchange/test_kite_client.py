@@ -107,12 +107,12 @@ def test_the_index_has_candles_without_volume(kite: KiteConnect):
 def test_nses_list_needs_no_login(exchange: RunningExchange, market: ServedMarket):
     answer = requests.get(exchange.index_list_url, timeout=5)
     assert answer.headers["content-type"].startswith("text/csv")
-    assert answer.text == market.index_list
+    assert answer.text == market.index_lists["ind_nifty200list.csv"]
     assert len(list(csv.DictReader(io.StringIO(answer.text)))) == 12
 
 
 def test_without_a_list_the_answer_says_so(market: ServedMarket):
-    with run_exchange(ServedMarket(market.instruments, market.candles, None)) as running:
+    with run_exchange(ServedMarket(market.instruments, market.candles, {})) as running:
         answer = requests.get(running.index_list_url, timeout=5)
     assert answer.status_code == 404
     assert "without an index list" in answer.text

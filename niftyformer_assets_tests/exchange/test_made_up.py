@@ -13,6 +13,7 @@ import pytest
 from niftyformer_assets.exchange.made_up import make_market, planted_score
 from niftyformer_assets.exchange.market import BENCHMARK, BENCHMARK_TOKEN, Candles, ServedMarket
 from niftyformer_assets.exchange.settings import INDUSTRIES, MadeUpSettings, made_up_symbols
+from niftyformer_assets.indices import INDICES
 from niftyformer_assets_tests.exchange.conftest import weekdays
 
 SESSIONS = weekdays("2022-01-03", "2024-09-01")
@@ -55,7 +56,7 @@ def test_same_settings_give_the_same_market_and_another_seed_another():
     first, again = (make_market(SESSIONS[:80], MadeUpSettings()) for _ in range(2))
     other = make_market(SESSIONS[:80], MadeUpSettings(seed=7))
     assert first.instruments == again.instruments
-    assert first.index_list == again.index_list
+    assert first.index_lists == again.index_lists
     for symbol, candles in first.candles.items():
         for field in FIELDS:
             np.testing.assert_array_equal(getattr(candles, field), getattr(again.candles[symbol], field))
@@ -166,7 +167,7 @@ def test_names_are_plainly_made_up_and_known_without_prices():
     assert all(symbol.startswith("DEMO") for symbol in symbols)
     assert any("&" in symbol for symbol in symbols)
     assert any("-" in symbol for symbol in symbols)
-    rows = list(csv.DictReader(io.StringIO(market.index_list)))
+    rows = list(csv.DictReader(io.StringIO(market.index_lists["ind_nifty200list.csv"])))
     assert list(rows[0]) == ["Company Name", "Industry", "Symbol", "Series", "ISIN Code"]
     assert [row["Symbol"] for row in rows] == symbols
     assert all(row["Company Name"].startswith("Made-up ") for row in rows)
@@ -196,3 +197,24 @@ def test_settings_that_make_no_market_are_refused(wrong: dict[str, float]):
 def test_sessions_must_increase(sessions: list[str]):
     with pytest.raises(ValueError, match="strictly increasing"):
         make_market(np.array(sessions, dtype="datetime64[D]"), MadeUpSettings())
+
+
+def symbols_of(market: ServedMarket, file: str) -> list[str]:
+    return [row["Symbol"] for row in csv.DictReader(io.StringIO(market.index_lists[file]))]
+
+
+def test_each_index_has_a_list_and_others_change_nothing_of_the_first_stocks():
+    alone, more = (make_market(SESSIONS[:80], MadeUpSettings(stocks=12, others=others)) for others in (0, 5))
+    assert set(alone.index_lists) == {index.list_file for index in INDICES.values()}
+    assert symbols_of(more, "ind_nifty200list.csv") == symbols_of(alone, "ind_nifty200list.csv")
+    assert len(symbols_of(more, "ind_nifty50list.csv")) == 6
+    assert set(symbols_of(more, "ind_nifty500list.csv")) == more.candles.keys() - {BENCHMARK}
+    for symbol, candles in alone.candles.items():
+        for field in FIELDS:
+            np.testing.assert_array_equal(getattr(candles, field), getattr(more.candles[symbol], field))
+    fewer = make_market(SESSIONS[:60], MadeUpSettings(stocks=12, others=2))
+    for symbol in ("DEMO013", "DEMO014"):
+        np.testing.assert_array_equal(fewer.candles[symbol].close, more.candles[symbol].close[:60])
+    # They move with their sector: DEMO013 is of the industry of DEMO005.
+    change = {name: np.diff(np.log(more.candles[name].close)) for name in ("DEMO013", "DEMO005", "DEMO006")}
+    assert np.corrcoef(change["DEMO013"], change["DEMO005"])[0, 1] > 0.2

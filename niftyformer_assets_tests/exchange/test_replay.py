@@ -44,7 +44,7 @@ def test_candles_come_back_as_they_are(folder: Path, tmp_path: Path):
     market = read_replay(folder, listed).market
     assert set(market.instruments) == {"M&M", "BAJAJ-AUTO"}
     assert market.instruments["M&M"].name == "Made-up Power 1 Ltd."
-    assert market.index_list == LIST.format("M&M")
+    assert market.index_lists["ind_nifty200list.csv"] == LIST.format("M&M")
     candles = market.candles["M&M"]
     np.testing.assert_array_equal(candles.dates, np.array(["2024-01-01", "2024-01-02"], dtype="datetime64[D]"))
     np.testing.assert_array_equal(candles.close, [10.5, 11.25])
@@ -263,4 +263,4 @@ def test_real_candles_load_quickly():
     assert len(market.candles["TMPV"]) == 660
     assert "TATAMOTORS" not in market.instruments
     assert BENCHMARK not in market.instruments
-    assert market.index_list == listed.read_text(encoding="utf-8")
+    assert market.index_lists["ind_nifty200list.csv"] == listed.read_text(encoding="utf-8")

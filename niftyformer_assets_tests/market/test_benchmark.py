@@ -195,7 +195,7 @@ def test_an_answer_with_a_hole_is_asked_for_again_and_the_hole_noted(tmp_path: P
     market = made_up()
     truth = market.candles["NIFTY 50"]
     gone = (truth.dates >= np.datetime64("2024-03-01")) & (truth.dates < np.datetime64("2024-04-01"))
-    holed = ServedMarket(market.instruments, {**market.candles, "NIFTY 50": truth.take(np.flatnonzero(~gone))}, None)
+    holed = ServedMarket(market.instruments, {**market.candles, "NIFTY 50": truth.take(np.flatnonzero(~gone))}, {})
     with world(tmp_path, at("2024-06-27"), market=holed) as (it, clock):
         benchmark = fetch_benchmark(it.session(), it.pacer(), it.settings, clock.now)
         assert it.exchange.traffic.by_symbol["NIFTY 50"] == 2

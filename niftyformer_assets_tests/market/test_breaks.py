@@ -110,7 +110,7 @@ def test_only_members_speak_for_the_market() -> None:
     later = {f"L{number}": moving(seed=number) for number in range(9)}
     spells = [(name, date(2024, 1, 1)) for name in frames] + [(name, date(2024, 11, 1)) for name in later]
     universe = pd.DataFrame(spells, columns=["symbol", "member_from"])
-    universe = universe.assign(member_to=pd.NaT, lists_from=date(2024, 1, 1))
+    universe = universe.assign(member_to=pd.NaT, lists_from=date(2024, 1, 1), index="nifty200")
     universe = universe.astype(dict.fromkeys(("member_from", "member_to", "lists_from"), "datetime64[ms]"))
     alone = clean(frames, SESSIONS, universe=universe)
     together = clean({**frames, **later}, SESSIONS, universe=universe)

@@ -166,7 +166,7 @@ def test_a_symbol_that_is_another_companys_gets_candles_of_its_own(tmp_path: Pat
     old, new = market.candles["DEMO001"], market.candles["DEMO005"]
     listed = new.take(new.dates >= np.datetime64("2024-04-01"))
     candles = {**market.candles, "NEWNAME": old, "DEMO001": listed}
-    after = ServedMarket(instruments_of({name: name for name in candles}), candles, None)
+    after = ServedMarket(instruments_of({name: name for name in candles}), candles, {})
     first, second = "INE180A01020", "INE0CG601016"
 
     def fetched(it: World, now: datetime, isins: dict[str, str]) -> dict[str, Outcome]:

@@ -32,6 +32,7 @@ def universe(lists_from: str = "2023-01-01") -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["symbol", "member_from", "member_to"])
     frame["lists_from"] = lists_from
+    frame["index"], frame["quality"] = "nifty200", "list"
     for column in ("member_from", "member_to", "lists_from"):
         frame[column] = pd.to_datetime(frame[column])
     return frame
@@ -98,3 +99,41 @@ def test_membership_joins_several_spells() -> None:
     again = universe().iloc[[0]].assign(symbol="BBB", member_from=pd.Timestamp("2024-01-10"))
     frame = pd.concat([universe(), again])
     assert membership_at(frame, DATES)["BBB"].tolist() == [True] * 6 + [False] * 3 + [True] * 11
+
+
+def test_at_the_training_end() -> None:
+    found = run(close(), UniverseSettings(membership="training_end", min_training_sessions=5))
+    # BBB left in training; CCC came in it, and counts from the beginning.
+    assert found.axes.symbols == ("AAA", "CCC")
+    assert found.member.all()
+    # What the lists must reach back to is the training end.
+    settings = UniverseSettings(membership="training_end", min_training_sessions=5)
+    assert "reach back" not in run(close(), settings, lists_from="2024-01-12").survivorship
+    assert "after the training end 2024-01-12" in run(close(), settings, lists_from="2024-01-13").survivorship
+
+
+def test_only_members_of_the_index_take_part() -> None:
+    both = pd.concat([universe(), universe().query("symbol == 'CCC'").assign(index="nifty50", lists_from="2023-01-01")])
+    both["lists_from"] = pd.to_datetime(both["lists_from"])
+    settings = UniverseSettings(index="nifty50", membership="training_end", min_training_sessions=5)
+    assert scope(close(), PANEL, both, SPLIT, settings).axes.symbols == ("CCC",)
+    assert scope(close(), PANEL, both, SPLIT, SETTINGS).axes.symbols == ("AAA", "BBB")
+    with pytest.raises(NiftyFormerError, match=r"no list of the NIFTY-500 is at hand \(NIFTY-200, NIFTY-50\)"):
+        scope(close(), PANEL, both, SPLIT, UniverseSettings(index="nifty500"))
+    # Who speaks for the market is a member of any of them.
+    assert membership_at(both, DATES)["CCC"].tolist() == [False] * 4 + [True] * 16
+
+
+@pytest.mark.parametrize("membership", ["training_start", "training_end", "each_session"])
+def test_lists_after_a_session_change_no_membership_up_to_it(membership: str) -> None:
+    settings = UniverseSettings(membership=membership, min_training_sessions=5)  # type: ignore[arg-type]
+    known = universe()
+    garbled = universe()
+    cut = pd.Timestamp("2024-01-12")  # the training end
+    garbled.loc[garbled["member_to"].isna(), "member_to"] = cut
+    garbled = pd.concat([garbled, known.iloc[[1]].assign(member_from=cut + pd.Timedelta(days=1), member_to=pd.NaT)])
+    before, after = (scope(close(), PANEL, frame, SPLIT, settings) for frame in (known, garbled))
+    assert before.axes.symbols == after.axes.symbols
+    np.testing.assert_array_equal(before.member[:10], after.member[:10])
+    # What is decided up to the training end stays; at each session later lists decide later.
+    assert (before.member[10:] == after.member[10:]).all() == (membership != "each_session")

@@ -17,7 +17,7 @@ SATURDAY = "2024-03-09"  # after 48 sessions
 def spells(**since: str) -> pd.DataFrame:
     """A universe in which each symbol is a member from its date on."""
     frame = pd.DataFrame(since.items(), columns=["symbol", "member_from"])
-    frame = frame.assign(member_to=pd.NaT, lists_from="2024-01-01")
+    frame = frame.assign(member_to=pd.NaT, lists_from="2024-01-01", index="nifty200")
     return frame.astype(dict.fromkeys(("member_from", "member_to", "lists_from"), "datetime64[ms]"))
 
 

@@ -8,15 +8,11 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.exchange.faults import Faults, Rename
-from niftyformer_assets.market.index_lists import (
-    aliases_of_lists,
-    fetch_list,
-    install_list,
-    parse_list,
-    read_lists,
-    renames,
-    symbols_of_lists,
-)
+from niftyformer_assets.market.identities import aliases_of_lists, symbols_of_lists
+from niftyformer_assets.market.index_lists import install_list, parse_list
+from niftyformer_assets.market.list_fetching import fetch_list
+from niftyformer_assets.market.membership_files import read_lists
+from niftyformer_assets.market.renames import renames
 from niftyformer_assets.market.universe import (
     build_universe,
     describe_reach,
@@ -187,7 +183,12 @@ def test_a_sector_is_that_of_the_list_in_force(tmp_path: Path) -> None:
 
 def test_real_lists() -> None:
     folder = shared("market_data/index_lists")
-    lists = read_lists([folder])
+    found = read_lists([folder])
+    universe = build_universe(found)
+    assert len(members_on(universe, date(2026, 8, 15), "nifty50")) == 50
+    assert len(members_on(universe, date(2026, 8, 15), "nifty500")) >= 500
+    assert set(members_on(universe, date(2026, 8, 15))) < set(members_on(universe, date(2026, 8, 15), "nifty500"))
+    lists = [kept for kept in found if kept.index.name == "nifty200"]
     assert [str(index_list.as_of) for index_list in lists][:2] == ["2022-01-29", "2023-09-09"]
     universe = build_universe(lists)
     assert universe["sector"].notna().all()

@@ -33,11 +33,11 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         from niftyformer_assets.market.pictures import universe_picture
         from niftyformer_assets.market.universe import build_universe, describe_reach, save_universe
 
-        lists = lists_at_hand(settings, candle_source, context.log.warning)
-        frame = build_universe(lists)
+        at_hand = lists_at_hand(settings, candle_source, context.log.warning)
+        frame = build_universe(at_hand.lists, at_hand.sectors, at_hand.others)
         path = settings.workspace.universe
         save_universe(path, frame)
-        members = frame[frame["member_to"].isna()]
+        members = frame[frame["member_from"].notna() & frame["member_to"].isna()]
         return Made(
             {
                 "dagster/row_count": len(frame),
@@ -46,8 +46,8 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 "reach": describe_reach(frame),
                 "sectors": picture(universe_picture(frame), "members by sector"),
             },
-            settings={"lists": [str(index_list.as_of) for index_list in lists]},
-            given=[index_list.path for index_list in lists],
+            settings={"lists": [kept.name for kept in at_hand.lists]},
+            given=at_hand.files,
         )
 
     @asset()

@@ -74,7 +74,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
         settings=experiment.values(),
         provenance=fingerprints(read_files(row, workspace, experiment)) | {"code": code_version(*row.made_by)},
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
-        survivorship=opened.scope.survivorship,
+        survivorship=" ".join(filter(None, (opened.scope.survivorship, opened.unknown_sectors))),
         confirmed_breaks=_confirmed_breaks(opened),
         differs=experiment.differs,
     )

@@ -7,7 +7,7 @@ import dagster as dg
 from niftyformer_assets.defs.reasons import failed_partition
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.results import as_text, file_path, table
-from niftyformer_assets.market.index_lists import aliases_of_lists, isins_of_lists
+from niftyformer_assets.market.identities import aliases_of_lists, isins_of_lists
 from niftyformer_assets.market.ingest import Failed, Fetched, ingest
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.index import file_sha256
@@ -28,7 +28,7 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
     # Without one of them a renamed stock is at worst not found, and that is told; with none nothing would be fetched.
     wrong: list[str] = []
     with source.connect() as connection:
-        aliases = aliases_of_lists(settings.index_list_folders, connection.now.date(), wrong)
+        aliases = aliases_of_lists(settings.index_list_sources, connection.now.date(), wrong)
         for line in (*connection.said, *(f"left out: {reason}" for reason in wrong)):
             context.log.warning(line)
         outcomes = ingest(
@@ -39,7 +39,7 @@ def fetch_candles(context: dg.AssetExecutionContext, settings: Settings, source:
             connection.ingest,
             connection.now,
             aliases,
-            isins_of_lists(settings.index_list_folders, wrong),
+            isins_of_lists(settings.index_list_sources, wrong),
         )
         for outcome in outcomes:
             if isinstance(outcome, Failed):

@@ -96,7 +96,7 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
         experiment=study.name,
         market=MARKETS[settings.source],
         label=study.base.windows.label,
-        survivorship=_survivorship(study, settings, panel["close"], axes),
+        survivorship=_survivorship(study, settings, panel, axes),
         settings=study.values(),
     )
     written = write_study_report(folder.report, evidence, background)
@@ -112,11 +112,13 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
     )
 
 
-def _survivorship(study: Study, settings: Settings, close: np.ndarray, axes: Axes) -> str:
+def _survivorship(study: Study, settings: Settings, panel: Mapping[str, np.ndarray], axes: Axes) -> str:
     """What the first and the last window say of stocks that left the index."""
     universe = read_parquet(settings.workspace.universe)
     found = {
-        each.window: scope(close, axes, universe, each.experiment.sessions, each.experiment.universe).survivorship
+        each.window: scope(
+            panel["close"], axes, universe, each.experiment.sessions, each.experiment.universe, panel["volume"]
+        ).survivorship
         for each in (study.planned[0], study.planned[-1])
     }
     if len(set(found.values())) == 1:
@@ -166,7 +168,7 @@ class _Joining:
     def __init__(self, study: Study, settings: Settings, found: list[Planned]) -> None:
         self.study, self.workspace, self.found = study, settings.workspace, found
         panel, self.axes = load_arrays(self.workspace.market_panel)
-        self._close, self._universe = panel["close"], read_parquet(self.workspace.universe)
+        self._panel, self._universe = panel, read_parquet(self.workspace.universe)
         self._scopes: dict[str, Scope] = {}
         self._joined: dict[tuple[Any, ...], JoinedScores] = {}
 
@@ -282,7 +284,14 @@ class _Joining:
     def _scope(self, experiment: Experiment) -> Scope:
         key = self._scope_key(experiment)
         if key not in self._scopes:
-            self._scopes[key] = scope(self._close, self.axes, self._universe, experiment.sessions, experiment.universe)
+            self._scopes[key] = scope(
+                self._panel["close"],
+                self.axes,
+                self._universe,
+                experiment.sessions,
+                experiment.universe,
+                self._panel["volume"],
+            )
         return self._scopes[key]
 
     @staticmethod
