@@ -427,22 +427,36 @@ def _dataset() -> tuple[Artifact, ...]:
     )
 
 
-def _is_network(experiment: Experiment) -> bool:
+def _is_stockformer(experiment: Experiment) -> bool:
     return experiment.model.name == STOCKFORMER
+
+
+def _against_stockformer(experiment: Experiment) -> bool:
+    return STOCKFORMER in experiment.rivals
+
+
+def _not(where: Callable[[Experiment], bool]) -> Callable[[Experiment], bool]:
+    return lambda experiment: not where(experiment)
 
 
 def _of_model(experiment: Experiment) -> frozenset[str]:
     """The sections that decide on the model, whichever it is."""
-    own = {"graph", "training"} if _is_network(experiment) else {"baselines"}
+    own = {"graph", "training"} if _is_stockformer(experiment) else {"baselines"}
     return frozenset({"model", "seed", *own})
 
 
 def _own_settings(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
     """Of a baseline that is the model nothing but its own settings decides."""
-    if _is_network(experiment):
+    if _is_stockformer(experiment):
         return values
     name = experiment.model.name
     return values | {"model": {"name": name}, "baselines": own_settings(name, values["baselines"])}
+
+
+def _settings_of_rivals(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
+    """Of the models that the model is compared with, and the Stockformer's own where it is one of them."""
+    of_stockformer = {"model": {**values["model"], "name": STOCKFORMER}} if _against_stockformer(experiment) else {}
+    return values | of_stockformer | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
 
 
 def _model() -> tuple[Artifact, ...]:
@@ -454,18 +468,23 @@ def _model() -> tuple[Artifact, ...]:
         "defs/bodies/training.py",
         "defs/bodies/experiment_file.py",
     )
-    # Of flow.npz the bands are read by the network alone.
-    returns_of_flow = Read("flow", without=frozenset({"wavelet"}))
-    reads = (
-        Read("flow", _is_network),
-        returns_of_flow._replace(where=lambda experiment: not _is_network(experiment)),
-        *("trend_indicator", "neutralized_factors"),
-        Read("graph_embeddings", lambda experiment: _is_network(experiment) and experiment.graph.embedding != "none"),
-    )
+
+    def read_where(stockformer: Callable[[Experiment], bool]) -> tuple[str | Read, ...]:
+        """What models read, by whether the Stockformer is one of them: it alone has use for bands and graph."""
+        return (
+            Read("flow", stockformer),
+            Read("flow", _not(stockformer), without=frozenset({"wavelet"})),
+            *("trend_indicator", "neutralized_factors"),
+            Read(
+                "graph_embeddings", lambda experiment: stockformer(experiment) and experiment.graph.embedding != "none"
+            ),
+        )
+
+    reads = read_where(_is_stockformer)
 
     def experiment_json(workspace: Workspace, experiment: Experiment | None) -> tuple[Path, ...]:
         # A baseline's own settings are all that it takes from it.
-        if experiment is None or not _is_network(experiment):
+        if experiment is None or not _is_stockformer(experiment):
             return ()
         return (workspace.experiment(experiment.name).settings,)
 
@@ -483,7 +502,7 @@ def _model() -> tuple[Artifact, ...]:
             "TensorBoard log, or a baseline's `learned.npz`; `model.json` says what it was fitted on. Errors are in "
             "units of the label: simple returns, or standardised ranks.",
             reads=reads,
-            after=(Read("corr_adj", _is_network),),
+            after=(Read("corr_adj", _is_stockformer),),
             sections=_of_model,
             part=_own_settings,
             also=experiment_json,
@@ -504,7 +523,7 @@ def _model() -> tuple[Artifact, ...]:
             "where the label is a rank or z-score), p_up (probability). The prediction with the longest horizon is "
             "the one that can be traded.",
             reads=("trained_model", *reads),
-            after=(Read("corr_adj", _is_network),),
+            after=(Read("corr_adj", _is_stockformer),),
             part=_own_settings,
             also=experiment_json,
         ),
@@ -518,11 +537,13 @@ def _model() -> tuple[Artifact, ...]:
             "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random, but the one that is the "
             "model itself.\n\n"
             "`baseline_predictions.parquet`: as `predictions`, with the name of the baseline.",
-            reads=(returns_of_flow, "trend_indicator", "neutralized_factors", *SCOPE),
-            sections=frozenset({"baselines", "seed"}),
-            part=lambda experiment, values: (
-                values | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
+            reads=(*read_where(_against_stockformer), *SCOPE),
+            after=(Read("corr_adj", _against_stockformer),),
+            sections=lambda experiment: (
+                frozenset({"baselines", "seed"})
+                | (frozenset({"model", "training", "graph"}) if _against_stockformer(experiment) else frozenset())
             ),
+            part=_settings_of_rivals,
         ),
     )
 
