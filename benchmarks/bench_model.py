@@ -34,11 +34,11 @@ from model_as_published import VARIANTS, build_plain, gradients_of_ours, gradien
 
 from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
 from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import MIB, Device, choose_device
 from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
 from niftyformer_assets.model.step import Steps, TrainingStep
-from niftyformer_assets.model.stockformer import build_model
 from niftyformer_assets.model.training import train
 from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.arrays import Axes

@@ -18,11 +18,13 @@ from niftyformer_assets.model.attention import (
 )
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.blocks import CausalConvolution, PredictionOverTime
+from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.layers import Linear
 from niftyformer_assets.model.loss import Targets, loss_parts
-from niftyformer_assets.model.stockformer import Inputs, Stockformer, build_model
+from niftyformer_assets.model.network import Inputs
+from niftyformer_assets.model.stockformer import Stockformer
 from niftyformer_assets.model.weights import FlatWeights
 
 

@@ -80,9 +80,11 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
 
 
 @contextmanager
-def everything_made(folder: Path) -> Iterator[Graph]:
-    """Everything, materialized once in a folder."""
+def everything_made(folder: Path, **others: str) -> Iterator[Graph]:
+    """Everything, materialized once in a folder; but for other experiments, of these names and texts, beside `tiny`."""
     settings = tiny_settings(folder)
+    for name, text in others.items():
+        (settings.experiments / f"{name}.yaml").write_text(text)
     with dg.DagsterInstance.ephemeral() as instance:
         made = Graph(settings, build(settings), instance)
         for job, experiment in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from niftyformer_assets.artifacts.rows import SCOPE, Artifact, Read, row
@@ -10,22 +11,36 @@ from niftyformer_assets.model.baseline_settings import own_settings
 from niftyformer_assets.model.settings import STOCKFORMER
 
 
-def _is_network(experiment: Experiment) -> bool:
+def _is_stockformer(experiment: Experiment) -> bool:
     return experiment.model.name == STOCKFORMER
+
+
+def _against_stockformer(experiment: Experiment) -> bool:
+    return STOCKFORMER in experiment.rivals
+
+
+def _not(where: Callable[[Experiment], bool]) -> Callable[[Experiment], bool]:
+    return lambda experiment: not where(experiment)
 
 
 def _of_model(experiment: Experiment) -> frozenset[str]:
     """The sections that decide on the model, whichever it is."""
-    own = {"graph", "training"} if _is_network(experiment) else {"baselines"}
+    own = {"graph", "training"} if _is_stockformer(experiment) else {"baselines"}
     return frozenset({"model", "seed", *own})
 
 
 def _own_settings(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
     """Of a baseline that is the model nothing but its own settings decides."""
-    if _is_network(experiment):
+    if _is_stockformer(experiment):
         return values
     name = experiment.model.name
     return values | {"model": {"name": name}, "baselines": own_settings(name, values["baselines"])}
+
+
+def _settings_of_rivals(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
+    """Of the models that the model is compared with, and the Stockformer's own where it is one of them."""
+    of_stockformer = {"model": {**values["model"], "name": STOCKFORMER}} if _against_stockformer(experiment) else {}
+    return values | of_stockformer | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
 
 
 def model_rows() -> tuple[Artifact, ...]:
@@ -38,14 +53,19 @@ def model_rows() -> tuple[Artifact, ...]:
         "defs/bodies/training.py",
         "defs/bodies/experiment_file.py",
     )
-    # Of flow.npz the bands are read by the network alone.
-    returns_of_flow = Read("flow", without=frozenset({"wavelet"}))
-    reads = (
-        Read("flow", _is_network),
-        returns_of_flow._replace(where=lambda experiment: not _is_network(experiment)),
-        *("trend_indicator", "neutralized_factors"),
-        Read("graph_embeddings", lambda experiment: _is_network(experiment) and experiment.graph.embedding != "none"),
-    )
+
+    def read_where(stockformer: Callable[[Experiment], bool]) -> tuple[str | Read, ...]:
+        """What models read, by whether the Stockformer is one of them: it alone has use for bands and graph."""
+        return (
+            Read("flow", stockformer),
+            Read("flow", _not(stockformer), without=frozenset({"wavelet"})),
+            *("trend_indicator", "neutralized_factors"),
+            Read(
+                "graph_embeddings", lambda experiment: stockformer(experiment) and experiment.graph.embedding != "none"
+            ),
+        )
+
+    reads = read_where(_is_stockformer)
 
     return (
         row(
@@ -61,7 +81,7 @@ def model_rows() -> tuple[Artifact, ...]:
             "TensorBoard log, or a baseline's `learned.npz`; `model.json` says what it was fitted on. Errors are in "
             "units of the label: simple returns, or standardised ranks.",
             reads=reads,
-            after=(Read("corr_adj", _is_network),),
+            after=(Read("corr_adj", _is_stockformer),),
             sections=_of_model,
             part=_own_settings,
             read_as=lambda place: (
@@ -81,7 +101,7 @@ def model_rows() -> tuple[Artifact, ...]:
             "where the label is a rank or z-score), p_up (probability). The prediction with the longest horizon is "
             "the one that can be traded.",
             reads=("trained_model", *reads),
-            after=(Read("corr_adj", _is_network),),
+            after=(Read("corr_adj", _is_stockformer),),
             part=_own_settings,
             beside=lambda place: (place.model / "output",),
         ),
@@ -95,10 +115,12 @@ def model_rows() -> tuple[Artifact, ...]:
             "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random, but the one that is the "
             "model itself.\n\n"
             "`baseline_predictions.parquet`: as `predictions`, with the name of the baseline.",
-            reads=(returns_of_flow, "trend_indicator", "neutralized_factors", *SCOPE),
-            sections=frozenset({"baselines", "seed"}),
-            part=lambda experiment, values: (
-                values | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
+            reads=(*read_where(_against_stockformer), *SCOPE),
+            after=(Read("corr_adj", _against_stockformer),),
+            sections=lambda experiment: (
+                frozenset({"baselines", "seed"})
+                | (frozenset({"model", "training", "graph"}) if _against_stockformer(experiment) else frozenset())
             ),
+            part=_settings_of_rivals,
         ),
     )

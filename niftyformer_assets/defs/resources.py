@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from niftyformer_assets.market.kite import KiteSession
     from niftyformer_assets.market.rate_limit import Pacer
     from niftyformer_assets.model.device import Device, Precision
+    from niftyformer_assets.model.trained import TrainedThing
 
 
 @dataclass(frozen=True)
@@ -183,17 +185,17 @@ def experiment_held(workspace: Workspace, experiment: str) -> AbstractContextMan
 class GpuResource(dg.ConfigurableResource):
     """The device that trains.
 
-    cpu_allowed: train on the CPU where there is no GPU; otherwise that is refused.
+    cpu_allowed: train on the CPU where there is no GPU; otherwise that is refused to what wants a GPU.
     """
 
     cpu_allowed: bool = False
 
-    def device(self, precision: Precision) -> Device:
-        """The device to train on.
+    def chooser(self, thing: TrainedThing) -> Callable[[Precision], Device]:
+        """What chooses the device that a model is trained on, and asked, in a precision.
 
-        Raises:
-            NiftyFormerError: there is no GPU and the CPU is not allowed.
+        Raises, when it chooses:
+            NiftyFormerError: the model wants a GPU, there is none, and the CPU is not allowed.
         """
         from niftyformer_assets.model.device import choose_device
 
-        return choose_device(require_gpu=not self.cpu_allowed, precision=precision)
+        return partial(choose_device, "auto", require_gpu=thing.wants_gpu and not self.cpu_allowed)

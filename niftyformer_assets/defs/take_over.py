@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from niftyformer_assets.artifacts import artifacts
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.factors.settings import FACTOR_SETS
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import must_be_from_the_same, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -23,18 +25,15 @@ def to_take_over(
     """Those of an experiment's assets that need not be made again.
 
     Their files are those that were recorded; settings, code and inputs are those they were made with; Dagster has
-    been told; and the same is so of all that they are made from.
+    been told; and the same is so of all that they are made from by the experiment's settings.
     """
-    graph, candidates = definitions.resolve_asset_graph(), set(assets)
+    graph, candidates, rows = definitions.resolve_asset_graph(), set(assets), artifacts(FACTOR_SETS)
     holds: dict[str, bool] = {}
 
     def found(asset: str) -> bool:
         if asset not in holds:
-            node = graph.get(dg.AssetKey(asset))
-            above = {key.to_user_string() for key in node.parent_keys} & candidates
-            holds[asset] = all(map(found, above)) and _is_finished(
-                instance, node.code_version, experiment, folder, asset
-            )
+            above, code = candidates & {*rows[asset].fit_for(experiment)}, graph.get(dg.AssetKey(asset)).code_version
+            holds[asset] = all(map(found, above)) and _is_finished(instance, code, experiment, folder, asset)
         return holds[asset]
 
     return {asset for asset in candidates if found(asset)}

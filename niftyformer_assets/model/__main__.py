@@ -19,6 +19,7 @@ from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import choose_device
 from niftyformer_assets.model.predict import write_last_step
+from niftyformer_assets.model.settings import STOCKFORMER
 from niftyformer_assets.model.trained import Watch, trained_thing
 from niftyformer_assets.model.watch import tensorboard, terminal
 from niftyformer_assets.plain_output import allow_any_encoding
@@ -57,11 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(chosen: argparse.Namespace) -> None:
     dataset = load_dataset(chosen.dataset)
-    given = {name: getattr(chosen, name) for name in ("max_epochs", "batch_size", "precision")}
-    try:
-        training = replace(
-            dataset.settings.training, **{name: value for name, value in given.items() if value is not None}
+    options = {name: getattr(chosen, name) for name in ("max_epochs", "batch_size", "precision")}
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and dataset.settings.model.name != STOCKFORMER:
+        raise NiftyFormerError(
+            f"--{next(iter(given)).replace('_', '-')} is of the Stockformer's training and the experiment's model is "
+            f"{dataset.settings.model.name}: leave it out, and change the experiment's section baselines instead."
         )
+    try:
+        training = replace(dataset.settings.training, **given)
     except ValueError as error:
         raise NiftyFormerError(str(error)) from error
     dataset = replace(dataset, settings=replace(dataset.settings, training=training))

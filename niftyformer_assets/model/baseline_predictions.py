@@ -10,9 +10,10 @@ import pandas as pd
 
 from niftyformer_assets.dataset.windows import samples
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
-from niftyformer_assets.model.baseline_registry import Forecast, Run, registered
+from niftyformer_assets.model.baseline_registry import Forecast, Run, array_baseline
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.predictions import BASELINE, prediction_table
+from niftyformer_assets.model.settings import is_network
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
@@ -21,12 +22,14 @@ def baseline_predictions(
     settings: BaselineSettings,
     seed: int,
     *,
+    network: Callable[[str], pd.DataFrame] | None = None,
     to_come: np.ndarray | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> pd.DataFrame:
     """The predictions of every baseline of `settings`, for the sessions after training.
 
     Args:
+        network: the predictions of a network by its name, as `model.rival` makes them; asked where one is named.
         to_come: dates of the exchange's next sessions, as `Samples.predicted_dates` takes them.
         progress: called with a line of text now and then.
 
@@ -40,8 +43,11 @@ def baseline_predictions(
     frames = []
     for place, name in enumerate(settings.names, start=1):
         began = time.monotonic()
-        made = forecast(name, inputs, settings, seed, progress)
-        frames.append(forecast_table(made, inputs, to_come).assign(**{BASELINE: name}))
+        if network is not None and is_network(name):
+            table = network(name)
+        else:
+            table = forecast_table(forecast(name, inputs, settings, seed, progress), inputs, to_come)
+        frames.append(table.assign(**{BASELINE: name}))
         progress(f"{name}: done in {time.monotonic() - began:.1f} s ({place} of {len(settings.names)} baselines)")
     return pd.concat(frames, ignore_index=True)
 
@@ -67,11 +73,11 @@ def forecast(
     seed: int,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Forecast:
-    """The forecast of one baseline for each sample (at least those after training).
+    """The forecast of one baseline that is no network, for each sample (at least those after training).
 
     Neither the order of the names nor which others run changes it.
     """
-    chosen, run = settings.of(registered()[name]), Run(seed, progress)
+    chosen, run = settings.of(array_baseline(name)), Run(seed, progress)
     return chosen.predict(chosen.fit(inputs, run), inputs, run)
 
 

@@ -1,8 +1,9 @@
 """What a baseline is, and how one is registered by name.
 
 A baseline is a frozen dataclass in a file of `model/baselines/`: its fields are its settings, which
-an experiment gives under `baselines`, its methods fit it and predict with it. Nothing else has to
-know of it:
+an experiment gives under `baselines`. Nothing else has to know of it. It is of one of two kinds.
+
+A `Baseline` fits and predicts by itself, arrays in and arrays out:
 
     @baseline("median")
     @dataclass(frozen=True)
@@ -21,7 +22,29 @@ know of it:
             ...
             return Forecast.of(value, learned["deviation"])
 
-Shapes: S samples, N symbols, T2 horizons.
+A `NetworkBaseline` says what has weights and what is made of them, and is trained by the one loop
+(`model/training.py`) on the device that is there, as the Stockformer is:
+
+    @baseline("perceptron")
+    @dataclass(frozen=True)
+    class Perceptron(NetworkBaseline):
+        \"\"\"A perceptron on the last session.
+
+        perceptron_width: of its hidden layer.
+        \"\"\"
+
+        perceptron_width: int = 64
+
+        def parts(self, channels, horizons):
+            from torch import nn  # settings do without it
+
+            hidden = nn.Sequential(nn.Linear(channels, self.perceptron_width), nn.ReLU())
+            return {"hidden": hidden, "out": nn.Linear(self.perceptron_width, 2 * horizons)}
+
+        def forward(self, parts, windows):
+            return parts["out"](parts["hidden"](windows.channels[:, :, -1])).chunk(2, dim=-1)
+
+Shapes: S samples, B batch, N symbols, T2 horizons.
 """
 
 from __future__ import annotations
@@ -37,13 +60,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
+from niftyformer_assets.require import require
+
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from niftyformer_assets.model.baseline_inputs import BaselineInputs
+    from niftyformer_assets.model.network import Windows
 
 # What a fit gives: all that a prediction needs beside the inputs and the settings.
 Learned = Mapping[str, Any]
-_BASELINES: dict[str, type[Baseline]] = {}
-_B = TypeVar("_B", bound="type[Baseline]")
+_BASELINES: dict[str, type[Registered]] = {}
+_B = TypeVar("_B", bound="type[Registered]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +100,15 @@ class Run:
     progress: Callable[[str], None] = lambda _line: None
 
 
-class Baseline(ABC):
+class Registered:
     """Predicts the labels of session t at each horizon from what is known at the close of session t.
 
     The same settings, inputs and seed give the same numbers.
+    """
+
+
+class Baseline(Registered, ABC):
+    """Fits and predicts by itself.
 
     storable: whether what it learns is arrays alone, which a file can hold. Where it is not, it is fitted
         again on the same labels before it predicts in another process.
@@ -90,6 +123,39 @@ class Baseline(ABC):
     @abstractmethod
     def predict(self, learned: Learned, inputs: BaselineInputs, run: Run) -> Forecast:
         """What it says of every sample, of those that are `inputs.wanted` at least."""
+
+
+@dataclass(frozen=True)
+class NetworkBaseline(Registered, ABC):
+    """A network, which the one training loop fits and stops early on the validation error.
+
+    epochs, patience: how often it sees the training sessions at most, and how often without a smaller validation
+        error before it stops.
+    sequences_per_epoch: stock windows drawn for an epoch, in whole sessions, so that its length does not grow with
+        the universe and the years of training.
+    """
+
+    epochs: int = 10
+    patience: int = 3
+    sequences_per_epoch: int = 20_000
+
+    def __post_init__(self) -> None:
+        require(
+            min(self.epochs, self.patience, self.sequences_per_epoch) >= 1,
+            "epochs, patience and sequences_per_epoch must be at least 1",
+        )
+
+    def training(self) -> dict[str, Any]:
+        """How the loop trains it, by the names of `TrainingSettings`; the rest is as published."""
+        return {"max_epochs": self.epochs, "patience": self.patience, "batch_size": 4, "precision": "float32"}
+
+    @abstractmethod
+    def parts(self, channels: int, horizons: int) -> Mapping[str, nn.Module]:
+        """What has weights, by name."""
+
+    @abstractmethod
+    def forward(self, parts: nn.ModuleDict, windows: Windows) -> tuple[Tensor, Tensor]:
+        """The value, in units of a usual label, and the logit of a label above 0, both [B, N, T2]."""
 
 
 def baseline(name: str) -> Callable[[_B], _B]:
@@ -109,10 +175,18 @@ def baseline(name: str) -> Callable[[_B], _B]:
 
 
 @cache
-def registered() -> Mapping[str, type[Baseline]]:
+def registered() -> Mapping[str, type[Registered]]:
     """Every baseline in `model/baselines/`, by name."""
     from niftyformer_assets.model import baselines
 
     for module in sorted(each.name for each in iter_modules(baselines.__path__)):
         import_module(f"{baselines.__name__}.{module}")
     return _BASELINES
+
+
+def array_baseline(name: str) -> type[Baseline]:
+    """The baseline of a name, which must be none that is a network."""
+    kind = registered()[name]
+    if not issubclass(kind, Baseline):
+        raise TypeError(f"{name} is a network: it is trained by the training loop")
+    return kind

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from niftyformer_assets.model.baseline_registry import Baseline, registered
+from niftyformer_assets.model.baseline_registry import Registered, registered
+from niftyformer_assets.model.settings import models
 from niftyformer_assets.require import require, require_seed
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_B = TypeVar("_B", bound=Baseline)
+_B = TypeVar("_B", bound=Registered)
 _C = TypeVar("_C")
 # One that is added is not asked for by experiments that do not name it: their artifacts stay what they are.
 BASELINES = (
@@ -45,7 +46,7 @@ def _with_settings_of_all(cls: type[_C]) -> type[_C]:
     return dataclass(frozen=True)(cls)
 
 
-def _as_dataclass(kind: type[Baseline]) -> type[DataclassInstance]:
+def _as_dataclass(kind: type[Registered]) -> type[DataclassInstance]:
     return kind  # type: ignore[return-value]
 
 
@@ -53,7 +54,7 @@ def _as_dataclass(kind: type[Baseline]) -> type[DataclassInstance]:
 class BaselineSettings:
     """Which baselines are predicted beside the model, and what each is fitted with.
 
-    names: of the files in `model/baselines/`.
+    names: of the files in `model/baselines/`, and `stockformer` where another is the model.
     seed: of what they draw; the experiment's where it is not given.
     """
 
@@ -67,8 +68,8 @@ class BaselineSettings:
         def __init__(self, **values: Any) -> None: ...
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.names if name not in registered()]
-        require(not unknown, f"unknown baselines {', '.join(unknown)}: choose from {', '.join(registered())}")
+        unknown = [name for name in self.names if name not in models()]
+        require(not unknown, f"unknown baselines {', '.join(unknown)}: choose from {', '.join(models())}")
         require(len(set(self.names)) == len(self.names), "names of baselines must be distinct")
         require_seed(self.seed)
         for kind in registered().values():

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.loss import Targets
-from niftyformer_assets.model.stockformer import Inputs
+from niftyformer_assets.model.network import Inputs, Windows
 
 # Sessions are rounded up to a multiple of this, so that windows of about the same length share their place.
 SESSIONS = 128
@@ -121,6 +121,18 @@ class DeviceData:
             present=self.valid[sessions] & self.enough[made_on][:, None],
             calendar=self.calendar[torch.cat([sessions, made_on[:, None] + self.future], dim=1)],
         )
+
+    def windows(self, made_on: Tensor, dtype: torch.dtype, unit: Tensor) -> Windows:
+        """What samples made on the sessions `made_on` (int64 [B]) see, stock by stock and undivided.
+
+        Args:
+            unit: the returns are in units of it.
+        """
+        sessions = made_on[:, None] + self.past
+        returns = self.returns[sessions][..., None]
+        channels = torch.cat([returns / unit, (returns > 0).to(returns), self.factors[sessions]], dim=-1)
+        present = self.valid[sessions] & self.enough[made_on][:, None]
+        return Windows(channels.to(dtype).transpose(1, 2), present.transpose(1, 2))
 
     def targets(self, made_on: Tensor, counted: Tensor | None = None) -> Targets:
         """The labels of samples made on the sessions `made_on` (int64 [B]); all must lie within T.

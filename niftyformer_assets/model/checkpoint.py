@@ -2,11 +2,11 @@
 
 model.json    what the model is of: settings, symbols, factors, device, data fingerprint
 
-and of a baseline that is the model
+and of a baseline that is no network
 
 learned.npz   arrays that it predicts from; absent where it is fitted again
 
-or of the Stockformer
+or of a network
 
 best.pt       the weights with the smallest validation MAE
 last.pt       everything needed to go on after the last finished epoch
@@ -186,6 +186,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in ("training.max_epochs", "training.seeds", "name"):
             card.pop(name, None)
     found = changed_settings(*cards)
+    if cards[0].get("model.name") != cards[1].get("model.name"):  # each model has other settings, and sees other data
+        return [line for line in found if line.startswith("model.name ")]
     if before.get("code") != now.get("code"):
         found.append("the code of `model` or `dataset` changed")
     if before.get("sessions") == now.get("sessions"):

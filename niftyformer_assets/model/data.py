@@ -18,6 +18,8 @@ from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, 
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
 from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.baseline_registry import NetworkBaseline, registered
+from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.calendar_features import calendar_features
 from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, TrainingSettings
 from niftyformer_assets.store.arrays import Axes, load_arrays
@@ -31,7 +33,12 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The part of an experiment's settings that the model depends on."""
+    """The part of an experiment's settings that one model depends on.
+
+    wavelet, model, training: of the Stockformer; of any other model `model` is its name alone, and of a network
+        `training` is how the loop trains it.
+    network: of a network that is registered as a baseline, its own settings.
+    """
 
     name: str
     seed: int
@@ -39,27 +46,41 @@ class RunSettings:
     wavelet: WaveletSettings
     model: ModelSettings
     training: TrainingSettings
+    network: NetworkBaseline | None = None
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> RunSettings:
+    def read(cls, content: Mapping[str, Any], model: str | None = None) -> RunSettings:
         """From the content of experiment.json, or from `values`.
+
+        Args:
+            model: of which they are; None is the one that they name.
 
         Raises:
             KeyError, TypeError, ValueError: a section or key is missing, unknown or wrong.
         """
-        return cls(
-            name=str(content.get("name", "")),
-            seed=_seed(content),
-            windows=settings_section("windows", WindowSettings, content),
-            wavelet=settings_section("wavelet", WaveletSettings, content),
-            model=settings_section("model", ModelSettings, content),
+        of_model = settings_section("model", ModelSettings, content)
+        name, windows = model or of_model.name, settings_section("windows", WindowSettings, content)
+        if name == STOCKFORMER:
+            wavelet = settings_section("wavelet", WaveletSettings, content)
             # The seed stands once: of the networks of one training each has its own.
-            training=replace(settings_section("training", TrainingSettings, content), seed=None),
-        )
+            training = replace(settings_section("training", TrainingSettings, content), seed=None)
+            of_model, network = replace(of_model, name=name), None
+        else:
+            kind, wavelet, of_model = registered()[name], WaveletSettings(), ModelSettings(name=name)
+            network = None
+            if issubclass(kind, NetworkBaseline):
+                network = settings_section("baselines", BaselineSettings, content).of(kind)
+            training = TrainingSettings(**network.training()) if network is not None else TrainingSettings()
+        return cls(str(content.get("name", "")), _seed(content, name), windows, wavelet, of_model, training, network)
 
     def values(self) -> dict[str, Any]:
         """Those that decide, as JSON values."""
-        return {key: value for key, value in asdict(self).items() if key != "name"}
+        values = asdict(self)
+        del values["name"], values["network"]
+        if self.network is not None:
+            del values["wavelet"], values["training"]
+            values |= {"model": {"name": self.model.name}, "baselines": asdict(self.network)}
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +89,7 @@ class Dataset:
 
     returns: float32 [T, N], missing = 0; valid: bool [T, N], where there is a return.
     factors: float32 [T, N, F], missing = 0.
-    graph: float32 [N, D], embedding of the correlation graph.
+    graph: float32 [N, D], embedding of the correlation graph; D is 0 where the model has no use for it.
     low_matrix, low_matrix_output: float32 [T1, T1] and [T2, T2], the low band of a window.
     to_come: datetime64[D], the exchange's next sessions where known.
     """
@@ -125,9 +146,10 @@ class Dataset:
             "returns": np.where(self.valid, self.returns, np.nan)[:end],
             "factor names": np.array(self.factor_names),
             "factors": self.factors[:end],
-            "graph embedding": self.graph,
-            "wavelet matrices": np.concatenate([self.low_matrix.ravel(), self.low_matrix_output.ravel()]),
         }
+        if self.settings.network is None:
+            parts["graph embedding"] = self.graph
+            parts["wavelet matrices"] = np.concatenate([self.low_matrix.ravel(), self.low_matrix_output.ravel()])
         return hashes(parts)
 
 
@@ -136,8 +158,11 @@ def hashes(parts: Mapping[str, np.ndarray]) -> dict[str, str]:
     return {name: hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest() for name, part in parts.items()}
 
 
-def load_dataset(folder: Path) -> Dataset:
-    """Load what the model reads from an experiment's folder.
+def load_dataset(folder: Path, model: str | None = None) -> Dataset:
+    """Load what a model reads from an experiment's folder.
+
+    Args:
+        model: its name; None is the experiment's own.
 
     Raises:
         NiftyFormerError: a file is missing, damaged or on other sessions or symbols than the
@@ -146,7 +171,7 @@ def load_dataset(folder: Path) -> Dataset:
     files = ExperimentFolder(folder)
     content = read_json(files.settings)
     try:
-        run = RunSettings.read(content)
+        run = RunSettings.read(content, model)
         graph_settings = settings_section("graph", GraphSettings, content)
         periods = {part: np.array(content["split"][part], dtype="datetime64[D]") for part in PERIODS}
         to_come = np.array(content.get("to_come", []), dtype="datetime64[D]")
@@ -159,12 +184,14 @@ def load_dataset(folder: Path) -> Dataset:
     names = tuple(str(name) for name in factors["names"])
     dense = np.where(factors["valid"], factors["result"], 0).astype(np.float32)
     _must_be_finite(files.neutralized_factors, dense, axes, names)
-    if graph_settings.embedding == "none":
+    if run.model.name != STOCKFORMER:
+        graph = np.zeros((len(axes.symbols), 0), dtype=np.float32)
+    elif graph_settings.embedding == "none":
         graph = np.zeros((len(axes.symbols), run.model.width), dtype=np.float32)
     else:
         loaded, _ = load_arrays(files.graph_embeddings, axes)
         graph = loaded[files.graph_embeddings.stem].astype(np.float32)
-    if graph.shape[1] != run.model.width:
+    if run.model.name == STOCKFORMER and graph.shape[1] != run.model.width:
         raise NiftyFormerError(
             f"{files.graph_embeddings} is {graph.shape[1]} wide and model.width is {run.model.width}: they are added, "
             "so set graph.dimensions to model.width and materialize graph_embeddings again."
@@ -193,10 +220,9 @@ def settings_section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:
     return kind(**section)
 
 
-def _seed(content: Mapping[str, Any]) -> int:
-    """The seed of the model: its section's own, or the experiment's."""
-    section = "training" if content["model"].get("name", STOCKFORMER) == STOCKFORMER else "baselines"
-    own = content.get(section, {}).get("seed")
+def _seed(content: Mapping[str, Any], model: str) -> int:
+    """The seed of a model: its section's own, or the experiment's."""
+    own = content.get("training" if model == STOCKFORMER else "baselines", {}).get("seed")
     return int(content["seed"] if own is None else own)
 
 

@@ -32,8 +32,8 @@ class Inference:
         self.position = torch.zeros(1, dtype=torch.int64, device=here)
         self.value = torch.zeros(batches, batch_size, horizons, sizes.stocks, device=here)
         self.p_up = torch.zeros_like(self.value)
-        if device.kind == "cuda":
-            try_kernels(weights.network.graph.shape[1])
+        if device.kind == "cuda" and weights.network.kernel_width is not None:
+            try_kernels(weights.network.kernel_width)
         self._run = self._batch
 
     def capture(self) -> None:
@@ -63,10 +63,9 @@ class Inference:
 
     @torch.inference_mode()
     def _batch(self) -> None:
-        narrow, made_on = self.device.dtype, self.made_on[self.position].squeeze(0)
-        outputs = functional_call(
-            self.weights.network, self.weights.views(narrow), (self.data.inputs(made_on, narrow),)
-        )
+        narrow, network = self.device.dtype, self.weights.network
+        seen = network.sees(self.data, self.made_on[self.position].squeeze(0), narrow)
+        outputs = functional_call(network, self.weights.views(narrow), (seen,))
         self.value.index_copy_(0, self.position, outputs.value.unsqueeze(0))
         self.p_up.index_copy_(0, self.position, outputs.logits.softmax(-1)[..., 1].unsqueeze(0))
         self.position.add_(1).remainder_(len(self.value))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from niftyformer_assets.model.stockformer import Outputs
+from niftyformer_assets.model.network import Outputs
 
 
 class Targets(NamedTuple):
@@ -35,16 +35,19 @@ LOSS_PARTS = ("mae", "mae_low", "cross_entropy", "cross_entropy_low")
 def loss_parts(outputs: Outputs, targets: Targets) -> Tensor:
     """The four parts [4] in the order of LOSS_PARTS; their sum is the loss.
 
-    Each is a mean over known labels, and 0 where none is known.
+    Each is a mean over known labels, and 0 where none is known or nothing is said.
     """
-    return torch.stack(
-        [
-            _mean_error(outputs.value, targets.value, targets.known),
-            _mean_error(outputs.value_low, targets.value_low, targets.known_low),
-            _mean(_cross_entropy(outputs.logits, targets.up), targets.known),
-            _mean(_cross_entropy(outputs.logits_low, targets.up), targets.known),
-        ]
+    parts = [_mean_error(outputs.value, targets.value, targets.known)]
+    parts.append(
+        torch.zeros_like(parts[0])
+        if outputs.value_low is None
+        else _mean_error(outputs.value_low, targets.value_low, targets.known_low)
     )
+    parts += [
+        torch.zeros_like(parts[0]) if logits is None else _mean(_cross_entropy(logits, targets.up), targets.known)
+        for logits in (outputs.logits, outputs.logits_low)
+    ]
+    return torch.stack(parts)
 
 
 def _mean_error(value: Tensor, target: Tensor, known: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from niftyformer_assets.model.batches import DeviceData
+from niftyformer_assets.model.build import network_of
 from niftyformer_assets.model.checkpoint import ModelFolder, changes, read_best, read_card, sessions_of
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
@@ -26,7 +27,6 @@ from niftyformer_assets.model.predictions import (
     prediction_table,
     value_column,
 )
-from niftyformer_assets.model.stockformer import network_of
 from niftyformer_assets.model.training import networks
 from niftyformer_assets.model.weights import FlatWeights
 from niftyformer_assets.store.atomic import atomic_path
@@ -108,6 +108,7 @@ def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
         ("windows", settings.windows, now.windows),
         ("wavelet", settings.wavelet, now.wavelet),
         ("model", settings.model, now.model),
+        ("baselines", settings.network, now.network),
     ):
         if of_model != of_data:
             raise NiftyFormerError(

@@ -5,17 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from niftyformer_assets.model.baseline_registry import registered
+from niftyformer_assets.model.baseline_registry import NetworkBaseline, registered
 from niftyformer_assets.require import require, require_seed
 
 STOCKFORMER = "stockformer"
+
+
+def models() -> tuple[str, ...]:
+    """The names of all models: each can be the one that is traded, and each a baseline beside it."""
+    return (STOCKFORMER, *registered())
+
+
+def is_network(name: str) -> bool:
+    """Whether a model is trained by the training loop."""
+    return name == STOCKFORMER or issubclass(registered()[name], NetworkBaseline)
 
 
 @dataclass(frozen=True)
 class ModelSettings:
     """Which model is traded, and the size of the Multitask-Stockformer.
 
-    name: `stockformer`, or a baseline by its name in `baselines`, whose settings are those there.
+    name: `stockformer`, or a baseline by its name, whose settings are those in `baselines`.
     temporal_features: `calendar` is weekday and session of the month; `published` repeats the
         published code's row arithmetic, for parity.
     """
@@ -30,8 +40,7 @@ class ModelSettings:
     name: str = STOCKFORMER
 
     def __post_init__(self) -> None:
-        known = (STOCKFORMER, *registered())
-        require(self.name in known, f"there is no model {self.name!r}: choose from {', '.join(known)}")
+        require(self.name in models(), f"there is no model {self.name!r}: choose from {', '.join(models())}")
         require(min(self.width, self.layers, self.heads) >= 1, "width, layers and heads must be at least 1")
         require(self.width % self.heads == 0, f"width {self.width} must be a multiple of heads {self.heads}")
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1")
@@ -39,7 +48,7 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network is trained.
+    """How the Stockformer is trained.
 
     The published scheduler (patience 20) cannot act before its early stopping (patience 15): both
     values are kept as published, and the log says so.

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from niftyformer_assets.model.batches import OTHER_CHANNELS, DeviceData
+from niftyformer_assets.model.batches import DeviceData
+from niftyformer_assets.model.build import network_of
 from niftyformer_assets.model.capture import capture, compiled
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device
@@ -21,7 +22,6 @@ from niftyformer_assets.model.dropout import draw
 from niftyformer_assets.model.gpu import try_kernels
 from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
-from niftyformer_assets.model.stockformer import network_of
 from niftyformer_assets.model.weights import FlatWeights
 
 Way = Literal["plain", "captured", "compiled"]
@@ -61,14 +61,14 @@ class TrainingStep:
         def place(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device.torch_device)
 
-        batch, windows, network = settings.training.batch_size, settings.windows, settings.model
+        batch, network = settings.training.batch_size, self.weights.network
         steps = -(-self.data.sizes.sessions // batch)
         self.steps = 0
         self.order, self.counted = place(steps, batch, dtype=torch.int64), place(steps, batch, dtype=torch.bool)
         self.position = place(1, dtype=torch.int64)
         self.record = place(steps, len(LOSS_PARTS) + 1)
-        shape = (network.layers, batch, windows.input_sessions, self.data.sizes.stocks, network.width)
-        self.dropped = place(*shape, dtype=torch.bool) if network.dropout else None
+        shape = network.dropped_shape(batch, self.data.sizes.stocks) if network.dropout else None
+        self.dropped = place(*shape, dtype=torch.bool) if shape else None
         self.learning_rate = place() + settings.training.learning_rate
         flat = self.weights.flat
         # One tensor keeps a GPU's fused kernel from using all of it: Adam's few plain kernels take half of the time.
@@ -85,7 +85,8 @@ class TrainingStep:
         self._copies = {
             name: torch.empty_like(kept, device="cpu", pin_memory=not on_cpu) for name, kept in self._to_keep.items()
         }
-        without = try_kernels(network.width) if device.kind == "cuda" else ""
+        width = network.kernel_width
+        without = try_kernels(width) if device.kind == "cuda" and width is not None else ""
         self.way, self._run, self.notes = self._prepared(way)
         if without:
             self.notes.append(f"The kernels for this GPU could not be built, so a step takes longer: {without}")
@@ -97,6 +98,7 @@ class TrainingStep:
             (device.kind, device.precision, way) == (self.device.kind, self.device.precision, self.asked)
             and self.data.fits(dataset)
             and mine.model == other.model
+            and mine.network == other.network
             and mine.training.batch_size == other.training.batch_size
             and mine.training.gradient_clip == other.training.gradient_clip
         )
@@ -129,13 +131,12 @@ class TrainingStep:
         arrived = torch.cuda.Event() if self.device.kind == "cuda" else None
         if arrived is not None:
             arrived.record()
-        stocks, channels = self.data.here.stocks, self.data.here.factors + OTHER_CHANNELS
 
         def states() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             if arrived is not None:
                 arrived.synchronize()
             optimizer = {name: copy.clone() for name, copy in self._copies.items() if name != "weights"}
-            return self.weights.state(self._copies["weights"], stocks, channels), optimizer
+            return self.weights.state(self._copies["weights"]), optimizer
 
         return states
 
@@ -202,7 +203,7 @@ class TrainingStep:
     def _step(self) -> None:
         row = self.order[self.position].squeeze(0), self.counted[self.position].squeeze(0)
         if self.dropped is not None:
-            draw(self.dropped, self.settings.model.dropout, self.data.here.stocks)
+            draw(self.dropped, self.weights.network.dropout, self.data.here.stocks)
         flat = self.weights.flat
         parts = self._run_loss(*row, self.dropped)
         (flat.grad,) = torch.autograd.grad(parts.sum(), flat)
@@ -213,10 +214,9 @@ class TrainingStep:
 
     def _loss(self, made_on: Tensor, counted: Tensor, dropped: Tensor | None) -> Tensor:
         """The loss parts [4] of samples made on the sessions `made_on`, of which those `counted` count."""
-        narrow = self.device.dtype
-        outputs = functional_call(
-            self.weights.network, self.weights.views(narrow), (self.data.inputs(made_on, narrow), dropped)
-        )
+        narrow, network = self.device.dtype, self.weights.network
+        seen = network.sees(self.data, made_on, narrow)
+        outputs = functional_call(network, self.weights.views(narrow), (seen, dropped))
         return loss_parts(outputs, self.data.targets(made_on, counted))
 
 

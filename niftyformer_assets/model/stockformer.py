@@ -8,7 +8,7 @@ Shapes: B batch, T1 input sessions, T2 output sessions, N stocks, F factors, D w
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -22,44 +22,16 @@ from niftyformer_assets.model.blocks import (
     PredictionOverTime,
     head,
 )
-from niftyformer_assets.model.data import Dataset, RunSettings
+from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.layers import mlp
+from niftyformer_assets.model.network import Inputs, Network, Outputs
 from niftyformer_assets.model.settings import ModelSettings
 
-
-class Inputs(NamedTuple):
-    """A batch of windows; whatever is missing is 0 and not `present`.
-
-    low, high: [B, T1, N] bands of the returns.
-    trend: [B, T1, N], 1 where the return is above 0.
-    factors_low, factors_high: [B, T1, N, F]; the same array unless factors are decomposed too.
-    present: bool [B, T1, N]: the return is there, and the stock has enough of them in the window.
-    calendar: int64 [B, T1 + T2, 2]: weekday and session of the month.
-    """
-
-    low: Tensor
-    high: Tensor
-    trend: Tensor
-    factors_low: Tensor
-    factors_high: Tensor
-    present: Tensor
-    calendar: Tensor
+if TYPE_CHECKING:
+    from niftyformer_assets.model.batches import DeviceData
 
 
-class Outputs(NamedTuple):
-    """What the heads say about each output session, from the fused path and from the low band alone.
-
-    value, value_low: [B, T2, N] returns (or scores, where the label is a rank or z-score).
-    logits, logits_low: [B, T2, N, 2], down and up.
-    """
-
-    value: Tensor
-    value_low: Tensor
-    logits: Tensor
-    logits_low: Tensor
-
-
-class Stockformer(nn.Module):
+class Stockformer(Network):
     """Two bands of returns and the factors of all stocks -> their returns and directions.
 
     Args:
@@ -74,6 +46,7 @@ class Stockformer(nn.Module):
     ) -> None:
         super().__init__()
         width, heads = settings.width, settings.heads
+        self.width, self.layers, self.dropout, self.kernel_width = width, settings.layers, settings.dropout, width
         if graph.shape[-1] != width:
             raise ValueError(f"the graph embedding is {graph.shape[-1]} wide, the model {width}")
         self.input_sessions = input_sessions
@@ -100,6 +73,15 @@ class Stockformer(nn.Module):
         modules = {name: module for name, module in self.named_modules() if id(module) in wide}
         return frozenset(f"{name}.{part}" for name, module in modules.items() for part, _ in module.named_parameters())
 
+    def sees(self, data: DeviceData, made_on: Tensor, dtype: torch.dtype) -> Inputs:
+        return data.inputs(made_on, dtype)
+
+    def take_constants(self, dataset: Dataset) -> None:
+        self.graph.copy_(torch.from_numpy(dataset.graph))
+
+    def dropped_shape(self, batch: int, stocks: int) -> tuple[int, int, int, int, int]:
+        return self.layers, batch, self.input_sessions, stocks, self.width
+
     def forward(self, inputs: Inputs, dropped: Tensor | None = None) -> Outputs:
         """See `Inputs` and `Outputs` for shapes. A stock that is nowhere present gets outputs without meaning.
 
@@ -122,16 +104,3 @@ class Stockformer(nn.Module):
         both = torch.stack([self.fusion(low, high), low])  # the heads are shared
         value, logits = head(both, self.regress).squeeze(-1), head(both, self.classify)
         return Outputs(value[0], value[1], logits[0], logits[1])
-
-
-def network_of(settings: RunSettings, stocks: int, factors: int) -> Stockformer:
-    """The network of an experiment's settings for so many stocks and factors, without a graph embedding."""
-    windows, graph = settings.windows, torch.zeros(stocks, settings.model.width)
-    return Stockformer(settings.model, factors, windows.input_sessions, windows.output_sessions, graph)
-
-
-def build_model(dataset: Dataset) -> Stockformer:
-    """The network of a dataset, with weights drawn from torch's generator, on the CPU."""
-    network = network_of(dataset.settings, len(dataset.axes.symbols), len(dataset.factor_names))
-    network.graph.copy_(torch.from_numpy(dataset.graph))
-    return network

@@ -1,7 +1,7 @@
 """A trained thing: fitted into one folder, with a card of what it is of, and asked from there.
 
 The Stockformer and every baseline are such things. `model.name` of an experiment says which of them
-is the model that is traded.
+is the model that is traded, `baselines.names` which it is compared with.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from niftyformer_assets.model.checkpoint import ModelFolder, changed_settings, read_card
+from niftyformer_assets.model.checkpoint import ModelFolder, changed_settings, read_card, sessions_of
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, Precision
-from niftyformer_assets.model.settings import STOCKFORMER
+from niftyformer_assets.model.settings import STOCKFORMER, is_network
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -58,9 +58,15 @@ class Fitted:
 
 
 class TrainedThing(ABC):
-    """Something that is fitted on an experiment's dataset and predicts its out-of-sample sessions."""
+    """Something that is fitted on an experiment's dataset and predicts its out-of-sample sessions.
+
+    The dataset is the one that `load_dataset` loads for a model of this name.
+
+    wants_gpu: whether it takes too long on a CPU to be fitted there without a word.
+    """
 
     name: str
+    wants_gpu: bool = False
 
     @abstractmethod
     def settings(self, dataset: Dataset, files: ExperimentFolder) -> dict[str, Any]:
@@ -109,6 +115,33 @@ class TrainedThing(ABC):
             NiftyFormerError: the folder holds no such thing, or one for other symbols, factors or settings.
         """
 
+    def must_be_of(
+        self, dataset: Dataset, files: ExperimentFolder, folder: Path, and_data: bool = False
+    ) -> dict[str, Any]:
+        """The card of the thing in a folder, refused if it was fitted with other settings, symbols or factors.
+
+        Args:
+            and_data: or on other data.
+
+        Raises:
+            NiftyFormerError: so it was, or there is none, or it is damaged.
+        """
+        card, found = must_be(self.name, folder), self.changed_settings(dataset, files, folder)
+        now = {
+            "sessions": sessions_of(dataset),
+            "symbols": list(dataset.axes.symbols),
+            "factors": list(dataset.factor_names),
+        }
+        found += [f"{what} changed" for what in now if card.get(what) != now[what]]
+        if and_data and not found:
+            found = [f"the {name} it is fitted on changed" for name in self.changed_data(dataset, files, folder)]
+        if found:
+            raise NiftyFormerError(
+                f"the model in {folder} was fitted on something else than is there now: {'; '.join(found)}. Train "
+                "again, or use the dataset it was fitted on."
+            )
+        return card
+
     def changed_settings(self, dataset: Dataset, files: ExperimentFolder, folder: Path) -> list[str]:
         """What is set otherwise than when the thing in a folder was fitted, in words.
 
@@ -130,10 +163,10 @@ class TrainedThing(ABC):
 
 def trained_thing(name: str) -> TrainedThing:
     """The model of a name that `ModelSettings` accepts."""
-    if name == STOCKFORMER:
-        from niftyformer_assets.model.trained_network import Stockformer
+    if is_network(name):
+        from niftyformer_assets.model.trained_network import TrainedNetwork
 
-        return Stockformer()
+        return TrainedNetwork(name)
     from niftyformer_assets.model.trained_baseline import TrainedBaseline
 
     return TrainedBaseline(name)

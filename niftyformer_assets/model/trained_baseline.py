@@ -1,4 +1,4 @@
-"""Any baseline as a trained thing: a card, and the arrays that it learned.
+"""Any baseline but a network as a trained thing: a card, and the arrays that it learned.
 
 What learns no arrays, as trees of scikit-learn do, is fitted again before it predicts: the card holds
 the settings, the seed and the fingerprint of the data that make it, and what it must say again.
@@ -19,12 +19,12 @@ import pandas as pd
 
 from niftyformer_assets.model.baseline_inputs import BaselineInputs, load_baseline_inputs
 from niftyformer_assets.model.baseline_predictions import forecast_table, must_have_labels
-from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Learned, Run, registered
+from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Learned, Run, array_baseline
 from niftyformer_assets.model.baseline_settings import BaselineSettings
-from niftyformer_assets.model.checkpoint import ModelFolder, card_of, sessions_of, write_card
+from niftyformer_assets.model.checkpoint import ModelFolder, card_of, write_card
 from niftyformer_assets.model.data import Dataset, settings_section
 from niftyformer_assets.model.device import Device, Precision
-from niftyformer_assets.model.trained import Fitted, TrainedThing, Watch, must_be
+from niftyformer_assets.model.trained import Fitted, TrainedThing, Watch
 from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
 from niftyformer_assets.store.index import entered_digests, entered_path, read_entered, read_json
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -34,7 +34,7 @@ class TrainedBaseline(TrainedThing):
     """The baseline that is registered under a name."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.kind = name, registered()[name]
+        self.name, self.kind = name, array_baseline(name)
 
     def settings(self, dataset: Dataset, files: ExperimentFolder) -> dict[str, Any]:
         return self._settings(dataset, self._chosen(files))
@@ -86,21 +86,8 @@ class TrainedBaseline(TrainedThing):
         self, dataset: Dataset, files: ExperimentFolder, folder: Path, device: Callable[[Precision], Device]
     ) -> pd.DataFrame:
         place, inputs, chosen = ModelFolder(folder), self._inputs(dataset, files), self._chosen(files)
-        card, run = must_be(self.name, folder), Run(dataset.settings.seed)
-        found = self.changed_settings(dataset, files, folder)
-        now = {
-            "sessions": sessions_of(dataset),
-            "symbols": list(dataset.axes.symbols),
-            "factors": list(dataset.factor_names),
-        }
-        found += [f"{what} changed" for what in now if card.get(what) != now[what]]
-        if not self.kind.storable and not found:
-            found += [f"the {name} it is fitted on changed" for name in self.changed_data(dataset, files, folder)]
-        if found:
-            raise NiftyFormerError(
-                f"the model in {folder} was fitted on something else than is there now: {'; '.join(found)}. Train "
-                "again, or use the dataset it was fitted on."
-            )
+        card = self.must_be_of(dataset, files, folder, and_data=not self.kind.storable)
+        run = Run(dataset.settings.seed)
         if self.kind.storable:
             if card.get("learned") != _digest(place):
                 raise damaged(place.learned, ValueError(f"it is not the one that {place.card.name} names"))

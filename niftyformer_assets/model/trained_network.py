@@ -1,12 +1,14 @@
-"""The Stockformer as a trained thing: one network or several, each with its own seed."""
+"""A network as a trained thing, the Stockformer or a registered one: once or several times, each with its own seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from niftyformer_assets.model.checkpoint import ModelFolder, model_card, why_not_go_on
 from niftyformer_assets.model.data import Dataset, RunSettings
@@ -23,10 +25,12 @@ from niftyformer_assets.store.workspace import ExperimentFolder
 BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majority", "val_rank_ic")
 
 
-class Stockformer(TrainedThing):
-    """The Multitask-Stockformer."""
+class TrainedNetwork(TrainedThing):
+    """The network of a name, trained by the one loop."""
 
-    name = STOCKFORMER
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.wants_gpu = name == STOCKFORMER
 
     def settings(self, dataset: Dataset, files: ExperimentFolder) -> dict[str, Any]:
         return dataset.settings.values()
@@ -46,7 +50,11 @@ class Stockformer(TrainedThing):
         watch: Watch,
         restart: bool | None = False,
     ) -> Fitted:
-        chosen, several = device(dataset.settings.training.precision), dataset.settings.training.seeds > 1
+        with _threads(dataset):
+            return self._fit(dataset, folder, device(dataset.settings.training.precision), watch, restart)
+
+    def _fit(self, dataset: Dataset, folder: Path, chosen: Device, watch: Watch, restart: bool | None) -> Fitted:
+        several = dataset.settings.training.seeds > 1
         watch.tell(f"training on {chosen}, label {dataset.settings.windows.label}")
         remove_others(dataset, folder)
         steps, trained = Steps(), []
@@ -81,8 +89,24 @@ class Stockformer(TrainedThing):
     def predict(
         self, dataset: Dataset, files: ExperimentFolder, folder: Path, device: Callable[[Precision], Device]
     ) -> pd.DataFrame:
-        must_be(self.name, folder)
-        return predict(dataset, folder, device(dataset.settings.training.precision))
+        if dataset.settings.network is None:
+            must_be(self.name, folder)
+        else:
+            self.must_be_of(dataset, files, folder)
+        with _threads(dataset):
+            return predict(dataset, folder, device(dataset.settings.training.precision))
+
+
+@contextmanager
+def _threads(dataset: Dataset) -> Iterator[None]:
+    """One processor for a network that is registered, as threads of so small a one mostly wait for each other."""
+    before = torch.get_num_threads()
+    try:
+        if dataset.settings.network is not None:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _best(trained: Trained) -> dict[str, float]:

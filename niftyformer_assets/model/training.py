@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from niftyformer_assets.dataset.windows import Samples
+from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.checkpoint import (
     STATE,
     ModelFolder,
@@ -28,25 +29,20 @@ from niftyformer_assets.model.checkpoint import (
     read_checkpoint,
     why_not_go_on,
     write_card,
-    write_checkpoint,
     write_trained,
 )
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
-from niftyformer_assets.model.loss import LOSS_PARTS
-from niftyformer_assets.model.metrics import mean_absolute_error, measure
+from niftyformer_assets.model.epoch_log import SPEED, EpochLog, best_epoch
+from niftyformer_assets.model.finite import must_be_finite, must_be_finite_in_validation
+from niftyformer_assets.model.metrics import mean_absolute_error
 from niftyformer_assets.model.saving import Saver
 from niftyformer_assets.model.settings import TrainingSettings
-from niftyformer_assets.model.step import Kept, Steps
-from niftyformer_assets.model.stockformer import build_model
-from niftyformer_assets.model.watch import Metrics, Observer
+from niftyformer_assets.model.step import Steps
+from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.words import counted
-
-# The columns of speed.csv, which lie apart because they are others each time.
-SPEED = ("epoch", "sessions_per_second", "seconds", "memory_mib")
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +151,7 @@ def _train(
         patience=settings.scheduler_patience,
         min_lr=settings.min_learning_rate,
     )
-    log = _Log(files, card, labels)
+    log = EpochLog(files, card, labels)
     if resumed is not None:
         step.weights.load(resumed["model"])
         step.load_optimizer_state(resumed["optimizer"])
@@ -166,7 +162,8 @@ def _train(
             observer.caught_up(log.history[-1])
 
     errors = [metrics["val_mae"] for metrics in log.history]
-    count = -(-len(made_on["train"]) // settings.batch_size)
+    drawn = _sessions_of_an_epoch(dataset, len(made_on["train"]))
+    count = -(-drawn // settings.batch_size)
     if (reason := _why_stop(errors, settings)) is None:
         files.trained.unlink(missing_ok=True)
         for observer in observers:
@@ -174,7 +171,7 @@ def _train(
     with _short_turns(), Saver(observers) as saver:
         while reason is None:
             epoch, began = len(errors) + 1, time.perf_counter()
-            order = made_on["train"][torch.randperm(len(made_on["train"]))]
+            order = made_on["train"][torch.randperm(len(made_on["train"]))[:drawn]]
             for done in step.epoch(order):
                 for observer in observers:
                     observer.step(epoch, done)
@@ -183,9 +180,9 @@ def _train(
             record = step.recorded()
             trained_for = time.perf_counter() - began
             saver.wait()
-            _must_be_finite(record, order.split(settings.batch_size), dataset, epoch, files)
+            must_be_finite(record, order.split(settings.batch_size), dataset, epoch, files)
             value, p_up = step.inference(made_on["validation"])
-            _must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
+            must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
             errors.append(mean_absolute_error(value, labels["label"], labels["known"]))
             learning_rate = step.learning_rate.item()
             scheduler.step(errors[-1])
@@ -195,7 +192,7 @@ def _train(
                 "random": _random_states(device),
             }
             took = {
-                "sessions_per_second": len(made_on["train"]) / trained_for,
+                "sessions_per_second": drawn / trained_for,
                 "seconds": time.perf_counter() - began,
                 "memory_mib": float(device.peak_mib()),
             }
@@ -206,70 +203,7 @@ def _train(
     write_trained(files, reason)
     notes = (*_notes(settings), *step.notes, *resumed_notes)
     table = pd.DataFrame(log.speed, columns=list(SPEED))
-    return Trained(files.root, device, log.history[_best(errors)], pd.DataFrame(log.history), table, reason, notes)
-
-
-class _Log:
-    """The figures of each epoch so far, and the files they are written to with the state after the last one.
-
-    Args:
-        labels: of validation, as `_labels` gives them.
-    """
-
-    def __init__(self, files: ModelFolder, card: dict[str, Any], labels: dict[str, np.ndarray]) -> None:
-        self.files, self.card, self.labels = files, card, labels
-        self.history: list[dict[str, float]] = []
-        self.speed: list[dict[str, float]] = []
-
-    def take_up(self, history: list[dict[str, float]]) -> None:
-        """Go on after the epochs of a training that was interrupted."""
-        self.history, self.speed = history, _known_speed(self.files.speed, len(history))
-        # Killed right after last.pt was written, the last epoch is told nowhere else.
-        write_entered(self.files.metrics, _as_csv(history))
-
-    def write(
-        self,
-        record: Tensor,
-        learning_rate: float,
-        value: np.ndarray,
-        p_up: np.ndarray,
-        kept: Kept,
-        state: dict[str, Any],
-        took: dict[str, float],
-    ) -> Metrics:
-        """Measure and write an epoch.
-
-        Args:
-            record: of the epoch's steps, as `TrainingStep.recorded` gives it.
-            value, p_up: predicted in validation, [S, T2, N].
-            kept: the network and the optimiser after the epoch.
-            state: what else last.pt holds.
-            took: its row of speed.csv.
-        """
-        means, files = record.mean(0).tolist(), self.files
-        metrics = {
-            "epoch": float(len(self.history) + 1),
-            "loss": sum(means[:-1]),
-            **{f"loss_{name}": mean for name, mean in zip(LOSS_PARTS, means, strict=False)},
-            **{f"val_{name}": figure for name, figure in measure(value, p_up, **self.labels).items()},
-            "learning_rate": float(f"{learning_rate:.6g}"),  # on the device it is a float32
-            "gradient_norm": means[-1],
-        }
-        self.history.append(metrics)
-        self.speed.append({"epoch": metrics["epoch"], **took})
-        model, optimizer = kept()
-        # The best state goes first: killed between the two, the epoch is repeated and writes the same again.
-        if _best([each["val_mae"] for each in self.history]) == len(self.history) - 1:
-            best = {"model": model, "epoch": len(self.history), "val_mae": metrics["val_mae"]}
-            write_checkpoint(files.best, best)
-        # As text: that many numbers take longer to pickle than the weights do.
-        history = json.dumps(self.history)
-        write_checkpoint(
-            files.last, {"card": self.card, "model": model, "optimizer": optimizer, **state, "history": history}
-        )
-        write_entered(files.metrics, _as_csv(self.history))
-        write_text(files.speed, _as_csv(self.speed))
-        return {**metrics, **took}
+    return Trained(files.root, device, log.history[best_epoch(errors)], pd.DataFrame(log.history), table, reason, notes)
 
 
 def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
@@ -279,6 +213,14 @@ def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
         "label": np.nan_to_num(labels),
         "known": np.isfinite(labels) & enough,
     }
+
+
+def _sessions_of_an_epoch(dataset: Dataset, samples: int) -> int:
+    """On how many of the training samples' sessions an epoch trains: all, or as many windows as a network asks for."""
+    network = dataset.settings.network
+    if network is None:
+        return samples
+    return min(samples, -(-network.sequences_per_epoch // len(dataset.axes.symbols)))
 
 
 def _last_state(files: ModelFolder, card: dict[str, Any]) -> dict[str, Any] | None:
@@ -291,16 +233,11 @@ def _last_state(files: ModelFolder, card: dict[str, Any]) -> dict[str, Any] | No
     return read_checkpoint(files.last, STATE) if files.last.is_file() else None
 
 
-def _best(errors: Sequence[float]) -> int:
-    """Where the smallest validation MAE is, the first of equal ones."""
-    return errors.index(min(errors))
-
-
 def _why_stop(errors: Sequence[float], settings: TrainingSettings) -> str | None:
     """Why a training with the validation MAE of these epochs ends, or None."""
     if not errors:
         return None
-    best = _best(errors) + 1
+    best = best_epoch(errors) + 1
     if len(errors) - best >= settings.patience:
         return f"no better validation MAE for {counted(settings.patience, 'epoch')}, the best was epoch {best}"
     if len(errors) >= settings.max_epochs:
@@ -330,56 +267,6 @@ def _notes_on_resuming(resumed: dict[str, Any] | None, files: ModelFolder, devic
     if not found:
         return ()
     return (f"Resumed where {'; '.join(found)}: the weights are not bit by bit those of one uninterrupted training.",)
-
-
-def _must_be_finite(
-    record: Tensor, batches: Sequence[Tensor], dataset: Dataset, epoch: int, files: ModelFolder
-) -> None:
-    """Raise if a loss or gradient norm [steps, 5] of the epoch is not finite, naming the first batch."""
-    bad = torch.nonzero(~torch.isfinite(record).all(1)).flatten()
-    if len(bad) == 0:
-        return
-    sessions = ", ".join(dataset.axes.dates[np.sort(batches[int(bad[0])].cpu().numpy())].astype(str))
-    kept = f"{files.last} holds epoch {epoch - 1}" if epoch > 1 else "no epoch was finished"
-    raise NiftyFormerError(
-        f"the loss is not finite in epoch {epoch} for the samples made on {sessions}; {kept}. Look for values far out "
-        "of line in these windows' returns and factors, or restart with a lower training.learning_rate."
-    )
-
-
-def _must_be_finite_in_validation(
-    value: np.ndarray,
-    p_up: np.ndarray,
-    known: np.ndarray,
-    dataset: Dataset,
-    samples: Samples,
-    epoch: int,
-    files: ModelFolder,
-) -> None:
-    """Raise if a prediction [S, T2, N] that is judged is not finite, naming the first."""
-    bad = np.argwhere(known & ~(np.isfinite(value) & np.isfinite(p_up)))
-    if len(bad):
-        sample, _, stock = bad[0]
-        kept = f"{files.last} holds epoch {epoch - 1}" if epoch > 1 else "no epoch was finished"
-        raise NiftyFormerError(
-            f"the validation of epoch {epoch} is not finite: first for {dataset.axes.symbols[stock]} in the sample "
-            f"made on {dataset.axes.dates[samples.made_on[sample]]}; {kept}. Look for values far out of line in that "
-            "window's returns and factors."
-        )
-
-
-def _as_csv(epochs: Sequence[dict[str, float]]) -> str:
-    return pd.DataFrame(epochs).to_csv(index=False, lineterminator="\n")
-
-
-def _known_speed(path: Path, epochs: int) -> list[dict[str, float]]:
-    """The rows of speed.csv of the first epochs; none where they cannot be read, for nothing depends on them."""
-    try:
-        table = pd.read_csv(path).astype(float)
-        rows = table.loc[table["epoch"] <= epochs, list(SPEED)].to_numpy()
-        return [dict(zip(SPEED, row, strict=True)) for row in rows.tolist()]
-    except (OSError, ValueError, KeyError):
-        return []
 
 
 def _random_states(device: Device) -> dict[str, Tensor]:

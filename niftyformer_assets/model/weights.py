@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from niftyformer_assets.model.stockformer import Stockformer
+from niftyformer_assets.model.network import Network
 
 # Weights of odd sizes come last, so that the others begin where a GPU reads whole words.
 EVEN = 64
@@ -22,7 +22,7 @@ class FlatWeights:
         flat: float32 [P], the one tensor that is trained.
     """
 
-    def __init__(self, network: Stockformer, device: torch.device) -> None:
+    def __init__(self, network: Network, device: torch.device) -> None:
         self.network = network.to(device)
         wide = network.wide_weights()
         parameters = dict(network.named_parameters())
@@ -32,8 +32,7 @@ class FlatWeights:
         self.flat = nn.Parameter(torch.cat([parameters[name].detach().flatten() for name in self.names]))
         for name, place, shape in self._places():
             parameters[name].data = self.flat.detach()[place].view(shape)
-        # It is no weight, so it changes only with what is loaded: on the CPU a copy need not wait for the device.
-        self._graph = self.network.graph.cpu()
+        self._take_note(self.network.state_dict())
 
     def views(self, narrow: torch.dtype) -> dict[str, Tensor]:
         """The weights by name, those that may be narrowed in `narrow`."""
@@ -57,20 +56,22 @@ class FlatWeights:
             if given.dim() != target.dim() or any(a > b for a, b in zip(given.shape, target.shape, strict=True)):
                 raise RuntimeError(f"{name} is {tuple(given.shape)}, the network's {tuple(target.shape)}")
             target.zero_()
-            target[tuple(slice(length) for length in given.shape)] = given.to(target.device)
-        self._graph = self.network.graph.cpu()
+            target[_first(given.shape)] = given.to(target.device)
+        self._take_note(state)
 
-    def state(self, flat: Tensor, stocks: int, channels: int) -> dict[str, Tensor]:
-        """The network's state for so many stocks and input channels, on the CPU.
+    def state(self, flat: Tensor) -> dict[str, Tensor]:
+        """The network's state on the CPU, for as many stocks and factors as the one that was loaded.
 
         Args:
             flat: a copy of `flat` on the CPU, of which the state is a copy again.
         """
-        own = {name: flat[place].view(shape) for name, place, shape in self._places()}
-        own["graph"] = self._graph[:stocks]
-        for name in ("embed_low.mlp.0.weight", "embed_high.mlp.0.weight"):
-            own[name] = own[name][:, :channels]
-        return {name: own[name].clone() for name in self.network.state_dict()}
+        own = {name: flat[place].view(shape) for name, place, shape in self._places()} | self._constants
+        return {name: own[name][_first(self._sizes[name])].clone() for name in self.network.state_dict()}
+
+    def _take_note(self, state: Mapping[str, Tensor]) -> None:
+        self._sizes = {name: tensor.shape for name, tensor in state.items()}
+        # No weights, so they change only with what is loaded: on the CPU a copy need not wait for the device.
+        self._constants = {name: buffer.cpu() for name, buffer in self.network.named_buffers()}
 
     def _places(self) -> Iterator[tuple[str, slice, torch.Size]]:
         """Each weight's name, where it lies in `flat`, and its shape."""
@@ -78,3 +79,8 @@ class FlatWeights:
         for name, shape in zip(self.names, self.shapes, strict=True):
             yield name, slice(start, start + shape.numel()), shape
             start += shape.numel()
+
+
+def _first(shape: torch.Size) -> tuple[slice, ...]:
+    """Where in a larger tensor one of this shape lies."""
+    return tuple(slice(length) for length in shape)

@@ -74,5 +74,11 @@ def count(value: int) -> str:
 
 def readable_name(name: str) -> str:
     """A predictor's name as it stands in tables."""
-    known = {"lstm": "LSTM", "gru": "GRU", "random": "random scores", "equal_weight": "mean of training"}
+    known = {
+        "stockformer": "Stockformer",
+        "lstm": "LSTM",
+        "gru": "GRU",
+        "random": "random scores",
+        "equal_weight": "mean of training",
+    }
     return known.get(name, name.replace("_", " "))

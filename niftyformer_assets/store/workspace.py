@@ -195,6 +195,14 @@ class ExperimentFolder:
         return self.root / "baseline_predictions.parquet"
 
     @property
+    def rivals(self) -> Path:
+        """The folders of the networks that the model is compared with."""
+        return self.root / "rivals"
+
+    def rival(self, name: str) -> Path:
+        return self.rivals / name
+
+    @property
     def backtest(self) -> Path:
         return self.root / "backtest"
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from niftyformer_assets.artifacts import Artifact, artifacts, deciding_settings, phases
@@ -16,7 +17,7 @@ from niftyformer_assets.defs.artifact_asset import _recorded
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
-from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
+from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, everything_made, failure_of, tiny_settings
 
 ROWS = artifacts()
 _opened: list[set[Path]] = []
@@ -43,14 +44,30 @@ def files_read() -> Iterator[set[Path]]:
         _opened.remove(heard)
 
 
-def places(row: Artifact, settings: Settings) -> Workspace | ExperimentFolder:
-    return settings.workspace.experiment("tiny") if row.scope == "experiment" else settings.workspace
+# Experiments beside `tiny`, whose model is the Stockformer and has no network for a rival.
+OF_RIDGE = TINY_EXPERIMENT.replace("model: {", "model: {name: ridge, ")
+OTHERS = {
+    "of_ridge": OF_RIDGE,
+    "of_lstm": OF_RIDGE.replace("ridge, width", "lstm, width").replace(
+        "names: [", "epochs: 1\n  recurrent_width: 4\n  names: [stockformer, gru, "
+    ),
+}
+MADE = [(name, "tiny") for name, row in ROWS.items() if row.scope != "symbol"] + [
+    (name, experiment)
+    for experiment in OTHERS
+    for name in phases(ROWS)["experiment"]
+    if name != "backtest_report"  # which asks nothing of the model but its predictions
+]
 
 
-def owner(path: Path, settings: Settings) -> str | None:
+def places(row: Artifact, settings: Settings, experiment: str) -> Workspace | ExperimentFolder:
+    return settings.workspace.experiment(experiment) if row.scope == "experiment" else settings.workspace
+
+
+def owner(path: Path, settings: Settings, experiment: str) -> str | None:
     """The artifact that a file belongs to."""
     for row in ROWS.values():
-        place = places(row, settings)
+        place = places(row, settings, experiment)
         for own in (*row.files(place), *row.readable(place)):
             if path == own or own in path.parents:
                 return row.name
@@ -67,32 +84,54 @@ def _unheard(*given: object) -> dg.MaterializeResult:
 
 
 @pytest.fixture(scope="module")
-def read(graph: Graph) -> dict[str, set[str]]:
-    """By artifact the others that are read while it is made once more."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """Everything, and what other experiments need beside what is their own."""
+    with everything_made(tmp_path_factory.mktemp("made"), **OTHERS) as graph:
+        yield graph
+
+
+@pytest.fixture(scope="module")
+def read(made: Graph) -> dict[tuple[str, str], set[str]]:
+    """By artifact and experiment the others that are read while it is made: of `tiny` once more."""
     found = {}
-    for name, row in ROWS.items():
-        if row.scope == "symbol":
-            continue
+    for name, experiment in MADE:
         job = next(phase for phase, names in phases(ROWS).items() if name in names)
         with files_read() as heard, pytest.MonkeyPatch.context() as patch:
             patch.setattr(artifact_asset, "_recorded", _unheard)
-            result = graph.definitions.resolve_job_def(job).execute_in_process(
-                instance=graph.instance,
-                partition_key="tiny" if row.scope == "experiment" else None,
+            result = made.definitions.resolve_job_def(job).execute_in_process(
+                instance=made.instance,
+                partition_key=experiment if ROWS[name].scope == "experiment" else None,
                 asset_selection=[dg.AssetKey(name)],
                 raise_on_error=False,
             )
         assert result.success, failure_of(result)
-        owners = {owner(path, graph.settings) for path in heard if path.is_relative_to(graph.settings.data)}
-        found[name] = {each for each in owners if each is not None} - {name}
+        owners = {owner(path, made.settings, experiment) for path in heard if path.is_relative_to(made.settings.data)}
+        found[name, experiment] = {each for each in owners if each is not None} - {name}
     return found
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.scope != "symbol"])
-def test_an_artifact_reads_what_its_row_says(name: str, read: dict[str, set[str]], graph: Graph) -> None:
+@pytest.mark.parametrize(("name", "of"), MADE)
+def test_an_artifact_reads_what_its_row_says(
+    name: str, of: str, read: dict[tuple[str, str], set[str]], made: Graph
+) -> None:
     row = ROWS[name]
-    experiment = find_experiment(graph.settings, "tiny") if row.scope == "experiment" else None
-    assert read[name] == {each.artifact for each in row.read_for(experiment)}
+    experiment = find_experiment(made.settings, of) if row.scope == "experiment" else None
+    assert read[name, of] == {each.artifact for each in row.read_for(experiment)}
+
+
+@pytest.mark.usefixtures("read")
+def test_the_stockformer_alone_has_use_for_the_graph(made: Graph) -> None:
+    """So that what is compared above is what is meant: the same artifact reads it for one and not for another."""
+    of = {name: find_experiment(made.settings, name) for name in ("tiny", *OTHERS)}
+
+    def reads_graph(artifact: str) -> set[str]:
+        rows = {name: {read.artifact for read in ROWS[artifact].read_for(each)} for name, each in of.items()}
+        return {name for name, read in rows.items() if "graph_embeddings" in read}
+
+    assert reads_graph("trained_model") == reads_graph("predictions") == {"tiny"}
+    assert reads_graph("baseline_predictions") == {"of_lstm"}
+    rivals = pd.read_parquet(made.settings.workspace.experiment("of_lstm").baseline_predictions)
+    assert {"stockformer", "gru", "ridge"} <= set(rivals["baseline"]) and "lstm" not in set(rivals["baseline"])
 
 
 def test_each_comes_after_what_it_reads() -> None:

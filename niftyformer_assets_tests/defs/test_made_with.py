@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from niftyformer_assets.artifacts import deciding_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
+from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import find_experiment, read_experiment_file
+from niftyformer_assets.model.trained import trained_thing
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, write_entered
 from niftyformer_assets.store.provenance import Provenance
@@ -45,6 +48,30 @@ def test_settings_of_the_chosen_model_decide_and_those_of_others_do_not(name: st
         assert deciding_settings(experiment(tmp_path, **{"model__name": name, key: value}), asset) == before, key
     for key, value in OWN[name].items():
         assert deciding_settings(experiment(tmp_path, **{"model__name": name, key: value}), asset) != before, key
+
+
+def test_the_stockformers_settings_decide_on_the_baselines_where_it_is_one(tmp_path: Path) -> None:
+    def decided(names: list[str], **changed: Any) -> dict[str, Any]:
+        given = {"model__name": "ridge", "baselines__names": names, **changed}
+        return deciding_settings(experiment(tmp_path, **given), "baseline_predictions")
+
+    of_stockformer = {"model__layers": 2, "training__patience": 9, "graph__walks": 3, "wavelet__level": 2}
+    for key, value in of_stockformer.items():
+        assert decided(["stockformer", "zero"], **{key: value}) != decided(["stockformer", "zero"]), key
+        assert decided(["lstm", "zero"], **{key: value}) == decided(["lstm", "zero"]), key
+    for key, value in {"strategy__top_k": 4, "model__name": "momentum"}.items():
+        assert decided(["stockformer", "zero"], **{key: value}) == decided(["stockformer", "zero"]), key
+
+
+def test_what_is_small_asks_for_no_gpu() -> None:
+    gpu = GpuResource(cpu_allowed=False)
+    for name in ("lstm", "gru", "ridge"):
+        assert gpu.chooser(trained_thing(name))("float32").precision == "float32"
+    if torch.cuda.is_available():
+        assert gpu.chooser(trained_thing("stockformer"))("float32").kind == "cuda"
+    else:
+        with pytest.raises(NiftyFormerError, match="no GPU to train on"):
+            gpu.chooser(trained_thing("stockformer"))("float32")
 
 
 def test_a_model_is_no_rival_of_itself(tmp_path: Path) -> None:

@@ -94,6 +94,20 @@ def test_a_baseline_is_fitted_by_the_same_command(tmp_path: Path) -> None:
         assert set(pd.read_parquet(experiment / "predictions.parquet")["split"]) == {"validation", "test", "later"}
 
 
+def test_a_network_is_trained_by_the_same_command_on_a_bare_machine(tmp_path: Path, bare: dict[str, str]) -> None:
+    experiment = write_experiment(tmp_path / "experiment", model={"name": "gru"})
+    baselines = {"epochs": 1, "recurrent_width": 4, "recurrent_layers": 1}
+    content = read_json(experiment / "experiment.json") | {"baselines": baselines}
+    write_entered(experiment / "experiment.json", json.dumps(content))
+    (experiment / "128_corr_struc2vec_adjgat.npy").unlink()  # of no use to it
+    done = run(bare, *MODEL, "--dataset", experiment, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "1 epoch is done, the best was epoch 1" in done.stderr
+    assert set(pd.read_parquet(experiment / "predictions.parquet")["split"]) == {"validation", "test", "later"}
+    refused = run(bare, *MODEL, "--dataset", experiment, "--device", "cpu", "--max-epochs", "3")
+    assert refused.returncode == 1 and refused.stderr.startswith("error: --max-epochs is of the Stockformer's training")
+
+
 def test_what_is_wrong_ends_in_one_line(tmp_path: Path, bare: dict[str, str]) -> None:
     done = run(bare, *MODEL, "--dataset", tmp_path)
     assert done.returncode == 1

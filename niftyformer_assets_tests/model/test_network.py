@@ -24,8 +24,9 @@ from niftyformer_assets.model.blocks import CausalConvolution
 from niftyformer_assets.model.dropout import draw
 from niftyformer_assets.model.layers import causal_convolution, linear, over_time, residual_norm
 from niftyformer_assets.model.loss import Targets, loss_parts
+from niftyformer_assets.model.network import Inputs, Outputs
 from niftyformer_assets.model.settings import ModelSettings
-from niftyformer_assets.model.stockformer import Inputs, Outputs, Stockformer
+from niftyformer_assets.model.stockformer import Stockformer
 from niftyformer_assets.model.weights import FlatWeights
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from niftyformer_assets.model.loss import Targets, loss_parts
+from niftyformer_assets.model.network import Inputs
 from niftyformer_assets.model.settings import ModelSettings
-from niftyformer_assets.model.stockformer import Inputs, Stockformer
+from niftyformer_assets.model.stockformer import Stockformer
 from niftyformer_assets_tests.model.published_weights import published_to_ours
 from niftyformer_assets_tests.shared_data import shared
 

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from niftyformer_assets.model import capture
 from niftyformer_assets.model.batches import Sizes
+from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
 from niftyformer_assets.model.step import Steps, TrainingStep, Way
-from niftyformer_assets.model.stockformer import build_model
 from niftyformer_assets.model.training import networks, remove_others, train
 from niftyformer_assets.store.provenance import code_version
 from niftyformer_assets_tests.model.conftest import NO_GPU

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,20 +15,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from niftyformer_assets.model.baseline_inputs import load_baseline_inputs
 from niftyformer_assets.model.baseline_predictions import baseline_predictions
-from niftyformer_assets.model.baseline_registry import registered
+from niftyformer_assets.model.baseline_registry import array_baseline, registered
 from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import Device, choose_device
 from niftyformer_assets.model.predict import expected_index
 from niftyformer_assets.model.predictions import KEYS
-from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings
+from niftyformer_assets.model.rival import remove_other_rivals, rival_predictions
+from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, is_network
 from niftyformer_assets.model.trained import Watch, trained_thing
-from niftyformer_assets.model.trained_baseline import TrainedBaseline
+from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json, write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
+from niftyformer_assets_tests.model.each_epoch import EachEpoch
 from niftyformer_assets_tests.model.made_up import WIDTH, write_experiment
 
 SMALL: dict[str, Any] = {
@@ -61,15 +66,42 @@ def change(files: ExperimentFolder, **sections: Any) -> None:
     write_entered(files.settings, json.dumps({**read_json(files.settings), **sections}))
 
 
-def fit(files: ExperimentFolder, device: Callable[[Any], Device] = nobody) -> list[str]:
+def asked_by(name: str) -> Callable[[Any], Device]:
+    """A device for a network; nothing else asks for one."""
+    return cpu if is_network(name) else nobody
+
+
+def fit(files: ExperimentFolder, *observers: Observer) -> list[str]:
     dataset, lines = load_dataset(files.root), []
-    trained_thing(dataset.settings.model.name).fit(dataset, files, files.model, device, Watch(lines.append), None)
+    thing, watch = trained_thing(dataset.settings.model.name), Watch(lines.append, lambda _seed, _place: observers)
+    thing.fit(dataset, files, files.model, asked_by(thing.name), watch, None)
     return lines
 
 
-def predict(files: ExperimentFolder, device: Callable[[Any], Device] = nobody) -> pd.DataFrame:
+def predict(files: ExperimentFolder) -> pd.DataFrame:
     dataset = load_dataset(files.root)
-    return trained_thing(dataset.settings.model.name).predict(dataset, files, files.model, device)
+    thing = trained_thing(dataset.settings.model.name)
+    return thing.predict(dataset, files, files.model, asked_by(thing.name))
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Of a model's files, but those that are others each time."""
+    varies = ("environment.json", "speed.csv")
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in varies}
+
+
+def rival(name: str, files: ExperimentFolder, lines: list[str] | None = None) -> pd.DataFrame:
+    """What a baseline says that an experiment is compared with."""
+    dataset, told = load_dataset(files.root), [] if lines is None else lines
+    table = baseline_predictions(
+        load_baseline_inputs(files, dataset.axes, dataset.split, dataset.settings.windows),
+        BaselineSettings(**{**SMALL, "names": (name,)}),
+        dataset.settings.seed,
+        network=lambda name: rival_predictions(trained_thing(name), files, cpu, told.append),
+        to_come=dataset.to_come,
+    )
+    assert (table["baseline"] == name).all()
+    return table.drop(columns="baseline")
 
 
 @pytest.mark.parametrize("name", sorted(registered()))
@@ -79,27 +111,66 @@ def test_every_baseline_can_be_the_model_and_says_what_it_says_as_a_rival(name: 
     table = predict(files)
     dataset = load_dataset(files.root)
     assert pd.MultiIndex.from_frame(table[list(KEYS)]).equals(expected_index(dataset))
-    rivals = baseline_predictions(
-        TrainedBaseline(name)._inputs(dataset, files),
-        BaselineSettings(**{**SMALL, "names": (name,)}),
-        dataset.settings.seed,
-        to_come=dataset.to_come,
-    )
-    pd.testing.assert_frame_equal(table, rivals.drop(columns="baseline"), check_exact=True)
+    change(files, model={"width": WIDTH, "layers": 1})
+    lines: list[str] = []
+    pd.testing.assert_frame_equal(table, rival(name, files, lines), check_exact=True)
+    assert any(line.startswith(f"{name}: epoch 1 of 2") for line in lines) == is_network(name)
+
+
+def test_the_stockformer_can_be_a_rival(tmp_path: Path) -> None:
+    files = write(tmp_path, STOCKFORMER)
+    fit(files)
+    table = predict(files)
+    change(files, model={"name": "ridge", "width": WIDTH, "layers": 1})
+    fit(files)
+    pd.testing.assert_frame_equal(table, rival(STOCKFORMER, files), check_exact=True)
+    assert read_card(ModelFolder(files.model).card)["settings"]["model"] == {"name": "ridge"}
+    assert read_card(ModelFolder(files.rival(STOCKFORMER)).card)["settings"]["model"]["name"] == STOCKFORMER
+
+
+def test_rivals_that_are_none_any_more_leave_nothing(tmp_path: Path) -> None:
+    files = write(tmp_path, "ridge")
+    rival("lstm", files)
+    rival("gru", files)
+    remove_other_rivals(files, ("gru", "zero"))
+    assert [folder.name for folder in files.rivals.iterdir()] == ["gru"]
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", STOCKFORMER])
+def test_a_network_that_was_interrupted_goes_on_to_the_same_bytes(name: str, tmp_path: Path) -> None:
+    def cut(_metrics: object) -> None:
+        raise KeyboardInterrupt
+
+    folders = {}
+    for place in ("whole", "cut"):
+        files = write(tmp_path / place, name)
+        change(files, training={"max_epochs": 2, "precision": "float32"})
+        if place == "cut":
+            with pytest.raises(KeyboardInterrupt):
+                fit(files, EachEpoch(cut))
+            assert not ModelFolder(files.model).trained.is_file()
+        lines = fit(files)
+        assert not any("begins anew" in line for line in lines)
+        folders[place] = bytes_of(files.model)
+    assert folders["whole"] == folders["cut"]
+    assert {"model.json", "best.pt", "last.pt", "metrics.csv", "trained.json"} <= set(folders["whole"])
 
 
 @pytest.mark.parametrize("name", sorted(registered()))
 def test_the_same_fit_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     files = write(tmp_path, name)
     fit(files)
-    first = {path.name: path.read_bytes() for path in files.model.iterdir()}
+    first = bytes_of(files.model)
     shutil.rmtree(files.model)
     fit(files)
-    assert {path.name: path.read_bytes() for path in files.model.iterdir()} == first
+    assert bytes_of(files.model) == first
     assert "model.json" in first
     card = read_card(ModelFolder(files.model).card)
     assert card["settings"]["model"] == {"name": name}
-    assert ("learned.npz" in first) == registered()[name].storable == ("fitted_again" not in card)
+    if is_network(name):
+        assert {"best.pt", "trained.json"} <= set(first) and "fitted_again" not in card
+    else:
+        assert ("learned.npz" in first) == array_baseline(name).storable == ("fitted_again" not in card)
 
 
 @pytest.mark.parametrize("name", ["ridge", "gradient_boosting", "lstm", "momentum"])
@@ -171,8 +242,8 @@ def test_what_was_learned_is_verified(tmp_path: Path) -> None:
 
 def test_one_folder_holds_one_model(tmp_path: Path) -> None:
     files = write(tmp_path, STOCKFORMER)
-    fit(files, cpu)
-    network = predict(files, cpu)
+    fit(files)
+    network = predict(files)
     (files.model / "seed-43").mkdir()
     change(files, model={"name": "ridge", "width": WIDTH})
     with pytest.raises(NiftyFormerError, match=r"is stockformer, and model\.name of the experiment is ridge"):
@@ -185,24 +256,92 @@ def test_one_folder_holds_one_model(tmp_path: Path) -> None:
     assert not np.allclose(ridge["return"], network["return"])
     change(files, model={"width": WIDTH, "layers": 2})
     with pytest.raises(NiftyFormerError, match=r"is ridge, and model\.name of the experiment is stockformer"):
-        predict(files, cpu)
+        predict(files)
+    change(files, model={"name": "lstm", "width": WIDTH})
+    with pytest.raises(NiftyFormerError, match=r"is ridge, and model\.name of the experiment is lstm"):
+        predict(files)
+    fit(files)
+    assert not ModelFolder(files.model).learned.exists()
+    assert not np.allclose(predict(files)["return"], network["return"])
     change(files, model={"width": WIDTH, "layers": 1})
-    fit(files, cpu)
-    pd.testing.assert_frame_equal(predict(files, cpu), network)
+    assert fit(files)[1] == "training of seed 42 begins anew: model.name was lstm and is stockformer"
+    pd.testing.assert_frame_equal(predict(files), network)
     assert not ModelFolder(files.model).learned.exists()
 
 
 def test_a_card_of_a_version_with_one_model_is_the_stockformers(tmp_path: Path) -> None:
     files = write(tmp_path, STOCKFORMER)
-    fit(files, cpu)
+    fit(files)
     card = read_card(ModelFolder(files.model).card)
     del card["settings"]["model"]["name"]
     write_entered(ModelFolder(files.model).card, json.dumps(card))
     dataset = load_dataset(files.root)
     assert trained_thing(STOCKFORMER).changed_settings(dataset, files, files.model) == []
-    assert len(predict(files, cpu))
+    assert len(predict(files))
 
 
 def test_a_model_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no model 'xgboost': choose from stockformer, .*ridge"):
         replace(ModelSettings(), name="xgboost")
+
+
+ONE_FILE = '''
+from dataclasses import dataclass
+
+from niftyformer_assets.model.baseline_registry import NetworkBaseline, baseline
+
+
+@baseline("perceptron")
+@dataclass(frozen=True)
+class Perceptron(NetworkBaseline):
+    """A perceptron on the last session.
+
+    perceptron_width: of its hidden layer.
+    """
+
+    perceptron_width: int = 64
+
+    def parts(self, channels, horizons):
+        from torch import nn
+
+        hidden = nn.Sequential(nn.Linear(channels, self.perceptron_width), nn.ReLU())
+        return {"hidden": hidden, "out": nn.Linear(self.perceptron_width, 2 * horizons)}
+
+    def forward(self, parts, windows):
+        return parts["out"](parts["hidden"](windows.channels[:, :, -1])).chunk(2, dim=-1)
+'''
+USED = """
+import sys
+from pathlib import Path
+
+from niftyformer_assets.model import baselines
+
+baselines.__path__.append(sys.argv[1])
+from niftyformer_assets.artifacts import deciding_settings
+from niftyformer_assets.experiments.files import read_experiment_file
+from niftyformer_assets.model.checkpoint import ModelFolder, read_card
+from niftyformer_assets_tests.model import test_trained
+
+experiment, = read_experiment_file(Path(sys.argv[2]), {})
+assert experiment.rivals == ("zero",)
+own = {"epochs": 2, "patience": 3, "sequences_per_epoch": 20_000, "perceptron_width": 5}
+assert deciding_settings(experiment, "trained_model")["baselines"] == own
+files = test_trained.write(Path(sys.argv[3]), "perceptron", perceptron_width=5, patience=3, sequences_per_epoch=20_000)
+test_trained.fit(files)
+table = test_trained.predict(files)
+assert len(table) and table["p_up"].between(0, 1).all()
+assert read_card(ModelFolder(files.model).card)["settings"]["baselines"] == own
+"""
+
+
+def test_a_network_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "perceptron.py").write_text(ONE_FILE)
+    experiment = tmp_path / "mine.yaml"
+    experiment.write_text(
+        "market: simulated\nsessions: {start: 2022-01-01, end: 2023-12-31, ratio: [0.6, 0.2, 0.2]}\n"
+        "model: {name: perceptron}\nbaselines: {names: [perceptron, zero], perceptron_width: 5, epochs: 2}\n"
+    )
+    arguments = [sys.executable, "-c", USED, *map(str, (tmp_path / "more", experiment, tmp_path / "folder"))]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

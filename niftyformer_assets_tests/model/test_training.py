@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
+from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card, read_checkpoint, write_checkpoint
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device, choose_device, out_of_memory_in_words
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.step import TrainingStep
-from niftyformer_assets.model.stockformer import build_model
 from niftyformer_assets.model.training import Trained, train
 from niftyformer_assets.model.watch import Observer, summary, tensorboard
 from niftyformer_assets.store.errors import NiftyFormerError

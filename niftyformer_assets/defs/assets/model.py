@@ -35,10 +35,13 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return predict_with_model(context, experiments, gpu)
 
-    @asset()
-    def baseline_predictions(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
+    # Networks are among the baselines unless an experiment leaves them out.
+    @asset(pool="gpu", op_tags=GPU_TAGS)
+    def baseline_predictions(
+        context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments], gpu: GpuResource
+    ) -> Made:
         from niftyformer_assets.defs.bodies.training import predict_baselines
 
-        return predict_baselines(context, experiments)
+        return predict_baselines(context, experiments, gpu)
 
     return [trained_model, predictions, baseline_predictions]

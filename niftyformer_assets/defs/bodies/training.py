@@ -21,6 +21,8 @@ from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import write_last_step
 from niftyformer_assets.model.predictions import BASELINE, value_column
+from niftyformer_assets.model.rival import remove_other_rivals, rival_predictions
+from niftyformer_assets.model.settings import is_network
 from niftyformer_assets.model.trained import Watch, trained_thing
 from niftyformer_assets.model.watch import Observer, Told, tensorboard
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -38,7 +40,7 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
         return [Told(lambda line: context.log.info(of + line)), tensorboard(ModelFolder(place).tensorboard)]
 
     watch = Watch(context.log.info, observers)
-    fitted = model.fit(dataset, folder, folder.model, gpu.device, watch, restart=None)
+    fitted = model.fit(dataset, folder, folder.model, gpu.chooser(model), watch, restart=None)
     curves = fitted.history
     return Made(
         {
@@ -68,7 +70,7 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
         )
     if other := model.changed_data(dataset, folder, folder.model):
         context.log.warning(f"the model in {folder.model} was trained on other {', '.join(other)} than are there now")
-    frame = model.predict(dataset, folder, folder.model, gpu.device)
+    frame = model.predict(dataset, folder, folder.model, gpu.chooser(model))
     write_parquet(folder.predictions, frame)
     write_last_step(ModelFolder(folder.model), dataset, frame)
     return Made(
@@ -80,15 +82,24 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
     )
 
 
-def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiments) -> Made:
+def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Fit and predict every baseline of the experiment."""
     opened = experiments.open(context.partition_key)
     experiment, folder, axes = opened.experiment, opened.folder, opened.axes
+    remove_other_rivals(folder, experiment.rivals)
+    if any(is_network(name) for name in experiment.rivals):
+        take_over_settings(folder, experiment)
+
+    def network(name: str) -> pd.DataFrame:
+        thing = trained_thing(name)
+        return rival_predictions(thing, folder, gpu.chooser(thing), context.log.info)
+
     inputs = load_baseline_inputs(folder, opened.axes, opened.scope.split, experiment.windows)
     frame = predictions_of_baselines(
         inputs,
         replace(experiment.baselines, names=experiment.rivals),  # type: ignore[type-var]
         experiment.seed_of("baselines"),
+        network=network,
         to_come=sessions_to_come(axes.dates[-1], max(experiment.windows.known_after)),
         progress=context.log.info,
     )

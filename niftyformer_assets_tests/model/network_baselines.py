@@ -1,0 +1,61 @@
+"""Networks among the baselines, trained and asked on arrays: what the others do by `forecast`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.dataset.settings import WaveletSettings
+from niftyformer_assets.model.baseline_inputs import BaselineInputs
+from niftyformer_assets.model.baseline_registry import Forecast, NetworkBaseline, registered
+from niftyformer_assets.model.baseline_settings import BaselineSettings
+from niftyformer_assets.model.data import Dataset, RunSettings
+from niftyformer_assets.model.device import choose_device
+from niftyformer_assets.model.predict import predict
+from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.training import train
+
+CPU = choose_device("cpu", "float32")
+PARTS = ("train", "validation", "test", "later")
+
+
+def dataset_of(name: str, inputs: BaselineInputs, settings: BaselineSettings, seed: int) -> Dataset:
+    """What the loop trains a network of a name on, of the inputs that baselines have."""
+    network = settings.of(registered()[name])
+    assert isinstance(network, NetworkBaseline)
+    windows, training = inputs.windows, TrainingSettings(**network.training())
+    run = RunSettings("made_up", seed, windows, WaveletSettings(), ModelSettings(name=name), training, network)
+    factors = tuple(f"FACTOR{number}" for number in range(inputs.factors.shape[-1]))
+    return Dataset(
+        settings=run,
+        axes=inputs.axes,
+        split=inputs.split,
+        factor_names=factors,
+        returns=np.where(inputs.returns_valid, inputs.returns, 0).astype(np.float32),
+        valid=inputs.returns_valid,
+        factors=inputs.factors.astype(np.float32),
+        graph=np.zeros((len(inputs.axes.symbols), 0), dtype=np.float32),
+        low_matrix=np.full((windows.input_sessions, windows.input_sessions), np.nan, dtype=np.float32),
+        low_matrix_output=np.full((windows.output_sessions, windows.output_sessions), np.nan, dtype=np.float32),
+        to_come=np.array([], dtype="datetime64[D]"),
+    )
+
+
+def trained_forecast(
+    name: str, inputs: BaselineInputs, settings: BaselineSettings, seed: int, folder: Path, fit: bool = True
+) -> Forecast:
+    """What a network says of every sample and stock, NaN where nothing; fitted into a folder unless it was before."""
+    dataset = dataset_of(name, inputs, settings, seed)
+    if fit:
+        train(dataset, folder, CPU)
+    table = predict(dataset, folder, CPU, PARTS)
+    shape = (len(inputs.samples), len(inputs.axes.symbols), inputs.windows.output_sessions)
+    found = Forecast(np.full(shape, np.nan), np.full(shape, np.nan))
+    sample = np.searchsorted(inputs.axes.dates[inputs.samples.made_on], table["date_made"].to_numpy("datetime64[D]"))
+    stock = pd.Index(inputs.axes.symbols).get_indexer(pd.Index(table["symbol"]))
+    place = sample, stock, table["horizon"].to_numpy() - 1
+    found.value[place] = table["return" if "return" in table else "score"]
+    found.p_up[place] = table["p_up"]
+    return found
