@@ -13,10 +13,11 @@ import pytest
 
 from niftyformer_assets.artifacts import Artifact, artifacts, deciding_settings, phases
 from niftyformer_assets.defs import artifact_asset, build
-from niftyformer_assets.defs.artifact_asset import _recorded
+from niftyformer_assets.defs.artifact_asset import _record, _recorded
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
+from niftyformer_assets.store.provenance import Provenance
+from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, everything_made, failure_of, tiny_settings
 
 ROWS = artifacts()
@@ -52,7 +53,8 @@ OTHERS = {
         "names: [", "epochs: 1\n  recurrent_width: 4\n  names: [stockformer, gru, "
     ),
 }
-MADE = [(name, "tiny") for name, row in ROWS.items() if row.scope != "symbol"] + [
+STUDY = "of_tiny"
+MADE = [(name, STUDY if row.scope == "study" else "tiny") for name, row in ROWS.items() if row.scope != "symbol"] + [
     (name, experiment)
     for experiment in OTHERS
     for name in phases(ROWS)["experiment"]
@@ -60,8 +62,10 @@ MADE = [(name, "tiny") for name, row in ROWS.items() if row.scope != "symbol"] +
 ]
 
 
-def places(row: Artifact, settings: Settings, experiment: str) -> Workspace | ExperimentFolder:
-    return settings.workspace.experiment(experiment) if row.scope == "experiment" else settings.workspace
+def places(row: Artifact, settings: Settings, of: str) -> Workspace | ExperimentFolder | StudyFolder:
+    if row.scope == "study":
+        return settings.workspace.study(of)
+    return settings.workspace.experiment(of) if row.scope == "experiment" else settings.workspace
 
 
 def owner(path: Path, settings: Settings, experiment: str) -> str | None:
@@ -76,9 +80,20 @@ def owner(path: Path, settings: Settings, experiment: str) -> str | None:
 
 def _unheard(*given: object) -> dg.MaterializeResult:
     """What an asset's body returned is recorded: the files that its row names are opened for their fingerprints."""
+    with _nobody_listening():
+        return _recorded(*given)  # type: ignore[arg-type]
+
+
+def _record_unheard(*given: object) -> Provenance:
+    with _nobody_listening():
+        return _record(*given)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _nobody_listening() -> Iterator[None]:
     heard, _opened[:] = _opened[:], []
     try:
-        return _recorded(*given)  # type: ignore[arg-type]
+        yield
     finally:
         _opened[:] = heard
 
@@ -87,6 +102,12 @@ def _unheard(*given: object) -> dg.MaterializeResult:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """Everything, and what other experiments need beside what is their own."""
     with everything_made(tmp_path_factory.mktemp("made"), **OTHERS) as graph:
+        graph.settings.studies.mkdir()
+        (graph.settings.studies / f"{STUDY}.yaml").write_text("experiment: tiny\n")
+        graph = Graph(graph.settings, build(graph.settings), graph.instance)
+        # All but its report is taken over from `tiny`.
+        result = graph.run("experiment", STUDY)
+        assert result.success, failure_of(result)
         yield graph
 
 
@@ -98,9 +119,12 @@ def read(made: Graph) -> dict[tuple[str, str], set[str]]:
         job = next(phase for phase, names in phases(ROWS).items() if name in names)
         with files_read() as heard, pytest.MonkeyPatch.context() as patch:
             patch.setattr(artifact_asset, "_recorded", _unheard)
+            patch.setattr(artifact_asset, "_record", _record_unheard)
+            # What another one has made would be taken over, and nothing be read.
+            patch.setattr(artifact_asset, "take_over", lambda *_given: None)
             result = made.definitions.resolve_job_def(job).execute_in_process(
                 instance=made.instance,
-                partition_key=experiment if ROWS[name].scope == "experiment" else None,
+                partition_key=experiment if ROWS[name].scope in ("experiment", "study") else None,
                 asset_selection=[dg.AssetKey(name)],
                 raise_on_error=False,
             )

@@ -322,7 +322,7 @@ from niftyformer_assets.experiments.files import read_experiment_file
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card
 from niftyformer_assets_tests.model import test_trained
 
-experiment, = read_experiment_file(Path(sys.argv[2]), {})
+experiment = read_experiment_file(Path(sys.argv[2]), {})
 assert experiment.rivals == ("zero",)
 own = {"epochs": 2, "patience": 3, "sequences_per_epoch": 20_000, "perceptron_width": 5}
 assert deciding_settings(experiment, "trained_model")["baselines"] == own
