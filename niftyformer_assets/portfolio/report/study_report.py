@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from niftyformer_assets.portfolio.evidence.pooled.gather import NO_WINDOW, WINDOW_OF_SESSION, PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.evidence import NO_WINDOW, WINDOW_OF_SESSION, PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_in_short, study_verdict
 from niftyformer_assets.portfolio.formatting import readable_name
 from niftyformer_assets.portfolio.report.background import Background
