@@ -13,7 +13,8 @@ from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores, Window, join_scores
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, Kind
-from niftyformer_assets.portfolio.evidence.pooled.gather import PooledEvidence, gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 

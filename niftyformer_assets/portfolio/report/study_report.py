@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from niftyformer_assets.portfolio.evidence.pooled.gather import WINDOW_OF_SESSION, PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.evidence import NO_WINDOW, WINDOW_OF_SESSION, PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_in_short, study_verdict
 from niftyformer_assets.portfolio.formatting import readable_name
 from niftyformer_assets.portfolio.report.background import Background
@@ -75,7 +75,7 @@ def study_content(evidence: PooledEvidence, background: Background) -> dict[str,
         "plain": evidence.plain,
         "first_session": str(evidence.dates[0]),
         "last_session": str(evidence.dates[-1]),
-        "windows": [str(name) for name in dict.fromkeys(evidence.divisions[WINDOW_OF_SESSION])],
+        "windows": [str(name) for name in dict.fromkeys(evidence.divisions[WINDOW_OF_SESSION]) if name != NO_WINDOW],
         "missing": list(evidence.missing),
         "verdict": list(judged.sentences),
         "outcome": judged.outcome,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.portfolio.evidence.joined import ensemble
-from niftyformer_assets.portfolio.evidence.pooled.gather import EQUAL_WEIGHT, PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.evidence import EQUAL_WEIGHT, PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_verdict
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.pictures.study import grid_picture

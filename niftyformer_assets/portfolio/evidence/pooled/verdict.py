@@ -8,11 +8,12 @@ a plain model does, and whether it earns anything after costs, are the reservati
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from niftyformer_assets.portfolio.evidence.verdict import SIGNIFICANCE, SURE, TIE, Verdict
-from niftyformer_assets.portfolio.formatting import interval, number, percent, probability, readable_name
+from niftyformer_assets.portfolio.formatting import count, interval, number, percent, probability, readable_name
 from niftyformer_assets.words import counted
 
 # A year: over less, no series of daily rank IC tells a skill that a model could have.
@@ -25,7 +26,7 @@ OVERFITTED = 0.5
 class PooledStanding:
     """What the verdict rests on. Shares of 1, after costs; NaN = unknown.
 
-    name: who is judged. windows: how many made its scores; missing: which ones are not there yet.
+    name: who is judged. windows: how many made its scores; missing: experiments of the study that are not there yet.
     sessions: those with a rank IC. rank_ic, t, t_needed: its mean over them, on the first session that can be
         earned; t by Newey and West, and what chance alone exceeds in 5% of cases. positive_years, years: in how
         many calendar years it is above 0.
@@ -234,7 +235,10 @@ def _selection(standing: PooledStanding) -> str:
 def _missing(standing: PooledStanding) -> str:
     if not standing.missing:
         return ""
-    are = "is" if len(standing.missing) == 1 else "are"
-    return (
-        f"{counted(len(standing.missing), 'window')} of the study {are} still missing: {', '.join(standing.missing)}."
-    )
+    return f"Still missing of the study: {named(standing.missing)}."
+
+
+def named(names: Sequence[str], shown: int = 8) -> str:
+    """The first of them, and how many more."""
+    more = f" and {count(len(names) - shown)} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

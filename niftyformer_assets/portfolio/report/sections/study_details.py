@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from niftyformer_assets.portfolio.evidence.pooled.gather import PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.verdict import SURE
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES, count, number, p_value, percent, readable_name, rupees
 from niftyformer_assets.portfolio.report.page import Section, Table

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.evidence.metrics import drawdown, excess_span
-from niftyformer_assets.portfolio.evidence.pooled.gather import EQUAL_WEIGHT, PooledEvidence, is_seed
+from niftyformer_assets.portfolio.evidence.pooled.evidence import EQUAL_WEIGHT, PooledEvidence, is_seed
 from niftyformer_assets.portfolio.formatting import NONE, interval, number, p_value, percent, readable_name, rupees
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import money, study
@@ -209,14 +209,8 @@ def seeds(evidence: PooledEvidence) -> Section | None:
     table = evidence.seeds
     if table.empty:
         return None
-    own = [contender for contender in evidence.contenders if contender.kind == "seed"]
-
-    def point(place: int) -> str:
-        return ", ".join(f"{key} {value}" for key, value in own[place].point.items() if not is_seed(key))
-
-    members = {name: [own[n].name for n in range(len(own)) if point(n) == name] for name in table["point"]}
     figures = {
-        figure: [np.array([evidence.figure(figure, name) for name in members[point]]) for point in table["point"]]
+        figure: [np.array([evidence.figure(figure, name) for name in names]) for names in evidence.seed_groups.values()]
         for figure in ("rank_ic", "sharpe")
     }
     labels = [str(name) or "all settings alike" for name in table["point"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio.evidence.pooled.gather import (
+from niftyformer_assets.portfolio.evidence.pooled.evidence import (
     NO_WINDOW,
     SECTOR,
     SIZE,
@@ -14,6 +14,7 @@ from niftyformer_assets.portfolio.evidence.pooled.gather import (
     PooledEvidence,
 )
 from niftyformer_assets.portfolio.evidence.pooled.ranking import ALL
+from niftyformer_assets.portfolio.evidence.pooled.verdict import named
 from niftyformer_assets.portfolio.evidence.score_quality import MIN_STOCKS_OF_GROUP, MIN_WINDOWS
 from niftyformer_assets.portfolio.formatting import NONE, count, number, percent, readable_name
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
@@ -234,7 +235,7 @@ def windows(evidence: PooledEvidence) -> Section:
     excess = np.array([own.loc[name, "return"] - equal[name] for name in names])
     said = [f"{counted(len(names), 'window')}: a result that one of them carries is not a result."]
     if evidence.missing:
-        said.append(f"Still missing: {', '.join(evidence.missing)}.")
+        said.append(f"Still missing: {named(evidence.missing, 40)}.")
     columns = (
         "window",
         "test sessions",

@@ -11,7 +11,8 @@ import pytest
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.evidence.joined import ensemble, join_scores, joined_market
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
-from niftyformer_assets.portfolio.evidence.pooled.gather import EQUAL_WEIGHT, PooledEvidence, gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.evidence import EQUAL_WEIGHT, PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
 from niftyformer_assets.portfolio.evidence.pooled.money import market_model, trade
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_in_short, study_verdict
 from niftyformer_assets.portfolio.settings import CostSettings
@@ -175,6 +176,16 @@ def test_more_money_lapses_more(skilled: PooledEvidence) -> None:
     assert table["lapsed"].is_monotonic_increasing
     assert table["lapsed"].iloc[0] < 0.05 < table["lapsed"].iloc[2]
     assert table["exposure"].is_monotonic_decreasing
+
+
+def test_the_model_is_the_first_of_its_seeds(made: Study) -> None:
+    contenders = [
+        *(made.contender(f"k{k}", "model", made.joined(0.1, seed=k), top_k=k, seed=1) for k in (5, 10)),
+        *(made.contender(f"k{k}, seed 2", "seed", made.joined(0.1, seed=70 + k), top_k=k, seed=2) for k in (5, 10)),
+    ]
+    evidence = made.evidence(contenders)
+    assert evidence.seed_groups == {"top_k 5": ["k5", "k5, seed 2"], "top_k 10": ["k10", "k10, seed 2"]}
+    assert evidence.seeds["seeds"].tolist() == [2, 2]
 
 
 def test_seeds_and_the_grid(skilled: PooledEvidence) -> None:

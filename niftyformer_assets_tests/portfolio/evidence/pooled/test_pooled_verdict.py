@@ -96,7 +96,9 @@ def test_scores_without_a_rank_correlation_are_not_judged() -> None:
 
 def test_what_is_missing_or_unknown_is_said_or_left_out() -> None:
     told = " ".join(study_verdict(replace(SOUND, missing=("wf.2019-01", "wf.2019-05"))).sentences)
-    assert "2 windows of the study are still missing: wf.2019-01, wf.2019-05." in told
+    assert "Still missing of the study: wf.2019-01, wf.2019-05." in told
+    many = replace(SOUND, missing=tuple(f"wf.{n}" for n in range(200)))
+    assert study_verdict(many).sentences[-1].endswith("wf.6, wf.7 and 192 more.")
     alone = replace(SOUND, plain="", ic_p=math.nan, overfitting=math.nan, variants=1, sharpe=math.nan)
     told = " ".join(study_verdict(alone).sentences)
     assert "No plain model stands beside it." in told
