@@ -229,7 +229,7 @@ def _default(value: Any) -> str:
         return value.relative_to(PROJECT).as_posix() if value.is_relative_to(PROJECT) else str(value)
     if isinstance(value, tuple | list):
         return ", ".join(map(str, value)) or "none"
-    return "none" if value in (None, {}) else str(value)
+    return "none" if value in (None, {}, "") else str(value)
 
 
 def _table(rows: list[tuple[str, str, str, str]]) -> str:

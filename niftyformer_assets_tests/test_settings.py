@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,18 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read_settings(_env_file=None)
     assert settings.kite_access_token is not None
     assert "very-secret" not in repr(settings) + settings.model_dump_json()
+
+
+def test_index_lists_are_one_several_or_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    for name in ("b.csv", "a.csv", "notes.txt"):
+        (folder / name).write_text("")
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    monkeypatch.setenv("NIFTYFORMER_INDEX_LIST", os.pathsep.join(map(str, (one, folder, other))))
+    settings = read_settings(_env_file=None, replay=tmp_path)
+    assert settings.given_lists == [one, folder / "a.csv", folder / "b.csv", other]
+    assert read_settings(_env_file=None, replay=tmp_path, index_list=[other]).given_lists == [other]
+    monkeypatch.delenv("NIFTYFORMER_INDEX_LIST")
+    assert read_settings(_env_file=None, replay=tmp_path).given_lists == []
+    assert read_settings(_env_file=None, replay=tmp_path, index_list=one).given_lists == [one]

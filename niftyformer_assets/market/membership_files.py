@@ -79,20 +79,24 @@ def dated_lists(folder: Path, index: Index) -> list[IndexList]:
     return sorted(_lists(paths, None), key=lambda kept: kept.as_of)
 
 
-def read_sectors(sources: Iterable[Path], wrong: list[str] | None = None) -> tuple[dict[str, str], list[Path]]:
-    """Industry by symbol from tables of sectors, and the files; `wrong` as in `read_lists`.
+def tables_among(sources: Iterable[Path]) -> list[Path]:
+    """The tables of membership and of sectors; errors as in `read_lists`."""
+    return [path for path, kind in _files(sources, None) if kind != "list"]
+
+
+def read_sectors(sources: Iterable[Path], wrong: list[str] | None = None) -> dict[str, str]:
+    """Industry by symbol from tables of sectors; `wrong` as in `read_lists`.
 
     Raises:
         NiftyFormerError: a row has no symbol or a sector that NSE does not have, or two rows disagree.
     """
     sectors: dict[str, str] = {}
-    paths = [path for path, kind in _files(sources, wrong) if kind == "sectors"]
-    for path in paths:
+    for path in (path for path, kind in _files(sources, wrong) if kind == "sectors"):
         try:
             _add_sectors(sectors, path)
         except NiftyFormerError as error:
             _tell(error, wrong)
-    return sectors, paths
+    return sectors
 
 
 def _add_sectors(sectors: dict[str, str], path: Path) -> None:

@@ -100,7 +100,7 @@ def test_sectors_are_the_nearest_known_or_a_tables_or_unknown(tmp_path: Path) ->
     drop(tmp_path, "2019-06-03", line("AAA", A, "Power"))
     table(tmp_path, "BBB,Textiles,2026", head="symbol,nse_sector,as_of\n", name="sectors.csv")
     assert kind_of(tmp_path / "sectors.csv") == "sectors"
-    universe = build_universe(read_lists([tmp_path]), read_sectors([tmp_path])[0])
+    universe = build_universe(read_lists([tmp_path]), read_sectors([tmp_path]))
     sectors = universe.drop_duplicates("symbol").set_index("symbol")["sector"].to_dict()
     assert sectors == {"AAA": "Utilities", "BBB": "Consumer Discretionary", "CCC": UNKNOWN}
     dummies = sector_dummies(universe).set_index("symbol")

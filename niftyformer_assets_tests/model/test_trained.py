@@ -325,7 +325,7 @@ from niftyformer_assets_tests.model import test_trained
 experiment = read_experiment_file(Path(sys.argv[2]), {})
 assert experiment.rivals == ("zero",)
 own = {"epochs": 2, "patience": 3, "sequences_per_epoch": 20_000, "perceptron_width": 5}
-assert deciding_settings(experiment, "trained_model")["baselines"] == own
+assert deciding_settings(experiment, "trained_model")["baselines"] == {"seed": None, **own}
 files = test_trained.write(Path(sys.argv[3]), "perceptron", perceptron_width=5, patience=3, sequences_per_epoch=20_000)
 test_trained.fit(files)
 table = test_trained.predict(files)

@@ -14,7 +14,7 @@ from niftyformer_assets.experiments.files import universes_asked
 from niftyformer_assets.indices import DEFAULT, INDICES, Index, index_of_list
 from niftyformer_assets.market.index_lists import IndexList, install_list, is_dated
 from niftyformer_assets.market.list_fetching import MIN_SHARE, fetch_list
-from niftyformer_assets.market.membership_files import kind_of, read_lists, read_sectors
+from niftyformer_assets.market.membership_files import kind_of, read_lists, read_sectors, tables_among
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -86,14 +86,14 @@ def lists_at_hand(settings: Settings, source: CandleSource, warn: Callable[[str]
             others += connection.session().instruments() if draws else ()
     else:
         _fetch(settings, source, asked_indices(universes), warn)
-    lists, (sectors, tables) = read_lists(sources), read_sectors(sources)
+    lists, sectors = read_lists(sources), read_sectors(sources)
     if draws and not lists and not others:
         widest = max(INDICES.values(), key=lambda index: index.members)
         raise NiftyFormerError(
             f"no symbol is at hand that stocks could be drawn from: put NSE's {widest.dated('YYYY-MM-DD')} into "
             f"{settings.index_list_folders[-1]}, or let an experiment ask for an index (universe.index)"
         )
-    files = dict.fromkeys([*(kept.path for kept in lists), *tables])
+    files = dict.fromkeys([*(kept.path for kept in lists), *tables_among(sources)])
     return AtHand(lists, sectors, others, list(files))
 
 
