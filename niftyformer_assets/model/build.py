@@ -31,6 +31,10 @@ class RegisteredNetwork(Network):
         self.kind, self.in_returns = kind, in_returns
         self.parts = nn.ModuleDict(dict(kind.parts(channels, horizons)))
         self.register_buffer("unit", torch.ones(()))
+        for module in self.modules():
+            if isinstance(module, nn.RNNBase):
+                # Its weights lie in the loop's one tensor; on a GPU it would move them out, step by step.
+                module.flatten_parameters = lambda: None  # type: ignore[method-assign]
 
     def sees(self, data: DeviceData, made_on: Tensor, dtype: torch.dtype) -> Windows:
         return data.windows(made_on, dtype, self.unit)

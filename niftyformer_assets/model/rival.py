@@ -34,6 +34,6 @@ def rival_predictions(
 
 def remove_other_rivals(files: ExperimentFolder, names: Collection[str]) -> None:
     """Remove what was trained as baselines that are none any more."""
-    for folder in files.rivals.glob("*/"):
-        if folder.name not in names:
+    for folder in files.rivals.glob("*"):
+        if folder.is_dir() and folder.name not in names:
             shutil.rmtree(folder)

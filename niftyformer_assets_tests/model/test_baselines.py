@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.market.split import Split
@@ -17,7 +18,9 @@ from niftyformer_assets.model.baseline_inputs import BaselineInputs, load_baseli
 from niftyformer_assets.model.baseline_predictions import baseline_predictions, forecast
 from niftyformer_assets.model.baseline_registry import Forecast, Run, array_baseline, baseline, registered
 from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
+from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.predict import predict
+from niftyformer_assets.model.step import TrainingStep
 from niftyformer_assets.model.training import train
 from niftyformer_assets.store.arrays import Axes, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -331,6 +334,34 @@ def test_a_name_is_registered_once_and_is_a_name(name: str) -> None:
 def test_experiments_that_do_not_name_a_new_baseline_stay_what_they_are() -> None:
     assert BaselineSettings().names == BASELINES
     assert set(BASELINES) <= set(registered())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_the_same_in_a_larger_place(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where stocks and channels are rounded up, and weights stay in the one tensor that is trained."""
+    dataset, found = dataset_of(name, market(planted=0.5), FAST, seed=1), []
+    made_on = torch.from_numpy(dataset.samples()["train"].made_on)
+    network = build_model(dataset)
+    monkeypatch.setattr(torch.nn.RNNBase, "flatten_parameters", lambda _self: pytest.fail("weights were moved"))
+    for multiple in (1, 16):
+        with monkeypatch.context() as undone:
+            undone.setattr(torch.nn.RNNBase, "flatten_parameters", lambda _self: None)
+            step = TrainingStep(dataset, CPU, "plain", multiple)
+        step.begin(dataset, network.state_dict())
+        if multiple > 1:
+            assert step.data.sizes[1:] == (32, 14)
+            for array in (step.data.returns, step.data.labels, step.data.factors):
+                array[:, N:] = 1e3
+        for _ in step.epoch(made_on):
+            pass
+        found.append((step.recorded(), step.state(), step.inference(made_on)[0]))
+    (record, state, value), (padded_record, padded_state, padded_value) = found
+    assert torch.isfinite(record).all() and not record[:, [1, 3]].any()  # nothing is said of a low band
+    torch.testing.assert_close(padded_record, record, rtol=1e-4, atol=1e-5)
+    assert state.keys() == padded_state.keys() == network.state_dict().keys()
+    for key, weight in state.items():
+        torch.testing.assert_close(padded_state[key], weight, rtol=1e-3, atol=2e-4, msg=key)
+    np.testing.assert_allclose(padded_value, value, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", BASELINES)
