@@ -8,14 +8,17 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 WORKERS ?= 2
 
-.PHONY: demo test dev check bench attack format clean help
+.PHONY: demo demo-study test dev check bench attack format clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 demo: $(VENV)/.installed ## the whole graph on the simulated exchange, then how to look at it
 	NIFTYFORMER_WORKSPACE=demo $(BIN)/niftyformer run --experiment demo
+
+demo-study: $(VENV)/.installed ## four windows and two seeds of the demo, judged together, in a few minutes
+	NIFTYFORMER_WORKSPACE=demo $(BIN)/niftyformer study demo_study
 
 dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.0.0.1:3000 (PORT=n for another), and its reports
 	@$(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", $(PORT)), 2)' 2>/dev/null && { \

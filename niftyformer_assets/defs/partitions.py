@@ -21,7 +21,7 @@ from pathlib import Path
 import dagster as dg
 
 from niftyformer_assets.artifacts import Artifact, artifacts
-from niftyformer_assets.experiments.files import experiments_of, studies_of, universes_asked
+from niftyformer_assets.experiments.files import experiments_of, has_begun, studies_of, universes_asked
 from niftyformer_assets.indices import DEFAULT, INDICES
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.settings import Settings
@@ -35,7 +35,8 @@ _SYMBOL = re.compile(r"[^\s./](?:\.?[^\s./])*")
 class Partitions:
     """The definitions, and the factor sets that the experiments ask for beside Alpha158.
 
-    of_files: the experiments that have a file of their own. study_of: the study of each other one.
+    of_files: the experiments that have a file of their own. study_of: the study of each other one; those of
+        studies that nobody has asked for yet are no partitions.
     advice: what to do where there is no symbol. wrong, wrong_lists: what is wrong with experiment files, and with
         index lists and candle files, which are left out.
     """
@@ -71,7 +72,8 @@ def read_partitions(settings: Settings) -> Partitions:
             "appear within a minute."
         )
     studies = studies_of(settings)
-    study_of = {name: study.name for study in studies.values() for name in study.experiments}
+    begun = [study for study in studies.values() if has_begun(settings, study)]
+    study_of = {name: study.name for study in begun for name in study.experiments}
     return Partitions(
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),

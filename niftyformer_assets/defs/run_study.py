@@ -27,7 +27,7 @@ from niftyformer_assets.defs.run import (
 from niftyformer_assets.defs.take_over import to_take_over
 from niftyformer_assets.defs.terminal import Terminal
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import find_study
+from niftyformer_assets.experiments.files import begin, find_study
 from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.market.split import SplitByDate
 from niftyformer_assets.report_server import STUDY_PAGE
@@ -61,6 +61,7 @@ def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
     say_replay(terminal, settings)
     for experiment in study.first:
         require_list(settings, experiment)
+    begin(settings, study)
     started = time.monotonic()
     with terminal.left_out_once(), dagster_home(settings) as instance:
         run_workspace(terminal, instance, settings)

@@ -24,7 +24,7 @@ from niftyformer_assets.store.index import INDEX_NAME
 
 
 def experiments_of(settings: Settings, wrong: dict[str, str] | None = None) -> dict[str, Experiment]:
-    """The experiments of the active workspace by name: of the files, of the studies, and with `overrides` put over.
+    """The experiments of the active workspace by name: of the files, of studies begun, and with `overrides` put over.
 
     A file that is wrong, as one that is just being written, is left out: candles are fetched and
     other experiments run without it. `wrong` gets the reasons, and `find_experiment` raises them.
@@ -32,13 +32,28 @@ def experiments_of(settings: Settings, wrong: dict[str, str] | None = None) -> d
     wrong = {} if wrong is None else wrong
     found = experiments_of_files(settings, wrong)
     for study in studies_of(settings, wrong).values():
-        found |= study.experiments
+        if has_begun(settings, study):
+            found |= study.experiments
     return found | _overridden(settings, {})
+
+
+def has_begun(settings: Settings, study: Study) -> bool:
+    """Has anybody asked for the study in the active workspace?
+
+    Until then its experiments are none of the workspace: whoever makes everything does not mean hundreds of trainings.
+    """
+    return settings.workspace.study(study.name).root.is_dir()
+
+
+def begin(settings: Settings, study: Study) -> None:
+    """From now on the experiments of a study are some of the workspace."""
+    settings.workspace.study(study.name).root.mkdir(parents=True, exist_ok=True)
 
 
 def universes_asked(settings: Settings) -> list[UniverseSettings]:
     """How each experiment of the active workspace chooses its stocks, those of studies that have no window yet too."""
-    of_studies = (experiment for study in studies_of(settings).values() for experiment in study.first)
+    begun = (study for study in studies_of(settings).values() if has_begun(settings, study))
+    of_studies = (experiment for study in begun for experiment in study.first)
     return [experiment.universe for experiment in (*experiments_of(settings).values(), *of_studies)]
 
 

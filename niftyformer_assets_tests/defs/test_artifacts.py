@@ -14,7 +14,7 @@ import pytest
 from niftyformer_assets.artifacts import Artifact, artifacts, deciding_settings, phases
 from niftyformer_assets.defs import artifact_asset, build
 from niftyformer_assets.defs.artifact_asset import _record, _recorded
-from niftyformer_assets.experiments.files import find_experiment
+from niftyformer_assets.experiments.files import begin, find_experiment, find_study
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import Provenance
 from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
@@ -104,6 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     with everything_made(tmp_path_factory.mktemp("made"), **OTHERS) as graph:
         graph.settings.studies.mkdir()
         (graph.settings.studies / f"{STUDY}.yaml").write_text("experiment: tiny\n")
+        begin(graph.settings, find_study(graph.settings, STUDY))
         graph = Graph(graph.settings, build(graph.settings), graph.instance)
         # All but its report is taken over from `tiny`.
         result = graph.run("experiment", STUDY)

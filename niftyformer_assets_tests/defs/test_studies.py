@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.experiments.files import find_study
+from niftyformer_assets.defs.run_study import run_study
+from niftyformer_assets.experiments.files import begin, experiments_of, find_study
 from niftyformer_assets.model.predictions import by_model, read_predictions
 from niftyformer_assets.store.arrays import load_arrays
+from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
 
@@ -23,6 +26,12 @@ set: {baselines.names: [ridge, momentum, random], training.max_epochs: 1}
 walk_forward: {first_test: 2022-09-01, train_months: 5, validation_months: 1, test_months: 1, windows: all}
 ensembles:
   both: {models: [model, ridge]}
+"""
+
+FAILING = """\
+experiment: tiny
+set: {baselines.names: [ridge, random], training.max_epochs: 1}
+grid: {factors.ic_threshold: [0.0, 0.99]}
 """
 
 
@@ -38,6 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
         for job in ("reference", "candles", "panels"):
             result = made.run(job)
             assert result.success, failure_of(result)
+        begin(settings, find_study(settings, "wf"))
         assert list(find_study(settings, "wf").experiments) == ["wf.2022-09", "wf.2022-10", "wf.2022-11"]
         made = Graph(settings, build(settings), instance)
         for window in ("wf.2022-09", "wf.2022-10"):
@@ -97,8 +107,48 @@ def test_a_study_without_predictions_says_what_to_do(made: Graph) -> None:
     settings = made.settings
     (settings.studies / "none.yaml").write_text("experiment: tiny\nseeds: 2\n")
     try:
+        assert "none" not in experiments_of(settings), "whoever makes everything does not mean a study"
         result = Graph(settings, build(settings), made.instance).run("study", "none")
+        assert {"none", "none.seed2"} <= experiments_of(settings).keys()
     finally:
         (settings.studies / "none.yaml").unlink()
     assert not result.success
-    assert "no experiment of study none has predictions: run niftyformer study none" in failure_of(result)
+    said = failure_of(result)
+    assert "no experiment of study none has predictions: run niftyformer study none, or backfill its 2 exp" in said
+
+
+def test_a_study_from_the_terminal_goes_on_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = tiny_settings(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    settings.studies.mkdir()
+    (settings.studies / "strict.yaml").write_text(FAILING)
+    with pytest.raises(NiftyFormerError, match=r"1 experiment of 2 failed, strict\.0\.99 with: ic_summary: no factor"):
+        run_study(settings, "strict")
+    said = capfd.readouterr().out
+    assert "[1/2] strict.0.0" in said and "[2/2] strict.0.99: failed: ic_summary" in said
+    content = json.loads((settings.workspace.study("strict").report / "study.json").read_text())
+    assert content["missing"] == ["strict.0.99"]
+    # Again: what is finished is taken over, whole.
+    (settings.studies / "strict.yaml").write_text(FAILING.replace("0.99", "0.001"))
+    run_study(settings, "strict", parallel=2)
+    said = capfd.readouterr().out
+    assert "strict.0.0: was finished" in said and "strict.0.001" in said
+    content = json.loads((settings.workspace.study("strict").report / "study.json").read_text())
+    assert content["missing"] == [] and content["verdict"][0] in said
+
+
+def test_a_study_past_the_candles_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tiny_settings(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    settings.studies.mkdir()
+    windows = "first_test: 2022-03-01, train_months: 6, validation_months: 1, test_months: 1, windows: 2"
+    (settings.studies / "early.yaml").write_text(f"experiment: tiny\nwalk_forward: {{{windows}}}\n")
+    with pytest.raises(
+        NiftyFormerError, match=r"early\.2022-03 trains from 2021-08-01 .* candles reach from 2021-11-01"
+    ):
+        run_study(settings, "early")
+    assert not settings.workspace.experiment("early.2022-03").root.exists()

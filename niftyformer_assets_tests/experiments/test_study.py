@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from niftyformer_assets.experiments.files import experiments_of, find_experiment, find_study, studies_of
+from niftyformer_assets.experiments.files import begin, experiments_of, find_experiment, find_study, studies_of
 from niftyformer_assets.experiments.study import MOST_EXPERIMENTS, Study
 from niftyformer_assets.experiments.study_files import read_study_file
 from niftyformer_assets.market.split import SplitByDate
@@ -176,9 +176,12 @@ def test_a_workspace_has_the_experiments_of_its_studies(tmp_path: Path) -> None:
     write(tmp_path, walk_forward=WINDOWS)
     write(tmp_path, "two", seeds=2)
     settings = settings_of(tmp_path)
+    # Whoever makes everything does not mean the trainings of every study that lies there.
+    assert list(experiments_of(settings)) == ["base"] and list(studies_of(settings)) == ["two", "wf"]
+    for study in studies_of(settings).values():
+        begin(settings, study)
     # Without a panel nobody knows how far candles reach.
     assert list(experiments_of(settings)) == ["base", "two", "two.seed2"]
-    settings.workspace.root.mkdir(parents=True)
     settings.workspace.market_panel.touch()
     (settings.workspace.root / "index.json").write_text(json.dumps({"dates": ["2018-09-03", "2021-09-01"]}))
     assert list(experiments_of(settings)) == ["base", "two", "two.seed2", "wf.2021-01", "wf.2021-05"]

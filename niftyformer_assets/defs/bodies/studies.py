@@ -14,7 +14,7 @@ from niftyformer_assets.defs.bodies.backtest import MARKETS, index_levels, shown
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.defs.results import table
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import find_study
+from niftyformer_assets.experiments.files import begin, find_study
 from niftyformer_assets.experiments.study import MODEL, Ensemble, Planned, Study
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.market.scope import Scope, scope
@@ -33,6 +33,7 @@ from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets.words import counted
 
 READ = ("predictions", "baseline_predictions")
 
@@ -42,9 +43,10 @@ def join_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
     study = find_study(settings, context.partition_key)
     found, missing = _predicted(study, settings)
     if not found:
+        begin(settings, study)
         raise NiftyFormerError(
             f"no experiment of study {study.name} has predictions: run niftyformer study {study.name}, or backfill its "
-            "experiments"
+            f"{counted(len(study.planned), 'experiment')}, which the web UI shows as partitions within a minute"
         )
     for name, reason in missing.items():
         context.log.warning(f"{name} is left out: {reason}")
