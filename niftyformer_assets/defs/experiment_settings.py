@@ -18,7 +18,7 @@ import dagster as dg
 
 from niftyformer_assets.artifacts import artifacts, deciding_settings
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import experiments_of, studies_of
+from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, studies_of
 from niftyformer_assets.settings import Settings
 
 EXPERIMENT_SETTINGS = dg.AssetKey("experiment_settings")
@@ -65,8 +65,11 @@ def all_settings_dep(experiments: Sequence[str]) -> dg.AssetDep:
     return dg.AssetDep(EXPERIMENT_SETTINGS, partition_mapping=dg.SpecificPartitionsPartitionMapping(keys))
 
 
-def observe_settings(instance: dg.DagsterInstance, settings: Settings) -> int:
+def observe_settings(instance: dg.DagsterInstance, settings: Settings, run_of: str | None = None) -> int:
     """Tell Dagster what the experiments and studies are set to now, where that is news.
+
+    Args:
+        run_of: an experiment or a study, or nothing: what a run of it needs to have been told, and no more.
 
     Returns:
         how many are left to be told another time: each takes a while, and a sensor has a minute.
@@ -74,14 +77,12 @@ def observe_settings(instance: dg.DagsterInstance, settings: Settings) -> int:
     known = instance.event_log_storage.get_latest_tags_by_partition(
         EXPERIMENT_SETTINGS, dg.DagsterEventType.ASSET_OBSERVATION, [_DATA_VERSION]
     )
-    told = left = 0
-    for key, (what, version, values) in _now(settings).items():
-        if known.get(key, {}).get(_DATA_VERSION) == version:
-            continue
-        if told == MOST_AT_ONCE:
-            left += 1
-            continue
-        told += 1
+    now, of_files = _now(settings), experiments_of_files(settings).keys()
+    news = [key for key, (_, version, _) in now.items() if known.get(key, {}).get(_DATA_VERSION) != version]
+    needed = [key for key in news if (of := key.partition("/")[0]) in of_files or of == run_of]
+    rest = [key for key in news if key not in {*needed}] if run_of is None else []
+    for key in [*needed, *rest[:MOST_AT_ONCE]]:
+        what, version, values = now[key]
         observation = dg.AssetObservation(
             EXPERIMENT_SETTINGS,
             f"what decides on {what}",
@@ -90,7 +91,7 @@ def observe_settings(instance: dg.DagsterInstance, settings: Settings) -> int:
             {_DATA_VERSION: version},
         )
         instance.report_runless_asset_event(observation)
-    return left
+    return max(0, len(rest) - MOST_AT_ONCE)
 
 
 def _now(settings: Settings) -> dict[str, tuple[str, str, Callable[[], dict[str, Any]]]]:

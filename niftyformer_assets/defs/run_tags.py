@@ -26,7 +26,7 @@ def settings_of_runs(settings: Settings) -> dg.ResourceDefinition:
         if context.instance is not None and context.run is not None:
             if context.instance.has_run(context.run.run_id):
                 context.instance.add_run_tags(context.run.run_id, tags_of(context.run, settings))
-            observe_settings(context.instance, settings)
+            observe_settings(context.instance, settings, context.run.tags.get("dagster/partition", ""))
         return settings
 
     return begun
