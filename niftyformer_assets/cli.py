@@ -1,4 +1,4 @@
-"""The command line: `niftyformer run`, `inspect`, `universe`, `candles`, `login`, `home`, `exchange`."""
+"""The command line of `niftyformer`: `run`, `study`, `prune`, `inspect`, `universe`, `candles`, `login` and others."""
 
 from __future__ import annotations
 
@@ -112,6 +112,29 @@ def study(
         from niftyformer_assets.defs.run_study import run_study
 
         run_study(settings, name, parallel)
+
+
+@app.command()
+def prune(
+    removing: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
+    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
+) -> None:
+    """List what lies in the workspace and is of no experiment or study any more; with --remove, remove it."""
+    with one_line_errors():
+        from niftyformer_assets.pruning import remove, unused
+
+        settings = read_settings(**({"workspace_name": workspace} if workspace else {}))
+        found = unused(settings)
+        for each in found:
+            typer.echo(f"{each.freed / 1e6:9.1f} MB  {each.path}: {each.why}")
+        total = f"{sum(each.freed for each in found) / 1e6:.1f} MB"
+        if not found:
+            typer.echo(f"nothing in {settings.workspace.root} is unused")
+        elif removing:
+            remove(settings, found)
+            typer.echo(f"removed, {total} freed")
+        else:
+            typer.echo(f"{total} would be freed: niftyformer prune --remove")
 
 
 @app.command()
