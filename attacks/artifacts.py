@@ -53,14 +53,19 @@ READ_BY = {
     "source.txt": ("raw_ohlcv",),
     "held_back": ("raw_ohlcv",),
     "set_aside": (),
+    "made": ("flow",),
+    "rivals": ("baseline_predictions",),
 }
 # They read what they wrote before.
 GO_ON = {"raw_ohlcv", "trained_model"}
 # Nothing of them is there unless something else went wrong before.
-MAY_BE_ABSENT = {"held_back", "set_aside"}
+MAY_BE_ABSENT = {"held_back", "set_aside", "rivals"}
 NO_ARTIFACTS = {"root", "provenance", "tensorboard", "lock", "locks"}
 # Methods that name files, each attacked by a name above, or of no file that is read.
-METHODS = {"candles", "factor_panel", "experiment", "symbol_of", "held_back", "new_set_aside", "experiment_lock"}
+METHODS = {
+    *("candles", "factor_panel", "experiment", "symbol_of", "held_back", "new_set_aside", "experiment_lock"),
+    *("study", "made", "making_lock", "rival"),
+}
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ def artifacts(folder: Path) -> tuple[list[Artifact], list[str]]:
         "experiment index.json": experiment.root / "index.json",
         "source.txt": workspace.root / "source.txt",
         "held_back": workspace.root / "held_back",
+        "made": workspace.root / "made",
         "alpha158": workspace.factor_panel("alpha158"),
         **_paths(workspace),
         **_paths(experiment),

@@ -17,6 +17,7 @@ import dagster as dg
 from filelock import FileLock
 
 from niftyformer_assets.artifacts import Artifact
+from niftyformer_assets.settings import NAME
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, share
@@ -83,9 +84,10 @@ def metadata_of(instance: dg.DagsterInstance, asset: str, experiment: str, recor
 
 def _maker(workspace: Workspace, record: Provenance) -> str | None:
     try:
-        return workspace.made(record.asset, record.fingerprint).read_text(encoding="utf-8").strip()
+        name = workspace.made(record.asset, record.fingerprint).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return None
+    return name if NAME.fullmatch(name) else None
 
 
 def _remove(here: ExperimentFolder, there: ExperimentFolder, places: list[Path]) -> None:

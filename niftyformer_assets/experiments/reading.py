@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def said_of(path: Path, where: str = "") -> Iterator[None]:
 @lru_cache(maxsize=256)
 def experiment_of(path: Path, text: str, overrides: str) -> Experiment:
     """The experiment of a file's text, with `section.key` -> value of a JSON object put over it."""
-    content, given = dict(content_of(path, text)), json.loads(overrides)
+    content, given = copy.deepcopy(content_of(path, text)), json.loads(overrides)
     for key, value in given.items():
         put_value(content, key, value, path)
     with said_of(path):

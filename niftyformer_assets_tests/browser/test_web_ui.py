@@ -37,7 +37,7 @@ CANDLES_S = 180.0
 
 # An asset of each group, something of its description, and a picture among its metadata.
 SHOWN = {
-    "universe": ("Who is and was in the index", "sectors"),
+    "universe": ("Who is and was in the indices", "sectors"),
     "returns": ("simple return, not percent", "distribution"),
     "corr_adj": ("The graph of stocks that move together", "graph"),
     "trained_model": ("the epoch with the best validation error is kept", "curves"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.defs.bodies.backtest import _indices
+from niftyformer_assets.defs.bodies.backtest import index_levels
 from niftyformer_assets.experiments.opened import open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark, save_benchmark
 from niftyformer_assets.portfolio.evidence.benchmarks import hold_indices
@@ -34,8 +33,8 @@ def test_a_total_return_index_that_ends_elsewhere(graph: Graph, tmp_path: Path, 
     levels.iloc[known] = 1.4 * frame["close"].iloc[known]
     workspace = Workspace(tmp_path, "demo")
     save_benchmark(workspace.benchmark_index, frame.assign(total_return=levels), "a file")
-    settings = graph.settings.model_copy(update={"total_return": tmp_path / "tri.csv"})
-    indices = _indices(settings, replace(opened, workspace=workspace))
+    settings = graph.settings.model_copy(update={"total_return": tmp_path / "tri.csv", "data": tmp_path})
+    indices = index_levels(settings)
     market = MarketRecord(opened.panel, opened.scope).of_part("test")
     held, notes = hold_indices(indices, market.axes, 1.0, "close")
     assert list(held) == ["NIFTY 50 (price)", *([] if said else ["NIFTY 50 (with dividends)"])]

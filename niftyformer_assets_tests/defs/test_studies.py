@@ -91,6 +91,16 @@ def test_the_report_speaks_of_all_windows_and_names_the_missing_one(made: Graph)
     assert np.array_equal(of_model["session"].to_numpy().astype("datetime64[D]"), sessions)
 
 
+def test_both_assets_show_rows_and_a_picture_or_table_and_have_a_data_version(made: Graph) -> None:
+    for name in ("study_predictions", "study_report"):
+        event = made.instance.get_latest_materialization_event(dg.AssetKey(name))
+        assert event is not None and event.asset_materialization is not None
+        said = event.asset_materialization
+        assert "dagster/row_count" in said.metadata and (said.tags or {}).get("dagster/data_version")
+        texts = [str(value.value) for value in said.metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]
+        assert any("data:image/png;base64," in text or "| --- |" in text for text in texts), name
+
+
 def test_lineage_says_which_experiments_a_study_is_made_of(made: Graph) -> None:
     graph = made.definitions.resolve_asset_graph()
     node = graph.get(dg.AssetKey("study_predictions"))
