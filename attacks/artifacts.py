@@ -60,7 +60,17 @@ READ_BY = {
 GO_ON = {"raw_ohlcv", "trained_model"}
 # Nothing of them is there unless something else went wrong before.
 MAY_BE_ABSENT = {"held_back", "set_aside", "rivals"}
-NO_ARTIFACTS = {"root", "provenance", "tensorboard", "lock", "locks"}
+# Or differ each time, as the notes of how long something took and the log that shows them.
+NO_ARTIFACTS = {
+    "root",
+    "provenance",
+    "tensorboard",
+    "lock",
+    "locks",
+    "notes",
+    "experiment_log_csv",
+    "experiment_log_html",
+}
 # Methods that name files, each attacked by a name above, or of no file that is read.
 METHODS = {
     *("candles", "factor_panel", "experiment", "symbol_of", "held_back", "new_set_aside", "experiment_lock"),

@@ -17,7 +17,7 @@ from niftyformer_assets_tests.conftest import failure_of, tiny_settings
 
 EXPERIMENT = "tiny"
 # No figures are read from them, and they hold times.
-VARIES = ("tensorboard", "speed.csv")
+VARIES = ("tensorboard", "speed.csv", "notes.json", "experiments.csv", "experiments.html")
 
 # Each what one command makes: a job of the graph, or a part of it.
 STAGES: dict[str, Sequence[tuple[str, tuple[str, ...] | None]]] = {

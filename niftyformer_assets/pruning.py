@@ -37,12 +37,14 @@ def unused(settings: Settings) -> list[Unused]:
     if wrong:
         raise NiftyFormerError(f"what is used is not known while a file is wrong: {next(iter(wrong.values()))}")
     used |= {name for study in studies.values() for name in study.experiments}
+    # How far a study reaches is the candles' to say, and fewer of them are no reason to forget what was trained.
+    prefixes = tuple(f"{study.name}." for study in studies.values() if study.settings.walk_forward is not None)
     workspace = settings.workspace
     found = [
         *(
             Unused(folder, "no file or study makes an experiment of this name", _freed(folder))
             for folder in _folders(workspace.root / "experiments")
-            if folder.name not in used
+            if folder.name not in used and not folder.name.startswith(prefixes)
         ),
         *(
             Unused(folder, "there is no study of this name", _freed(folder))

@@ -2,7 +2,7 @@
 a web page to a file.
 
 Read-only, and no path is taken from a request: an address names a workspace and an experiment, as such names are
-written, and one of four pages.
+written, and one of five pages.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PAGES = ("report.html", "tearsheet.html")
 STUDY_PAGE = "study.html"
+LOG_PAGE = "experiments.html"
 # How often a port is tried that another process listens at.
 AGAIN_S = 5.0
 # The pages hold everything that they show.
@@ -49,6 +50,11 @@ def comparison_address(settings: Settings) -> str:
     return f"{_address(settings)}/{settings.workspace.name}/comparison.html"
 
 
+def log_address(settings: Settings) -> str:
+    """Where the log of experiments opens."""
+    return f"{_address(settings)}/{settings.workspace.name}/{LOG_PAGE}"
+
+
 def _address(settings: Settings) -> str:
     return f"http://{HOST}:{settings.reports_port}"
 
@@ -56,8 +62,8 @@ def _address(settings: Settings) -> str:
 def create_app(data: Path) -> Starlette:
     """The pages below a folder that holds workspaces.
 
-    `/WORKSPACE/comparison.html`, `/WORKSPACE/EXPERIMENT/report.html` and `.../tearsheet.html`, and
-    `/WORKSPACE/studies/STUDY/study.html`; anything else is 404.
+    `/WORKSPACE/comparison.html`, `/WORKSPACE/experiments.html`, `/WORKSPACE/EXPERIMENT/report.html` and
+    `.../tearsheet.html`, and `/WORKSPACE/studies/STUDY/study.html`; anything else is 404.
     """
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
@@ -78,6 +84,7 @@ def create_app(data: Path) -> Starlette:
     return Starlette(
         routes=[
             Route("/{workspace}/comparison.html", page),
+            Route(f"/{{workspace}}/{LOG_PAGE}", page),
             Route(f"/{{workspace}}/studies/{{study}}/{STUDY_PAGE}", page),
             *(Route(f"/{{workspace}}/{{experiment}}/{name}", page) for name in PAGES),
         ],
@@ -94,6 +101,8 @@ def page_of(
         return None
     folder = Workspace(data, workspace)
     path = folder.comparison_html if experiment is None else folder.experiment(experiment).backtest / page
+    if page == LOG_PAGE:
+        path = folder.experiment_log_html
     if study is not None:
         path = folder.study(study).report / page
     real = path.resolve()

@@ -55,6 +55,15 @@ def test_what_is_of_no_experiment_or_study_is_listed_and_removed(settings: Setti
     assert unused(settings) == [] and workspace.made("flow", "of-tiny").is_file()
 
 
+def test_windows_that_the_candles_do_not_reach_any_more_are_not_unused(settings: Settings) -> None:
+    (settings.studies / "wf.yaml").write_text("experiment: tiny\nwalk_forward: {first_test: 2022-11-01}\n")
+    for name in ("wf.2022-11", "wf.2023-03"):
+        made(settings, name)
+    assert not any(each.path.name.startswith("wf") for each in unused(settings))
+    (settings.studies / "wf.yaml").unlink()
+    assert {"wf.2022-11", "wf.2023-03"} <= {each.path.name for each in unused(settings)}
+
+
 def test_while_a_file_is_wrong_nothing_is_known_to_be_unused(settings: Settings) -> None:
     for path in (settings.experiments / "gone.yaml", settings.studies / "old.yaml"):
         path.write_text("market: [")

@@ -1,4 +1,4 @@
-"""Rows of `portfolio`: the report of an experiment, those of studies, and the comparison of all."""
+"""Rows of `portfolio`: the report of an experiment, those of studies, the comparison of all, and their log."""
 
 from __future__ import annotations
 
@@ -62,5 +62,17 @@ def portfolio_rows() -> tuple[Artifact, ...]:
             "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run is named.",
             reads=("backtest_report",),
             also=lambda workspace, _experiment: (workspace.tries,),
+        ),
+        row(
+            "experiment_log",
+            "workspace",
+            lambda place: (place.experiment_log_csv, place.experiment_log_html),
+            ("portfolio", "defs/bodies/backtest.py"),
+            {"html", "csv"},
+            "Every finished experiment, those of studies too: what differs from the published setting, its sessions, "
+            "headline figures, how long it took and on what, from every `backtest_report`.\n\n"
+            "`experiments.csv` and `experiments.html`, which is sorted and filtered without a server.",
+            reads=("backtest_report",),
+            of_studies=True,
         ),
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
@@ -20,8 +23,11 @@ from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
 from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, remember, take_over
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import experiments_of_files, find_study
+from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, find_study
 from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import read_given_json
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
@@ -76,6 +82,8 @@ def _dep(row: Artifact, above: Artifact, partitions: Partitions) -> str | dg.Ass
         # Those of a study alone; experiments that have files of their own are in none.
         return dg.AssetDep(above.name, partition_mapping=dg.StaticPartitionMapping(dict(partitions.study_of)))
     if above.scope == "experiment" and row.scope == "workspace":
+        if row.of_studies:
+            return above.name
         mapping = dg.SpecificPartitionsPartitionMapping(list(partitions.of_files))
         return dg.AssetDep(above.name, partition_mapping=mapping)
     return above.name
@@ -118,13 +126,19 @@ def artifact_asset(
                 must_be_made_with(
                     experiment, folder, [of.name for of in before if of.scope == "experiment" and not of.has_card]
                 )
+                began = time.monotonic()
                 if row.is_of(experiment):
-                    return _recorded(row, experiments.settings, experiment, body(*context, **resources), partitions)
+                    made = body(*context, **resources)
+                    _note(folder, row.name, {"seconds": round(time.monotonic() - began, 1)})
+                    return _recorded(row, experiments.settings, experiment, made, partitions)
                 result, taken = _once(
                     row, context[0], experiments, experiment, lambda: body(*context, **resources), partitions
                 )
                 if taken and own is not None:
                     own(experiments, experiment.name)
+                took = {"taken_over": True} if taken else {"seconds": round(time.monotonic() - began, 1)}
+                device = (result.metadata or {}).get("device")
+                _note(folder, row.name, took | ({} if device is None else {"device": _text(device)}))
                 return result
 
         # Dagster goes by the body's parameters, and by what is returned.
@@ -166,6 +180,18 @@ def _once(
         return result, True
 
 
+def _note(folder: ExperimentFolder, artifact: str, took: Mapping[str, Any]) -> None:
+    """Note beside an experiment's artifacts how one was made; apart from them, for it differs each time."""
+    known: dict[str, Any] = {}
+    with suppress(NiftyFormerError):  # none yet, or damaged
+        known = read_given_json(folder.notes)
+    write_text(folder.notes, json.dumps(known | {artifact: took}, indent=1, sort_keys=True) + "\n")
+
+
+def _text(value: Any) -> str:
+    return str(value.value if isinstance(value, dg.MetadataValue) else value)
+
+
 def _recorded(
     row: Artifact,
     settings: Settings,
@@ -203,6 +229,8 @@ def _record(
     place = _place(settings, experiment, study)
     of = find_study(settings, study) if study else None
     all_experiments = experiments_of_files(settings) if of is None else of.experiments
+    if row.of_studies:
+        all_experiments = experiments_of(settings)
     inputs = [
         *read_files(row, workspace, experiment, all_experiments, partitions.artifacts, study),
         *row.also(workspace, experiment),

@@ -73,7 +73,9 @@ def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
         else:
             failed = _one_by_one(terminal, instance, settings, study)
         if len(failed) < len(study.planned):
-            run_phase(terminal, instance, build(settings), "study", name)
+            definitions = build(settings)
+            run_phase(terminal, instance, definitions, "study", name)
+            run_phase(terminal, instance, definitions, "comparison")
             _say_where(terminal, settings, name)
     terminal.console.print(f"\ndone in {time.monotonic() - started:.0f} s")
     if failed:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from niftyformer_assets.factors.labels import RETURN
 from niftyformer_assets.model.baseline_registry import NetworkBaseline
 from niftyformer_assets.model.batches import OTHER_CHANNELS, DeviceData
 from niftyformer_assets.model.data import Dataset, RunSettings
@@ -54,7 +55,7 @@ def network_of(settings: RunSettings, stocks: int, factors: int) -> Network:
     """The network of an experiment's settings for so many stocks and factors, its constants not yet in place."""
     windows = settings.windows
     if settings.network is not None:
-        channels, in_returns = factors + OTHER_CHANNELS, windows.label == "return"
+        channels, in_returns = factors + OTHER_CHANNELS, windows.kind.unit is RETURN
         return RegisteredNetwork(settings.network, channels, windows.output_sessions, in_returns)
     graph = torch.zeros(stocks, settings.model.width)
     return Stockformer(settings.model, factors, windows.input_sessions, windows.output_sessions, graph)

@@ -102,6 +102,14 @@ class Workspace:
         return self.root / "comparison.html"
 
     @property
+    def experiment_log_csv(self) -> Path:
+        return self.root / "experiments.csv"
+
+    @property
+    def experiment_log_html(self) -> Path:
+        return self.root / "experiments.html"
+
+    @property
     def provenance(self) -> Path:
         return self.root / "provenance"
 
@@ -139,6 +147,11 @@ class ExperimentFolder:
     def settings(self) -> Path:
         """The experiment as it was run, all defaults filled in."""
         return self.root / "experiment.json"
+
+    @property
+    def notes(self) -> Path:
+        """How long each artifact took to make and on what, or that it was taken over."""
+        return self.root / "notes.json"
 
     @property
     def stockformer_conf(self) -> Path:

@@ -289,3 +289,12 @@ def test_a_report_counts_every_variant_ever_reported_on_its_sessions(graph: Grap
             file.write_bytes(content)
     assert tried == [2, 2]
     assert len(list(graph.settings.workspace.tries.glob("*.json"))) == 2
+
+
+def test_the_log_says_what_each_experiment_was_and_took(graph: Graph) -> None:
+    log = pd.read_csv(graph.settings.workspace.experiment_log_csv, keep_default_na=False)
+    (row,) = log.to_dict("records")
+    assert (row["experiment"], row["study"], row["model"], row["taken_over"]) == ("tiny", "", "stockformer", 0)
+    assert "training.max_epochs=2" in row["differs"] and "sessions.train" not in row["differs"]
+    assert float(row["seconds"]) > 0 and row["device"] and row["train"].startswith("2022-") and row["verdict"]
+    assert "tiny" in graph.settings.workspace.experiment_log_html.read_text()

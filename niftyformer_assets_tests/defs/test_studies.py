@@ -101,6 +101,22 @@ def test_both_assets_show_rows_and_a_picture_or_table_and_have_a_data_version(ma
         assert any("data:image/png;base64," in text or "| --- |" in text for text in texts), name
 
 
+def test_scores_of_another_setting_are_refused_by_the_report(made: Graph) -> None:
+    path = made.settings.studies / "wf.yaml"
+    path.write_text(STUDY.replace("model, ridge", "ridge, momentum"))
+    try:
+        result = made.definitions.resolve_job_def("study").execute_in_process(
+            instance=made.instance,
+            partition_key="wf",
+            asset_selection=[dg.AssetKey("study_report")],
+            raise_on_error=False,
+        )
+    finally:
+        path.write_text(STUDY)
+    assert not result.success
+    assert "study_predictions of wf were made with another study.ensembles.both.models" in failure_of(result)
+
+
 def test_lineage_says_which_experiments_a_study_is_made_of(made: Graph) -> None:
     graph = made.definitions.resolve_asset_graph()
     node = graph.get(dg.AssetKey("study_predictions"))

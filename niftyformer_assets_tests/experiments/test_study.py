@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,9 @@ def test_a_workspace_has_the_experiments_of_its_studies(tmp_path: Path) -> None:
 
 
 def test_the_studies_that_come_with_the_project_are_understood() -> None:
-    for path in sorted((PROJECT / "data" / "studies").glob("*.yaml")):
+    paths = sorted((PROJECT / "data" / "studies").glob("*.yaml"))
+    page = (PROJECT / "docs" / "studies.md").read_text(encoding="utf-8")
+    assert paths and {path.stem for path in paths} == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    for path in paths:
         study = read_study_file(path, PROJECT / "data" / "experiments", LAST)
         assert study.planned, path

@@ -38,4 +38,10 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return compare_experiments(settings)
 
-    return [backtest_report, study_predictions, study_report, model_comparison]
+    @asset()
+    def experiment_log(settings: dg.ResourceParam[Settings]) -> Made:
+        from niftyformer_assets.defs.bodies.backtest import log_experiments
+
+        return log_experiments(settings)
+
+    return [backtest_report, study_predictions, study_report, model_comparison, experiment_log]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -11,20 +12,23 @@ from niftyformer_assets.artifacts import artifacts, read_files
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import picture, table
-from niftyformer_assets.experiments.files import experiments_of_files
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, studies_of
 from niftyformer_assets.experiments.opened import OpenedExperiment
-from niftyformer_assets.experiments.variants import what_decides
+from niftyformer_assets.experiments.variants import what_decides, without_defaults
 from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.evidence.gather import MarketRecord, Predicted, gather_evidence
-from niftyformer_assets.portfolio.evidence.tries import Tries
+from niftyformer_assets.portfolio.evidence.tries import NAMES, Tries
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.comparison import model_comparison
 from niftyformer_assets.portfolio.report.comparison_page import picture as comparison_picture
 from niftyformer_assets.portfolio.report.comparison_page import sentences, write_comparison
+from niftyformer_assets.portfolio.report.experiment_log import experiment_log
+from niftyformer_assets.portfolio.report.experiment_log_page import write_experiment_log
 from niftyformer_assets.portfolio.report.files import METRICS
 from niftyformer_assets.portfolio.report.report import Summary, write_report
-from niftyformer_assets.report_server import comparison_address, report_address
+from niftyformer_assets.report_server import comparison_address, log_address, report_address
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import code_version, fingerprints, must_be_as_recorded, must_have_record
@@ -123,6 +127,31 @@ def compare_experiments(settings: Settings) -> Made:
         },
         settings={"experiments": names},
     )
+
+
+def log_experiments(settings: Settings) -> Made:
+    """Put down every finished experiment of the workspace, those of studies too."""
+    workspace, experiments = settings.workspace, experiments_of(settings)
+    study_of = {name: study.name for study in studies_of(settings).values() for name in study.experiments}
+    log = experiment_log(
+        {name: workspace.experiment(name) for name in experiments},
+        study_of,
+        {name: _differing(experiment) for name, experiment in experiments.items()},
+    )
+    write_experiment_log(workspace.experiment_log_csv, workspace.experiment_log_html, log, workspace.name)
+    return Made(
+        {
+            "dagster/row_count": len(log),
+            "report": dg.MetadataValue.url(log_address(settings)),
+            "experiments": table(log.drop(columns=["code", "taken_over"]), limit=60),
+        }
+    )
+
+
+def _differing(experiment: Experiment) -> dict[str, Any]:
+    """The settings that differ from the published ones, its sessions and what it is called aside."""
+    values = {key: value for key, value in experiment.values().items() if key not in (*NAMES, "sessions")}
+    return without_defaults(values)
 
 
 def _not_as_recorded(folders: Mapping[str, ExperimentFolder]) -> dict[str, str]:

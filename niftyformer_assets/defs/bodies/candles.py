@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from niftyformer_assets.artifacts import artifacts
 from niftyformer_assets.defs.reasons import failed_partition
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.defs.results import as_text, file_path, table
@@ -73,7 +74,7 @@ def _log(
             partition=outcome.symbol,
             tags={
                 "dagster/data_version": file_sha256(path)[:24],
-                "dagster/code_version": code_version("market"),
+                "dagster/code_version": code_version(*artifacts()["raw_ohlcv"].made_by),
                 **universe_tags,
             },
             metadata={

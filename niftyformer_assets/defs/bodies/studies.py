@@ -32,7 +32,9 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests
+from niftyformer_assets.store.provenance import flat_settings, must_be_as_recorded, must_have_record
 from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets.store.workspace import StudyFolder
 from niftyformer_assets.words import counted
 
 READ = ("predictions", "baseline_predictions")
@@ -76,6 +78,7 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
 
     study, workspace = find_study(settings, context.partition_key), settings.workspace
     folder = workspace.study(study.name)
+    _require_joined_as_set(study, folder)
     panel, axes = load_arrays(workspace.market_panel)
     contenders, missing = read_contenders(folder.predictions, folder.contenders, axes)
     scores = contenders[0].scores
@@ -112,6 +115,22 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
             **shown_pictures(written),
         }
     )
+
+
+def _require_joined_as_set(study: Study, folder: StudyFolder) -> None:
+    """Refuse scores that were joined when the study's file, or its experiment's, said something else.
+
+    Raises:
+        NiftyFormerError: so they were, or they are not the ones that were recorded.
+    """
+    record = must_have_record(folder.provenance, "study_predictions")
+    before, now = flat_settings(record.settings), flat_settings(study.values())
+    if found := [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]:
+        raise NiftyFormerError(
+            f"study_predictions of {study.name} were made with another {found[0]} ({before.get(found[0])}; it is "
+            f"{now.get(found[0])} now): materialize study_predictions again, or change the study back."
+        )
+    must_be_as_recorded(folder.provenance, record)
 
 
 def _survivorship(study: Study, settings: Settings, panel: Mapping[str, np.ndarray], axes: Axes) -> str:

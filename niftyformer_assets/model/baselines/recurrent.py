@@ -1,4 +1,4 @@
-"""LSTM and GRU over each stock's own window of returns and factors: the plan's neural baselines."""
+"""LSTM and GRU over each stock's own window of returns and factors: the published neural baselines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class _Recurrent(NetworkBaseline):
     """A recurrent network, of whose states the last one is looked at.
 
-    recurrent_width, recurrent_layers: of the LSTM and the GRU (the plan: 128 and 2).
+    recurrent_width, recurrent_layers: of the LSTM and the GRU (the published setting: 128 and 2).
     """
 
     cell: ClassVar[str]

@@ -70,11 +70,12 @@ class Page:
 def render(page: Page) -> str:
     """The page as HTML. The same page gives the same text."""
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.tests["picture"] = lambda block: isinstance(block, Picture)
     environment.filters["shade"] = _shade
-    return environment.from_string(_TEMPLATE).render(page=page) + "\n"
+    return environment.from_string(_TEMPLATE).render(page=page, style=Markup(STYLE)) + "\n"
 
 
 def _shade(strength: float | None) -> str:
@@ -85,13 +86,7 @@ def _shade(strength: float | None) -> str:
     return f"background: rgba({colour}, {min(abs(strength), 1) * 0.45:.2f})"
 
 
-_TEMPLATE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ page.title }}</title>
+STYLE = """\
 <style>
   :root { --ink: #1b2733; --quiet: #5b6773; --line: #dde3e9; --pale: #f5f7f9; --model: #1f5fa8; }
   * { box-sizing: border-box; }
@@ -150,6 +145,15 @@ _TEMPLATE = """\
   }
   @media print { nav { display: none; } h2 { break-after: avoid; } img, table { break-inside: avoid; } }
 </style>
+"""
+_TEMPLATE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ page.title }}</title>
+{{ style }}
 </head>
 <body>
 <main>

@@ -103,10 +103,6 @@ def _headline_row(evidence: PooledEvidence, name: str, kind: str) -> tuple[str, 
     )
 
 
-def _alpha(alpha: float, t: float) -> str:
-    return NONE if np.isnan(alpha) else f"{percent(alpha, signed=True)} ({number(t, 1)})"
-
-
 def with_t(rank_ic: float, t: float) -> str:
     """`+0.034 (2.7)`."""
     told = number(rank_ic, 3, signed=True)
