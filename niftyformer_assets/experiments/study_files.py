@@ -54,7 +54,6 @@ def _study_of(path: Path, text: str, of: Path, of_text: str, last: date | None) 
     base = experiment_of(of, of_text, "{}")
     with said_of(path):
         settings = _study_settings(content_of(path, text))
-        require_ensembles(settings, base.rivals)
     windows, one = _windows(path, settings, last), settings
     planned = _expanded(path, settings, of, of_text, windows)
     if settings.walk_forward is not None:
@@ -62,6 +61,9 @@ def _study_of(path: Path, text: str, of: Path, of_text: str, last: date | None) 
         one = settings.model_copy(update={"walk_forward": settings.walk_forward.model_copy(update={"windows": 1})})
     first = planned if windows else _expanded(path, one, of, of_text, _windows(path, one, last))
     by_point = {each.point: each.experiment for each in reversed(first)}
+    with said_of(path):
+        for experiment in by_point.values():
+            require_ensembles(settings, experiment.rivals)
     return Study(path.stem, settings, base, tuple(planned), tuple(by_point.values()))
 
 

@@ -157,6 +157,13 @@ def test_what_is_wrong_is_refused_naming_the_file_and_the_reason(
     assert studies_of(settings_of(tmp_path), wrong) == {} and wrong.keys() <= {"studies/wf"}
 
 
+def test_an_ensemble_is_of_the_baselines_that_the_study_sets(tmp_path: Path) -> None:
+    names = {"set": {"baselines.names": ["reversal", "zero"]}}
+    assert expand(tmp_path, **names, ensembles={"both": {"models": ["model", "reversal"]}}).planned
+    with pytest.raises(NiftyFormerError, match=r"both: ridge is no baseline .* name model, or one of reversal, zero"):
+        expand(tmp_path, **names, ensembles={"both": {"models": ["model", "ridge"]}})
+
+
 def test_more_experiments_than_a_study_may_have_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NiftyFormerError, match=f"more than {MOST_EXPERIMENTS:,} experiments"):
         expand(tmp_path, walk_forward=WINDOWS, grid={"strategy.top_k": list(range(1, 200))})
