@@ -2,7 +2,8 @@
 
 Holidays come from pandas-market-calendars (`NSE`), and for years after its last from
 `data/reference/holidays.csv`. It knows no weekend sessions; those, and the hours of unusual ones, are
-in `data/reference/special_sessions.csv`. Together they give exactly the sessions of 2015–2025.
+in `data/reference/special_sessions.csv`. Together they give exactly the sessions of 2015–2025; before that, the
+weekdays are those of real candles, and the weekends those that NSE announced.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from niftyformer_assets.market.reference import as_date, read_table
 from niftyformer_assets.store.errors import NiftyFormerError
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
-FIRST_COVERED = date(2015, 1, 1)
+FIRST_COVERED = date(2010, 7, 1)
 # Trading ends at 15:30, the closing session at 16:00; then the session's candle no longer moves with trades.
 COMPLETE_FROM = time(16, 0)
 # Kite settles a session's close, and adjusts history for the day's ex-dates, early the next morning.

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from niftyformer_assets.market import calendar, reference
@@ -23,14 +24,33 @@ def test_matches_the_real_sessions_of_2015_to_2025() -> None:
     assert np.setxor1d(ours, real).tolist() == []
 
 
+def test_before_2015_the_weekdays_are_those_of_real_candles_and_the_weekends_those_announced() -> None:
+    candles = pd.read_parquet(shared("market_data/nse_daily_2010_2019.parquet"), columns=["date"])
+    real = np.unique(candles["date"].to_numpy().astype("datetime64[D]"))
+    ours = calendar.sessions(calendar.FIRST_COVERED, date(2014, 12, 31))
+    assert sorted(set(real[real < np.datetime64("2015-01-01")]) - set(ours)) == []
+    only_ours = [day.item() for day in np.setdiff1d(ours, real)]
+    assert [day for day in only_ours if day.weekday() < 5] == []
+    assert len(only_ours) == 6  # the candles lack the weekends
+
+
 def test_special_sessions_are_sessions_and_weekends_are_not() -> None:
-    for day in ("2024-01-20", "2024-03-02", "2024-05-18", "2025-02-01", "2026-02-01", "2026-11-08"):
+    for day in (
+        "2012-04-28",
+        "2013-11-03",
+        "2024-01-20",
+        "2024-03-02",
+        "2024-05-18",
+        "2025-02-01",
+        "2026-02-01",
+        "2026-11-08",
+    ):
         assert calendar.is_session(date.fromisoformat(day)), day
     assert not calendar.is_session(date(2024, 1, 21))
     assert not calendar.is_session(date(2024, 1, 26))
 
 
-@pytest.mark.parametrize("end", [date(2014, 12, 31), date(2027, 3, 1), date(2035, 1, 1)])
+@pytest.mark.parametrize("end", [date(2010, 6, 30), date(2027, 3, 1), date(2035, 1, 1)])
 def test_a_date_outside_the_covered_years_is_an_error_that_says_so(end: date) -> None:
     with pytest.raises(NiftyFormerError, match=rf"{end} is (past|before) the NSE calendar"):
         calendar.sessions(min(end, date(2026, 1, 1)), end)
