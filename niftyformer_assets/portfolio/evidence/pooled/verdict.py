@@ -16,7 +16,7 @@ from niftyformer_assets.portfolio.evidence.verdict import SIGNIFICANCE, SURE, TI
 from niftyformer_assets.portfolio.formatting import count, interval, number, percent, probability, readable_name
 from niftyformer_assets.words import counted
 
-# A year: over less, no series of daily rank IC tells a skill that a model could have.
+# A year: over less, no series of daily rank IC tells a skill as small as those that models have on real markets.
 MIN_SESSIONS = 252
 # The probability of backtest overfitting from which on the choice of the best grid point is luck.
 OVERFITTED = 0.5
@@ -87,9 +87,9 @@ def study_in_short(standing: PooledStanding) -> str:
     """A few words, for a table."""
     if standing.sessions == 0 or not math.isfinite(standing.rank_ic):
         return "not judged"
-    if standing.sessions < MIN_SESSIONS:
-        return "too few sessions"
     if not abs(standing.t) >= standing.t_needed:
+        if standing.sessions < MIN_SESSIONS:
+            return "too few sessions"
         return "not distinguishable from random scores"
     if standing.t < 0:
         return "worse than random scores"
@@ -108,6 +108,8 @@ def _outcome(standing: PooledStanding) -> Literal["good", "none", "bad"]:
 def _reservations(standing: PooledStanding) -> list[str]:
     """Which yardsticks do not agree that there is a skill worth having."""
     held = []
+    if standing.sessions < MIN_SESSIONS:
+        held.append(f"it rests on {counted(standing.sessions, 'session')}, less than a year")
     if standing.plain and not (standing.ic_apart > 0 and standing.ic_p <= SIGNIFICANCE):
         held.append(f"it does not order the stocks visibly better than {readable_name(standing.plain)}")
     if not standing.equal_low > TIE:
@@ -123,12 +125,12 @@ def _headline(standing: PooledStanding) -> str:
     name = readable_name(standing.name)
     if standing.sessions == 0 or not math.isfinite(standing.rank_ic):
         return f"Not judged: the scores of {name} have no rank correlation with what could be earned."
-    if standing.sessions < MIN_SESSIONS:
-        return (
-            f"Too few sessions to tell: {name} has a rank IC on {counted(standing.sessions, 'session')}, and below "
-            f"{MIN_SESSIONS} nothing that a model could have would show ({_figures(standing)})."
-        )
     if not abs(standing.t) >= standing.t_needed:
+        if standing.sessions < MIN_SESSIONS:
+            return (
+                f"Too few sessions to tell: {name} has a {_figures(standing)}; {_needed(standing)}, and in less than "
+                f"{MIN_SESSIONS} sessions a skill as small as models have on real markets would not show."
+            )
         return f"Not distinguishable from random scores: {name} has a {_figures(standing)}; {_needed(standing)}."
     if standing.t < 0:
         figures = f"{_figures(standing)}; {_needed(standing)}"

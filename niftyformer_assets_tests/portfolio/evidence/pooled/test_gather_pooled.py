@@ -83,11 +83,10 @@ def test_an_oracle_planted_in_one_window_shows_in_that_window_alone(made: Study)
     assert by_window.set_index("group")["return"].idxmax() == "wf.2"
 
 
-def test_too_few_sessions_are_said(made: Study) -> None:
-    windows = (0, 1)
-    contender = made.contender("model", "model", made.joined(1.0, windows=windows))
-    told = study_verdict(made.evidence([contender]).standing)
-    assert told.sentences[0].startswith("Too few sessions to tell")
+@pytest.mark.parametrize(("skill", "told"), [(0.0, "Too few sessions to tell"), (1.0, "Distinguishable")])
+def test_in_less_than_a_year_only_a_large_skill_shows(made: Study, skill: float, told: str) -> None:
+    contender = made.contender("model", "model", made.joined(skill, windows=(0, 1)))
+    assert study_verdict(made.evidence([contender]).standing).sentences[0].startswith(told)
 
 
 def test_what_comes_after_a_windows_end_changes_no_figure_of_sessions_before(made: Study) -> None:

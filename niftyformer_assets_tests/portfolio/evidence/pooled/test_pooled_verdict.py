@@ -82,10 +82,19 @@ def test_the_wrong_way_round_is_bad_news() -> None:
     assert told.sentences[0].startswith("Worse than random scores")
 
 
-def test_too_few_sessions_are_said_whatever_the_figures() -> None:
+def test_too_few_sessions_are_said_where_no_skill_shows() -> None:
+    few = replace(SOUND, sessions=84, t=1.9)
+    told = study_verdict(few)
+    assert told.outcome == "none"
+    assert told.sentences[0].startswith("Too few sessions to tell: model has a mean rank IC of")
+    assert study_in_short(few) == "too few sessions"
+
+
+def test_a_skill_that_shows_in_less_than_a_year_is_told_with_that_reservation() -> None:
     told = study_verdict(replace(SOUND, sessions=84))
     assert told.outcome == "none"
-    assert told.sentences[0].startswith("Too few sessions to tell: model has a rank IC on 84 sessions")
+    assert "Distinguishable from random scores, with reservations: it rests on 84 sessions" in told.sentences[0]
+    assert study_verdict(replace(SOUND, sessions=84, t=-4.0, rank_ic=-0.03)).outcome == "bad"
 
 
 def test_scores_without_a_rank_correlation_are_not_judged() -> None:
