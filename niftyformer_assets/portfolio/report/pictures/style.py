@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 INK, QUIET, PALE = "#1b2733", "#6b7785", "#c9d1d9"
 MODEL, RANDOM, GAIN, LOSS = "#1f5fa8", "#dfe5ec", "#2b7a4b", "#b3402f"
-# Told apart without colour vision too, together with the order of the legend.
-OTHERS = ("#c8742b", "#6b7785", "#7a4fa3", "#2b7a4b", "#b08900", "#4f9aa3")
+# Of Okabe and Ito, which are told apart without colour vision too; neighbours differ in lightness.
+OTHERS = ("#d55e00", "#4a5560", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 WIDTH, DPI = 9.5, 144
 
 
