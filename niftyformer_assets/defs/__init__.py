@@ -29,12 +29,15 @@ from niftyformer_assets.settings import Settings, read_settings
 log = logging.getLogger(__name__)
 
 
-def build(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build(
+    settings: Settings | None = None, resources: Mapping[str, Any] | None = None, *, one_training: bool = True
+) -> dg.Definitions:
     """The definitions of the active workspace.
 
     Args:
         settings: those of the environment unless given.
         resources: replace those of the same name (`settings`, `candle_source`, `gpu`).
+        one_training: runs wait for each other where they train, as one GPU wants it.
 
     Raises:
         NiftyFormerError: a setting is wrong. A wrong experiment file is left out, and told in descriptions.
@@ -54,7 +57,7 @@ def build(settings: Settings | None = None, resources: Mapping[str, Any] | None 
             *market_assets(partitions),
             *factor_assets(partitions),
             *dataset_assets(partitions),
-            *model_assets(partitions),
+            *model_assets(partitions, one_training=one_training),
             *portfolio_assets(partitions),
         ]
         asset_checks = checks(partitions)

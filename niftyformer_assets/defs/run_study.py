@@ -144,13 +144,7 @@ def _make(
 
 
 def _in_processes(terminal: Terminal, settings: Settings, study: Study, parallel: int) -> dict[str, str]:
-    """As `_one_by_one`, several at a time."""
-    import torch
-
-    if torch.cuda.is_available():
-        raise NiftyFormerError(
-            "--parallel is for trainings on the CPU: one GPU trains one network at a time. Leave it out."
-        )
+    """As `_one_by_one`, several at a time; on a GPU their trainings wait for each other."""
     eta, failed = _Eta(terminal, len(study.planned)), {}
     threads = max(1, (os.cpu_count() or 1) // parallel)
     # Not forked: torch's and numba's threads would not survive it.
@@ -192,8 +186,10 @@ def _begin(threads: int) -> None:
 
 
 def _in_process(settings: Settings, study: str, name: str) -> str:
+    import torch
+
     if not _built:
-        _built.append(build(settings))
+        _built.append(build(settings, one_training=torch.cuda.is_available()))
     with dagster_home(settings) as instance, experiment_held(settings.workspace, name):
         experiment = find_study(settings, study).experiments[name]
         finished = _make(Terminal(), instance, _built[0], settings, experiment)

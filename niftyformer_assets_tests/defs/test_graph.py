@@ -79,6 +79,11 @@ def test_what_runs_the_network_asks_for_the_gpu(asset: str, tmp_path: Path) -> N
     assert "nvidia.com/gpu" in json.dumps(tags["dagster-k8s/config"])
 
 
+def test_only_a_gpu_makes_trainings_wait_for_each_other(tmp_path: Path) -> None:
+    graph = build(tiny_settings(tmp_path), one_training=False).resolve_asset_graph()
+    assert not any(graph.get(key).pools for key in graph.executable_asset_keys)
+
+
 def test_importing_the_definitions_loads_nothing_heavy() -> None:
     code = (
         "import sys, niftyformer_assets.definitions\n"

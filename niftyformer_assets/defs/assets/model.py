@@ -9,17 +9,19 @@ from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import Experiments, GpuResource
 
 # One GPU, asked for in the terms of each launcher: the pool here, a queue with Celery, a limit on Kubernetes.
+POOL = "gpu"
 GPU_TAGS = {
     "dagster-celery/queue": "gpu",
     "dagster-k8s/config": {"container_config": {"resources": {"limits": {"nvidia.com/gpu": 1}}}},
 }
 
 
-def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """Training, inference and baselines, by experiment."""
+def model_assets(partitions: Partitions, *, one_training: bool) -> list[dg.AssetsDefinition]:
+    """Training, inference and baselines, by experiment; of several runs one at a time if `one_training`."""
     asset = partial(artifact_asset, partitions)
+    pool = POOL if one_training else None
 
-    @asset(pool="gpu", op_tags=GPU_TAGS)
+    @asset(pool=pool, op_tags=GPU_TAGS)
     def trained_model(
         context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments], gpu: GpuResource
     ) -> Made:
@@ -27,7 +29,7 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return train_model(context, experiments, gpu)
 
-    @asset(pool="gpu", op_tags=GPU_TAGS)
+    @asset(pool=pool, op_tags=GPU_TAGS)
     def predictions(
         context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments], gpu: GpuResource
     ) -> Made:
@@ -36,7 +38,7 @@ def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return predict_with_model(context, experiments, gpu)
 
     # Networks are among the baselines unless an experiment leaves them out.
-    @asset(pool="gpu", op_tags=GPU_TAGS)
+    @asset(pool=pool, op_tags=GPU_TAGS)
     def baseline_predictions(
         context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments], gpu: GpuResource
     ) -> Made:
