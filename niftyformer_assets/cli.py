@@ -92,9 +92,7 @@ def run(
 @app.command()
 def study(
     name: Annotated[str, typer.Argument(help="A file's name in data/studies, without .yaml.")],
-    parallel: Annotated[
-        int, typer.Option(min=1, max=64, help="Experiments made at a time; a GPU trains one.")
-    ] = 1,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments made at a time; a GPU trains one.")] = 1,
     replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
     index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
     benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,

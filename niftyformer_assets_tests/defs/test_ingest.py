@@ -71,10 +71,15 @@ def test_failed_symbols_are_red_the_others_green_and_a_rerun_asks_for_the_failed
     assert set(statuses(mended).values()) == {AssetPartitionStatus.MATERIALIZED}
 
 
+KEY = {"workspace_name": "nifty200", "kite_api_key": "key"}
+
+
 def test_how_kite_is_asked_is_a_setting(tmp_path: Path) -> None:
-    settings = tiny_settings(tmp_path, made_up=FEW, kite_timeout_s=1.5, kite_requests_per_second=2)
-    with CandleSource(settings).connect() as connection:
+    asked = {"kite_timeout_s": 1.5, "kite_requests_per_second": 2}
+    with CandleSource(tiny_settings(tmp_path, made_up=FEW, **asked)).connect() as connection:
         assert connection.session()._client.timeout == 1.5
+    with CandleSource(tiny_settings(tmp_path / "live", **KEY, **asked)).connect() as connection:
+        assert connection.ingest.timeout_s == 1.5
         assert connection.pacer._count == 2
 
 
