@@ -1,27 +1,112 @@
-"""How long the evidence of a study takes, and its peak memory. Run: python benchmarks/bench_study.py"""
+"""How long a study takes beside its trainings, and its peak memory.
+
+Run: python benchmarks/bench_study.py, or with --grid, which adds minutes: 20 points that differ in top-k alone, on the
+made-up market.
+"""
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.experiments.files import experiments_of
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.portfolio.evidence.joined import Window, join_scores
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.settings import PROJECT, Settings, read_settings
 from niftyformer_assets.store.arrays import Axes
 
+# 25 windows, 10 points of the grid and 2 seeds.
+PLANNED = """
+experiment: demo
+set: {universe.membership: each_session}
+walk_forward: {first_test: 2018-01-01, windows: 25, train_months: 12}
+grid: {strategy.top_k: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}
+seeds: 2
+"""
+GRID = "experiment: demo\ngrid: {strategy.top_k: [%s]}\n"
+POINTS, SECONDS_A_POINT = 20, 8
 WINDOWS, SESSIONS, STOCKS, MODELS = 14, 84, 200, 12
 BEFORE, LISTED = 600, 300
 SECONDS, GIB = 30, 2
 
 
 def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        planning(Path(folder))
+    if "--grid" in sys.argv:
+        with tempfile.TemporaryDirectory() as folder:
+            grid(Path(folder))
+    evidence()
+
+
+def planning(folder: Path) -> None:
+    """500 experiments of one file, and the definitions that have them as partitions."""
+    started = time.perf_counter()
+    import dagster  # noqa: F401
+
+    importing = time.perf_counter() - started
+    settings = _settings(folder, PLANNED)
+    settings.workspace.study("study").root.mkdir(parents=True)
+    started = time.perf_counter()
+    planned = len(experiments_of(settings))
+    plan = time.perf_counter() - started
+    from niftyformer_assets.defs import build
+
+    started = time.perf_counter()
+    build(settings).resolve_asset_graph()
+    defining = time.perf_counter() - started
+    print(f"planning {planned} experiments      {plan:6.2f} s of 2")
+    print(f"definitions with their keys   {defining:6.2f} s, import dagster {importing:.2f} s (at most twice that)")
+
+
+def grid(folder: Path) -> None:
+    """Points that share one training."""
+    took = {}
+    for points in (1, POINTS):
+        settings = _settings(folder, GRID % ", ".join(str(1 + point) for point in range(points)))
+        environment = os.environ | {
+            "NIFTYFORMER_EXPERIMENTS": str(settings.experiments),
+            "NIFTYFORMER_DATA": str(settings.data),
+            "NIFTYFORMER_STORAGE": str(settings.storage),
+        }
+        command = [str(Path(sys.executable).with_name("niftyformer")), "study", "study", "--workspace", "demo"]
+        started = time.perf_counter()
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        took[points] = time.perf_counter() - started
+    of = POINTS * SECONDS_A_POINT
+    print(f"a study of one point          {took[1]:6.1f} s, with the market and a training")
+    print(f"{POINTS} points that share it        {took[POINTS]:6.1f} s of {of}, the report on them included")
+
+
+def _settings(folder: Path, study: str) -> Settings:
+    """Of a workspace with one experiment and one study."""
+    for name in ("experiments", "studies"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "experiments" / "demo.yaml").write_text((PROJECT / "data" / "experiments" / "demo.yaml").read_text())
+    (folder / "studies" / "study.yaml").write_text(study)
+    return read_settings(
+        _env_file=None,
+        experiments=folder / "experiments",
+        data=folder / "data",
+        storage=folder / "storage",
+        workspace_name="demo",
+    )
+
+
+def evidence() -> None:
+    """The scores of many windows and models joined and judged."""
     rng = np.random.default_rng(0)
     T = BEFORE + WINDOWS * SESSIONS + 40
     axes = Axes(np.busday_offset("2018-01-01", np.arange(T)), tuple(f"S{column:03d}" for column in range(LISTED)))
@@ -41,7 +126,7 @@ def main() -> None:
         contenders.append(Contender(f"{kind} {model}", kind, joined, StrategySettings(), CostSettings()))  # type: ignore[arg-type]
     joining = time.perf_counter() - started
     started = time.perf_counter()
-    evidence = gather_pooled(
+    gathered = gather_pooled(
         panel,
         axes,
         contenders,
@@ -51,7 +136,7 @@ def main() -> None:
         log_size=np.log(close),
         variants=MODELS,
     )
-    tables = evidence.standing, evidence.figures, evidence.nav, evidence.paired, evidence.seeds
+    tables = gathered.standing, gathered.figures, gathered.nav, gathered.paired, gathered.seeds
     gathering = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{WINDOWS} windows of {SESSIONS} sessions x {STOCKS} stocks x {MODELS} models ({len(tables[1])} figures)")
