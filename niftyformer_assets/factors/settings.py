@@ -12,6 +12,8 @@ FACTOR_SETS: tuple[FactorSetName, ...] = get_args(FactorSetName)
 
 # Below so many stocks a session says too little to have a coefficient.
 MIN_STOCKS = 10
+# Inside a group, such as a sector, where most have no more. Its coefficients are only told as means over sessions.
+MIN_STOCKS_OF_GROUP = 5
 
 
 @dataclass(frozen=True)
