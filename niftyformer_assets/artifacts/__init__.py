@@ -19,7 +19,7 @@ from niftyformer_assets.artifacts.model import model_rows
 from niftyformer_assets.artifacts.portfolio import portfolio_rows
 from niftyformer_assets.artifacts.rows import Artifact, Read, Scope
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.factors.settings import FACTOR_SETS
+from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
 from niftyformer_assets.store.workspace import Workspace
 
 __all__ = [
@@ -58,7 +58,7 @@ def artifacts(factor_sets: tuple[str, ...] = ("alpha158",)) -> Mapping[str, Arti
 
 def sections_of(name: str, experiment: Experiment) -> frozenset[str] | None:
     """The sections of an experiment's settings that decide on one of its artifacts; None is all."""
-    rows = artifacts(FACTOR_SETS)
+    rows = artifacts(FACTOR_SET_NAMES)
     found = rows[name].sections(experiment)
     for read in rows[name].read_for(experiment):
         if found is not None and rows[read.artifact].scope == "experiment":
