@@ -14,8 +14,9 @@ from typer.core import TyperGroup
 
 from niftyformer_assets.exchange.fault_words import usage
 from niftyformer_assets.experiments.overrides import parse_overrides
+from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.plain_output import allow_any_encoding
-from niftyformer_assets.settings import ZERODHA, read_settings
+from niftyformer_assets.settings import read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
@@ -191,7 +192,7 @@ def candles(
 
 @app.command()
 def login(
-    port: Annotated[int, typer.Option(help="Port of the redirect URL that is set in the Kite app.")] = 8721,
+    port: Annotated[int, typer.Option(help="Port of the redirect URL that is set in the Kite app.")] = LOGIN_PORT,
 ) -> None:
     """Log in to Zerodha in the browser and keep the access token until 06:00 IST."""
     with one_line_errors():
@@ -204,7 +205,7 @@ def login(
                 "KITE_API_KEY and KITE_API_SECRET are not set: create an app at https://developers.kite.trade with "
                 f"the redirect URL {redirect_url(port)}, and put both into the environment or into .env"
             )
-        page = LOGIN_PAGE if settings.kite_root == ZERODHA else f"{settings.kite_root}/connect/login"
+        page = LOGIN_PAGE if settings.kite_root == KITE_ROOT else f"{settings.kite_root}/connect/login"
         token = log_in(
             settings.kite_api_key,
             settings.kite_api_secret.get_secret_value(),

@@ -23,13 +23,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from niftyformer_assets.market.calendar import IST
-from niftyformer_assets.market.kite import KITE_ROOT, KiteSession
+from niftyformer_assets.market.kite import KiteSession
+from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import read_given_json
 
 LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
-PORT = 8721
 TOKEN_VARIABLE = "KITE_ACCESS_TOKEN"
 _EXPIRES_AT = time(6, 0)
 _THANKS = "<!doctype html><title>NiftyFormer</title><p>{}</p>"
@@ -50,7 +50,7 @@ def login(
     *,
     root: str = KITE_ROOT,
     login_page: str = LOGIN_PAGE,
-    port: int = PORT,
+    port: int = LOGIN_PORT,
     timeout_s: float = 300.0,
     open_page: Callable[[str], object] = webbrowser.open,
     now: Callable[[], datetime] = lambda: datetime.now(IST),
@@ -76,7 +76,7 @@ def login(
     return token
 
 
-def redirect_url(port: int = PORT) -> str:
+def redirect_url(port: int = LOGIN_PORT) -> str:
     """What to set as the app's redirect URL."""
     return f"http://127.0.0.1:{port}/"
 

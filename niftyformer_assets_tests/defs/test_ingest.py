@@ -72,10 +72,11 @@ def test_failed_symbols_are_red_the_others_green_and_a_rerun_asks_for_the_failed
 
 
 def test_how_kite_is_asked_is_a_setting(tmp_path: Path) -> None:
-    settings = tiny_settings(tmp_path, made_up=FEW, kite_timeout_s=1.5, kite_requests_per_second=2)
+    settings = tiny_settings(tmp_path, made_up=FEW, kite_timeout_s=1.5, kite_requests_per_second=2, kite_attempts=3)
     with CandleSource(settings).connect() as connection:
         assert connection.session()._client.timeout == 1.5
         assert connection.pacer._count == 2
+        assert connection.ingest.attempts == 3
 
 
 def test_a_backfill_of_one_symbol_leaves_the_others_alone(tmp_path: Path, instance: dg.DagsterInstance) -> None:
