@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from niftyformer_assets.artifacts.dataset import dataset_rows
 from niftyformer_assets.artifacts.factors import factor_rows
@@ -115,5 +115,5 @@ def phase_of(row: Artifact, rows: Mapping[str, Artifact]) -> Phase:
 
 def phases(rows: Mapping[str, Artifact]) -> dict[Phase, tuple[str, ...]]:
     """The artifacts of each phase, in the order in which they depend on each other."""
-    order: Sequence[Phase] = ("reference", "candles", "panels", "experiment", "study", "comparison")
+    order: Sequence[Phase] = get_args(Phase)
     return {phase: tuple(row.name for row in rows.values() if phase_of(row, rows) == phase) for phase in order}

@@ -15,7 +15,7 @@ from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.defs.results import table
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import begin, find_study
-from niftyformer_assets.experiments.study import MODEL, Ensemble, Planned, Study
+from niftyformer_assets.experiments.study import Ensemble, Planned, Study
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.sectors import sectors_in_force
@@ -27,6 +27,7 @@ from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
 from niftyformer_assets.portfolio.evidence.pooled.regimes import read_events
 from niftyformer_assets.portfolio.evidence.study_predictions import read_contenders, write_contenders
 from niftyformer_assets.portfolio.evidence.tries import Tries
+from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.report_server import study_address
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays

@@ -50,11 +50,11 @@ from niftyformer_assets.portfolio.evidence.prediction_errors import prediction_e
 from niftyformer_assets.portfolio.evidence.score_quality import by_group, by_horizon, persistence, size_thirds
 from niftyformer_assets.portfolio.evidence.verdict import Standing
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.words import counted
 
-MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
 FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)
 
 

@@ -134,7 +134,7 @@ def _of_curve(result: BacktestResult) -> list[_Row]:
     spreads = {"sharpe": sharpe_spread(returns, rate) if known else NO_SPREAD}
     described = {
         "total_return": ("share", "compounded over the period"),
-        "annual_return": ("share", f"geometric, 252 sessions a year{short}"),
+        "annual_return": ("share", f"geometric, {YEAR} sessions a year{short}"),
         "volatility": ("share", "annualised standard deviation of session returns"),
         "sharpe": ("ratio", f"annualised, risk-free rate {rate:.1%} a year"),
         "sortino": ("ratio", "as Sharpe, over downside deviation"),

@@ -28,7 +28,6 @@ from niftyformer_assets.portfolio.evidence.metrics_table import (
 from niftyformer_assets.portfolio.evidence.pooled import money
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, on_common_sessions
 from niftyformer_assets.portfolio.evidence.pooled.evidence import (
-    EQUAL_WEIGHT,
     NO_WINDOW,
     SECTOR,
     SIZE,
@@ -43,6 +42,7 @@ from niftyformer_assets.portfolio.evidence.pooled.ranking import (
 )
 from niftyformer_assets.portfolio.evidence.pooled.regimes import Events, regimes
 from niftyformer_assets.portfolio.evidence.score_quality import size_thirds
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.words import counted

@@ -11,10 +11,11 @@ import pytest
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.evidence.joined import ensemble, join_scores, joined_market
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
-from niftyformer_assets.portfolio.evidence.pooled.evidence import EQUAL_WEIGHT, PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
 from niftyformer_assets.portfolio.evidence.pooled.money import market_model, trade
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_in_short, study_verdict
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.portfolio.settings import CostSettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
