@@ -13,6 +13,7 @@ from niftyformer_assets.market.split import Split
 from niftyformer_assets.portfolio.evidence.joined import Window, join_scores
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.record import StudyRecord
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 
@@ -42,13 +43,9 @@ def main() -> None:
     joining = time.perf_counter() - started
     started = time.perf_counter()
     evidence = gather_pooled(
-        panel,
-        axes,
+        StudyRecord(panel, axes, {"NIFTY 50 (price)": index}, sectors, np.log(close)),
         contenders,
-        {"NIFTY 50 (price)": index},
         main="model 0",
-        sectors=sectors,
-        log_size=np.log(close),
         variants=MODELS,
     )
     tables = evidence.standing, evidence.figures, evidence.nav, evidence.paired, evidence.seeds

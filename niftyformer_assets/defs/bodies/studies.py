@@ -24,6 +24,7 @@ from niftyformer_assets.model.predictions import BASELINE, read_predictions
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores, Window, ensemble, join_scores
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, Kind
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.record import StudyRecord
 from niftyformer_assets.portfolio.evidence.pooled.regimes import read_events
 from niftyformer_assets.portfolio.evidence.study_predictions import read_contenders, write_contenders
 from niftyformer_assets.portfolio.evidence.tries import Tries
@@ -86,14 +87,16 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
     first, last = (str(scores.axes.dates[place]) for place in (0, scores.sessions - 1))
     tries = Tries(workspace.tries, _decides_beside_sessions)
     evidence = gather_pooled(
-        panel,
-        axes,
+        StudyRecord(
+            panel,
+            axes,
+            index_levels(settings),
+            sectors_in_force(read_parquet(workspace.sector_dummies), axes.symbols, axes.dates),
+            load_size_proxy(workspace.size_proxy, axes),
+            read_events(),
+        ),
         contenders,
-        index_levels(settings),
         main=_judged(study, contenders),
-        sectors=sectors_in_force(read_parquet(workspace.sector_dummies), axes.symbols, axes.dates),
-        log_size=load_size_proxy(workspace.size_proxy, axes),
-        events=read_events(),
         variants=len(tries.on(first, last) | {tries.variant(each.experiment.values()) for each in study.planned}),
         missing=missing,
         seed=study.base.seed,

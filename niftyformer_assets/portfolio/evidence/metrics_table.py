@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -104,6 +105,26 @@ def summary(
         *_of_excess(result, {"excess_return": benchmark, "excess_return_equal_weight": equal_weight}),
         *([] if coefficients is None else _of_scores(coefficients)),
         *_of_luck(result, null, variants),
+    ]
+    return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
+
+
+def index_summary(nav: np.ndarray, equal_weight: BacktestResult) -> pd.DataFrame:
+    """The figures of `summary` that an index bought and held has, beside the equal-weight universe.
+
+    Args:
+        nav: float [T], rupees, on the sessions of `equal_weight`.
+    """
+    strategy = equal_weight.strategy
+    returns = session_returns(nav, strategy.trade_at)
+    over_equal, apart = excess(returns, equal_weight.returns)
+    values = performance(nav, strategy) | {"excess_return_equal_weight": over_equal}
+    spread = {"excess_return_equal_weight": apart}
+    if math.isfinite(values["sharpe"]):
+        spread["sharpe"] = sharpe_spread(returns, strategy.risk_free_rate)
+    rows = [
+        (metric, value, *spread.get(metric, NO_SPREAD), len(returns), "", "an index, without costs")
+        for metric, value in values.items()
     ]
     return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
 
