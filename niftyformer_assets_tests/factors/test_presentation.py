@@ -94,10 +94,10 @@ def test_tables_of_what_is_wrong() -> None:
     assert missing["missing_share"].iloc[0] == pytest.approx(60 / 118)
     assert constant_factors(values, names)["factor"].tolist() == ["CONSTANT"]
     assert infinite_values(values, names).to_dict("list") == {"factor": ["INFINITE"], "infinite": [1]}
-    thin = thin_sessions(values, names, dates, min_stocks=12)
+    thin = thin_sessions(values, dates, min_stocks=12)
     assert thin["date"].to_numpy("datetime64[D]").tolist() == dates[[3, *range(5, 10)]].tolist()
     assert thin["fewest"].tolist() == [11, 0, 0, 0, 0, 0]
-    assert thin_sessions(values, names, dates, min_stocks=12, after=10).empty
+    assert thin_sessions(values, dates, min_stocks=12, after=10).empty
     nothing = np.full((1, 10, 12), np.nan)
     assert constant_factors(nothing, ("NONE",))["factor"].tolist() == ["NONE"]
 
