@@ -22,7 +22,9 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 # Ten times what the longest answer has, the list of all of NSE's instruments.
 MAX_BYTES = 16 * 2**20
 DEADLINE_S = 30.0
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Where this machine listens, and what a loopback address may call it.
+HOST = "127.0.0.1"
+LOOPBACK = (HOST, "::1", "localhost")
 _PIECE = 2**16
 _MAX_REDIRECTS = 5
 _GZIP_MAGIC = b"\x1f\x8b"

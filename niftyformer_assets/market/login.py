@@ -28,6 +28,7 @@ from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import read_given_json
+from niftyformer_assets.web import HOST, is_loopback
 
 LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
 TOKEN_VARIABLE = "KITE_ACCESS_TOKEN"
@@ -78,13 +79,11 @@ def login(
 
 def redirect_url(port: int = LOGIN_PORT) -> str:
     """What to set as the app's redirect URL."""
-    return f"http://127.0.0.1:{port}/"
+    return f"http://{HOST}:{port}/"
 
 
 def login_address(login_page: str, api_key: str, state: str, port: int) -> str:
     """The page to open. Kite hands `redirect_params` back with the redirect, the simulated exchange the whole URL."""
-    from niftyformer_assets.web import is_loopback
-
     query = {"v": "3", "api_key": api_key, "redirect_params": urlencode({"state": state})}
     if is_loopback(login_page):
         query["redirect_url"] = f"{redirect_url(port)}?{urlencode({'state': state})}"
@@ -141,7 +140,7 @@ class _Catcher:
         self._refusal = ""
         try:
             # Browsers open connections ahead of need; with one thread such an idle one would block the redirect.
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+            self._server = ThreadingHTTPServer((HOST, port), self._handler())
         except OSError as error:
             raise NiftyFormerError(
                 f"port {port} of this machine cannot be listened on ({error.strerror}): close what uses it, or choose "
