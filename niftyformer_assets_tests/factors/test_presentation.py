@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from niftyformer_assets.factors import pictures
@@ -76,6 +77,18 @@ def test_correlations_of_factors() -> None:
     together = pictures.average_rank_correlation(np.stack([x, np.exp(x), -x, random.normal(size=x.shape)]))
     np.testing.assert_allclose(together[0, :3], [1, 1, -1])
     assert abs(together[0, 3]) < 0.1
+
+
+def test_ties_and_constants_are_no_correlation() -> None:
+    random = np.random.default_rng(0)
+    up, down = random.integers(0, 2, (2, 200, 40)).astype(float)
+    steady = np.where(np.arange(200)[:, None] < 50, up, 1.0)  # constant from the 51st session on
+    together = pictures.average_rank_correlation(np.stack([up, down, steady, np.ones(up.shape)]))
+    assert abs(together[0, 1]) < 0.05
+    assert together[0, 0] == pytest.approx(1) and together[0, 2] == pytest.approx(1)
+    assert np.isnan(together[3]).all()
+    first = pd.DataFrame({"up": up[0], "down": down[0]}).corr("spearman").iloc[0, 1]
+    assert pictures.average_rank_correlation(np.stack([up[:1], down[:1]]))[0, 1] == pytest.approx(first)
 
 
 def test_tables_of_what_is_wrong() -> None:
