@@ -33,8 +33,6 @@ class IngestSettings:
     backoff_s: the first wait between attempts, doubled each time.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
-
     history_start: date
     requests_per_second: float = REQUESTS_PER_SECOND
     timeout_s: float = TIMEOUT_S
