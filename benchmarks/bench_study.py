@@ -23,6 +23,7 @@ from niftyformer_assets.market.split import Split
 from niftyformer_assets.portfolio.evidence.joined import Window, join_scores
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.record import StudyRecord
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.settings import PROJECT, Settings, read_settings
 from niftyformer_assets.store.arrays import Axes
@@ -127,13 +128,9 @@ def evidence() -> None:
     joining = time.perf_counter() - started
     started = time.perf_counter()
     gathered = gather_pooled(
-        panel,
-        axes,
+        StudyRecord(panel, axes, {"NIFTY 50 (price)": index}, sectors, np.log(close)),
         contenders,
-        {"NIFTY 50 (price)": index},
         main="model 0",
-        sectors=sectors,
-        log_size=np.log(close),
         variants=MODELS,
     )
     tables = gathered.standing, gathered.figures, gathered.nav, gathered.paired, gathered.seeds

@@ -76,6 +76,7 @@ ENVIRONMENT = {
     "kite_root": "who answers the Kite client",
     "kite_requests_per_second": "candles are asked for at most so often; Kite's limit is 3",
     "kite_timeout_s": "seconds to wait for an answer of Kite to begin, and for each of its parts",
+    "kite_attempts": "how often a request is sent before its symbol fails",
     "index_list_root": "where NSE's constituent lists are published",
     "workspace_name": "folder of data/ and storage/ to work in; by itself demo, nifty200 (with a key) or replay",
     "replay": "a folder of candles instead of Zerodha",

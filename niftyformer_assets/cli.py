@@ -14,8 +14,9 @@ from typer.core import TyperGroup
 
 from niftyformer_assets.exchange.fault_words import usage
 from niftyformer_assets.experiments.overrides import parse_overrides
+from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.plain_output import allow_any_encoding
-from niftyformer_assets.settings import ZERODHA, read_settings
+from niftyformer_assets.settings import Settings, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
@@ -27,13 +28,23 @@ class _Commands(TyperGroup):
         return super().main(*args, **kwargs)
 
 
-REPLAY = "A folder of candles instead of Zerodha, in any vendor's format."
-INDEX_LIST = (
-    "NSE's constituent list that goes with --replay, a table of membership or of sectors, or a folder of them; as "
-    "often as wanted."
-)
-WORKSPACE = "Where artifacts go: data/WORKSPACE."
-ADJUSTED_CLOSE = "Multiply the prices of --replay by its Adj Close / Close (dividends taken out)."
+# What several commands can be told, and which setting it is.
+Replay = Annotated[Path | None, typer.Option(help="A folder of candles instead of Zerodha, in any vendor's format.")]
+IndexList = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="NSE's constituent list that goes with --replay, a table of membership or of sectors, or a folder of "
+        "them; as often as wanted."
+    ),
+]
+Benchmark = Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")]
+AdjustedClose = Annotated[
+    bool,
+    typer.Option(
+        "--adjusted-close", help="Multiply the prices of --replay by its Adj Close / Close (dividends taken out)."
+    ),
+]
+WorkspaceName = Annotated[str | None, typer.Option("--workspace", help="Where artifacts go: data/WORKSPACE.")]
 
 app = typer.Typer(
     cls=_Commands,
@@ -63,11 +74,11 @@ def niftyformer(
 @app.command()
 def run(
     experiment: Annotated[str, typer.Option(help="A file's name in data/experiments, without .yaml.")],
-    replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
-    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
-    benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
-    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
-    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
+    replay: Replay = None,
+    index_list: IndexList = None,
+    benchmark: Benchmark = None,
+    adjusted_close: AdjustedClose = False,
+    workspace_name: WorkspaceName = None,
     override: Annotated[
         list[str] | None,
         typer.Option("--set", help="Another value than the file's, with results of its own: section.key=value."),
@@ -75,15 +86,14 @@ def run(
 ) -> None:
     """Materialize the whole graph for one experiment, from candles to the backtest report."""
     with one_line_errors():
-        given = {
-            "replay": replay,
-            "index_list": index_list,
-            "benchmark": benchmark,
-            "adjusted_close": adjusted_close,
-            "workspace_name": workspace,
-            "overrides": parse_overrides(override or []),
-        }
-        settings = read_settings(**{key: value for key, value in given.items() if value})
+        settings = _settings_with(
+            replay=replay,
+            index_list=index_list,
+            benchmark=benchmark,
+            adjusted_close=adjusted_close,
+            workspace_name=workspace_name,
+            overrides=parse_overrides(override or []),
+        )
         from niftyformer_assets.defs.run import run_experiment
 
         run_experiment(settings, experiment)
@@ -93,22 +103,21 @@ def run(
 def study(
     name: Annotated[str, typer.Argument(help="A file's name in data/studies, without .yaml.")],
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments made at a time; a GPU trains one.")] = 1,
-    replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
-    index_list: Annotated[Path | None, typer.Option(help=INDEX_LIST)] = None,
-    benchmark: Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")] = None,
-    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
-    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
+    replay: Replay = None,
+    index_list: IndexList = None,
+    benchmark: Benchmark = None,
+    adjusted_close: AdjustedClose = False,
+    workspace_name: WorkspaceName = None,
 ) -> None:
     """Make every window, seed and point of a study that is not finished, and judge them together."""
     with one_line_errors():
-        given = {
-            "replay": replay,
-            "index_list": index_list,
-            "benchmark": benchmark,
-            "adjusted_close": adjusted_close,
-            "workspace_name": workspace,
-        }
-        settings = read_settings(**{key: value for key, value in given.items() if value})
+        settings = _settings_with(
+            replay=replay,
+            index_list=index_list,
+            benchmark=benchmark,
+            adjusted_close=adjusted_close,
+            workspace_name=workspace_name,
+        )
         from niftyformer_assets.defs.run_study import run_study
 
         run_study(settings, name, parallel)
@@ -117,13 +126,13 @@ def study(
 @app.command()
 def prune(
     removing: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
-    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
+    workspace_name: WorkspaceName = None,
 ) -> None:
     """List what lies in the workspace and is of no experiment or study any more; with --remove, remove it."""
     with one_line_errors():
         from niftyformer_assets.pruning import remove, unused
 
-        settings = read_settings(**({"workspace_name": workspace} if workspace else {}))
+        settings = _settings_with(workspace_name=workspace_name)
         found = unused(settings)
         for each in found:
             typer.echo(f"{each.freed / 1e6:9.1f} MB  {each.path}: {each.why}")
@@ -140,8 +149,8 @@ def prune(
 @app.command()
 def inspect(
     folder: Annotated[Path, typer.Argument(help="A folder of candles, as for --replay.")],
-    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
-    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
+    index_list: IndexList = None,
+    adjusted_close: AdjustedClose = False,
 ) -> None:
     """Say what would be read of a folder of candles: its format, symbols, sessions, and what is suspicious."""
     with one_line_errors():
@@ -150,8 +159,9 @@ def inspect(
         from niftyformer_assets.inspection import inspect_folder, show
 
         # Its own workspace, whatever the environment's is: nothing is written.
-        given = {"replay": folder, "index_list": index_list, "adjusted_close": adjusted_close}
-        settings = read_settings(workspace_name="replay", **{key: value for key, value in given.items() if value})
+        settings = _settings_with(
+            replay=folder, index_list=index_list, adjusted_close=adjusted_close, workspace_name="replay"
+        )
         inspection = inspect_folder(settings)
         show(inspection, Console())
         if inspection.refused is not None:
@@ -170,20 +180,16 @@ def universe() -> None:
 @app.command()
 def candles(
     symbols: Annotated[list[str] | None, typer.Argument(help="Only these; all of the workspace's without any.")] = None,
-    replay: Annotated[Path | None, typer.Option(help=REPLAY)] = None,
-    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
-    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
-    workspace: Annotated[str | None, typer.Option(help=WORKSPACE)] = None,
+    replay: Replay = None,
+    index_list: IndexList = None,
+    adjusted_close: AdjustedClose = False,
+    workspace_name: WorkspaceName = None,
 ) -> None:
     """Bring the candles up to date, asking only for what is missing."""
     with one_line_errors():
-        given = {
-            "replay": replay,
-            "index_list": index_list,
-            "adjusted_close": adjusted_close,
-            "workspace_name": workspace,
-        }
-        settings = read_settings(**{key: value for key, value in given.items() if value})
+        settings = _settings_with(
+            replay=replay, index_list=index_list, adjusted_close=adjusted_close, workspace_name=workspace_name
+        )
         from niftyformer_assets.defs.run import run_candles
 
         run_candles(settings, symbols or [])
@@ -191,7 +197,7 @@ def candles(
 
 @app.command()
 def login(
-    port: Annotated[int, typer.Option(help="Port of the redirect URL that is set in the Kite app.")] = 8721,
+    port: Annotated[int, typer.Option(help="Port of the redirect URL that is set in the Kite app.")] = LOGIN_PORT,
 ) -> None:
     """Log in to Zerodha in the browser and keep the access token until 06:00 IST."""
     with one_line_errors():
@@ -204,7 +210,7 @@ def login(
                 "KITE_API_KEY and KITE_API_SECRET are not set: create an app at https://developers.kite.trade with "
                 f"the redirect URL {redirect_url(port)}, and put both into the environment or into .env"
             )
-        page = LOGIN_PAGE if settings.kite_root == ZERODHA else f"{settings.kite_root}/connect/login"
+        page = LOGIN_PAGE if settings.kite_root == KITE_ROOT else f"{settings.kite_root}/connect/login"
         token = log_in(
             settings.kite_api_key,
             settings.kite_api_secret.get_secret_value(),
@@ -243,8 +249,8 @@ def home() -> None:
 def exchange(
     port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1.")] = 8720,
     replay: Annotated[Path | None, typer.Option(help="Serve this folder of candles, in any vendor's format.")] = None,
-    index_list: Annotated[list[Path] | None, typer.Option(help=INDEX_LIST)] = None,
-    adjusted_close: Annotated[bool, typer.Option("--adjusted-close", help=ADJUSTED_CLOSE)] = False,
+    index_list: IndexList = None,
+    adjusted_close: AdjustedClose = False,
     fault: Annotated[
         list[str] | None,
         typer.Option(help=usage()),
@@ -257,8 +263,7 @@ def exchange(
         from niftyformer_assets.exchange.server import RunningExchange, serve
         from niftyformer_assets.sources import replayed, simulated_market
 
-        given = {"replay": replay, "index_list": index_list, "adjusted_close": adjusted_close}
-        settings = read_settings(**{key: value for key, value in given.items() if value})
+        settings = _settings_with(replay=replay, index_list=index_list, adjusted_close=adjusted_close)
         if not replay:
             settings = settings.model_copy(update={"made_up_end": wall_clock().date()})
         faults = parse_faults(fault or [])
@@ -281,6 +286,11 @@ def exchange(
             typer.echo(line)
         market = simulated_market(settings) if found is None else found.market
         serve(market, port=port, announce=announce, faults=faults, now=wall_clock)
+
+
+def _settings_with(**given: Any) -> Settings:
+    """The settings of the environment, and instead of its values those that are given on the command line."""
+    return read_settings(**{key: value for key, value in given.items() if value})
 
 
 def _open_page(address: str) -> None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from niftyformer_assets.settings import NAME, Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
+from niftyformer_assets.web import HOST
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-HOST = "127.0.0.1"
 PAGES = ("report.html", "tearsheet.html")
 STUDY_PAGE = "study.html"
 LOG_PAGE = "experiments.html"

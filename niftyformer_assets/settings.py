@@ -21,14 +21,13 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from niftyformer_assets.exchange.settings import MadeUpSettings
+from niftyformer_assets.market.servers import ATTEMPTS, KITE_ROOT, NSE_ROOT, REQUESTS_PER_SECOND, TIMEOUT_S
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets.yaml_numbers import is_odd_number
 
 PROJECT = Path(__file__).resolve().parents[1]
-
-ZERODHA = "https://api.kite.trade"
 
 # Dots stand alone, for Dagster takes three of them in a partition's key for a range.
 NAME = re.compile(r"[a-z0-9](?:\.?[a-z0-9_-])*")
@@ -69,10 +68,11 @@ class Settings(BaseSettings):
     kite_api_key: str | None = Field(default=None, validation_alias="KITE_API_KEY")
     kite_api_secret: SecretStr | None = Field(default=None, validation_alias="KITE_API_SECRET")
     kite_access_token: SecretStr | None = Field(default=None, validation_alias="KITE_ACCESS_TOKEN")
-    kite_root: HttpAddress = ZERODHA
-    kite_requests_per_second: float = Field(default=3.0, gt=0, le=3)
-    kite_timeout_s: float = Field(default=7.0, gt=0, le=60)
-    index_list_root: HttpAddress = "https://niftyindices.com"
+    kite_root: HttpAddress = KITE_ROOT
+    kite_requests_per_second: float = Field(default=REQUESTS_PER_SECOND, gt=0, le=REQUESTS_PER_SECOND)
+    kite_timeout_s: float = Field(default=TIMEOUT_S, gt=0, le=60)
+    kite_attempts: int = Field(default=ATTEMPTS, ge=1, le=100)
+    index_list_root: HttpAddress = NSE_ROOT
     workspace_name: str | None = Field(default=None, validation_alias="NIFTYFORMER_WORKSPACE")
     replay: Path | None = None
     index_list: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = ()
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
             raise ValueError(f"the workspace name {self.workspace_name!r} cannot be a folder of data/")
         if self.workspace_name == "demo" and self.replay:
             raise ValueError("workspace demo is for the made-up market: set NIFTYFORMER_WORKSPACE to another name")
-        if self.workspace_name == "nifty200" and (self.replay or self.kite_root != ZERODHA):
+        if self.workspace_name == "nifty200" and (self.replay or self.kite_root != KITE_ROOT):
             raise ValueError(
                 "workspace nifty200 is for Zerodha's own candles: set NIFTYFORMER_WORKSPACE to another name"
             )
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         if self.replay or self.workspace_name == "replay":
             return "replay"
         if self.workspace_name == "nifty200" or (self.kite_api_key and self.workspace_name != "demo"):
-            return "zerodha" if self.kite_root == ZERODHA else "elsewhere"
+            return "zerodha" if self.kite_root == KITE_ROOT else "elsewhere"
         return "made up"
 
     @property

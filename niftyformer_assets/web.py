@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import zlib
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 from typing import Any, Literal
@@ -21,14 +22,27 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 # Ten times what the longest answer has, the list of all of NSE's instruments.
 MAX_BYTES = 16 * 2**20
 DEADLINE_S = 30.0
+# Where this machine listens, and what a loopback address may call it.
+HOST = "127.0.0.1"
+LOOPBACK = (HOST, "::1", "localhost")
 _PIECE = 2**16
 _MAX_REDIRECTS = 5
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def is_loopback(url: str) -> bool:
-    """Is the address on this machine? Then no proxy of the environment may stand between."""
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+def is_loopback(address: str, schemes: Collection[str] = ("http", "https")) -> bool:
+    """Is it an address on this machine, in whatever way a browser reads it?
+
+    Then no proxy of the environment may stand between. A browser takes a backslash for a slash and drops line
+    ends, and what stands before an @ is no host.
+    """
+    if any(letter <= " " or letter in "\\@\x7f" for letter in address.partition("?")[0]):
+        return False
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in schemes and parts.hostname in LOOPBACK and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 class AnswerTooLong(requests.exceptions.RequestException):

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from niftyformer_assets.cli import app
@@ -227,6 +229,17 @@ def test_help_is_shown_as_it_is_written_and_the_version_is_said() -> None:
     assert "renames=OLD:NEW:2026-01-31" in " ".join(CliRunner().invoke(app, ["exchange", "--help"]).output.split())
     result = CliRunner().invoke(app, ["--version"])
     assert result.exit_code == 0 and result.output.startswith("niftyformer 0.")
+
+
+@pytest.mark.parametrize("name", ["study", "candles", "inspect", "exchange"])
+def test_every_command_takes_the_same_lists_and_folders(name: str) -> None:
+    commands: Any = typer.main.get_command(app)
+    ours, of_run = (
+        {option.name: (option.multiple, option.opts) for option in commands.commands[each].params}
+        for each in (name, "run")
+    )
+    assert ours["index_list"] == (True, ["--index-list"])
+    assert {option: ours[option] for option in ours.keys() & of_run.keys()}.items() <= of_run.items()
 
 
 def test_candles_takes_a_folder_as_run_does(folder: Path) -> None:

@@ -219,18 +219,18 @@ def test_a_file_whose_dates_are_shifted_is_named(tmp_path: Path) -> None:
 def test_candles_before_the_calendar_are_left_out_and_told(tmp_path: Path) -> None:
     (tmp_path / "candles").mkdir()
     days = [
-        *np.arange("2014-12-22", "2014-12-25", dtype="datetime64[D]"),
-        *sessions(date(2015, 1, 1), date(2015, 1, 9)),
+        *np.arange("2010-06-22", "2010-06-25", dtype="datetime64[D]"),
+        *sessions(date(2010, 7, 1), date(2010, 7, 9)),
     ]
     rows = "".join(f"{day},10,11,9,10,5\n" for day in days)
     (tmp_path / "candles" / "AAA.csv").write_text("Date,Open,High,Low,Close,Volume\n" + rows)
     places = {"data": tmp_path / "data", "storage": tmp_path / "storage", "replay": tmp_path / "candles"}
     source = CandleSource(read_settings(_env_file=None, **places))
     with source.connect() as connection:
-        assert connection.ingest.history_start == date(2015, 1, 1)
+        assert connection.ingest.history_start == date(2010, 7, 1)
         assert any(line.endswith("begins, not used: 3.") for line in connection.said)
         found = connection.session().daily_candles(
-            connection.session().instruments()["AAA"], connection.ingest.history_start, date(2015, 1, 9)
+            connection.session().instruments()["AAA"], connection.ingest.history_start, date(2010, 7, 9)
         )
     assert len(found) == len(days) - 3
 

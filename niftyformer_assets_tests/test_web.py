@@ -17,7 +17,7 @@ from niftyformer_assets.market import kite
 from niftyformer_assets.market.kite import KiteSession
 from niftyformer_assets.market.list_fetching import fetch_list
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.web import AnswerTooLong, BoundedSession, Redirected
+from niftyformer_assets.web import AnswerTooLong, BoundedSession, Redirected, is_loopback
 from niftyformer_assets_tests.odd_server import CLOSE, Script, answer, for_ever, head, odd_server
 
 DRIP = b"x" * 20
@@ -40,6 +40,23 @@ DRIPS: dict[str, Script] = {
 def test_a_drip_ends_with_the_deadline(script: Script) -> None:
     with odd_server(script) as server, pytest.raises(requests.Timeout, match=r"within 0\.5 s"):
         BoundedSession(deadline_s=0.5).get(server.url, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("http://127.0.0.1:8720", True),
+        ("https://localhost/", True),
+        ("http://[::1]:1/x", True),
+        ("https://api.kite.trade", False),
+        ("ftp://localhost/", False),
+        ("http://localhost\\.elsewhere.example/", False),
+        ("http://localhost@elsewhere.example/", False),
+        ("http://[::1", False),
+    ],
+)
+def test_what_is_on_this_machine(address: str, here: bool) -> None:
+    assert is_loopback(address) is here
 
 
 def test_a_drip_before_tls_ends_too() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from niftyformer_assets.artifacts.dataset import dataset_rows
 from niftyformer_assets.artifacts.factors import factor_rows
@@ -19,7 +19,7 @@ from niftyformer_assets.artifacts.model import model_rows
 from niftyformer_assets.artifacts.portfolio import portfolio_rows
 from niftyformer_assets.artifacts.rows import Artifact, Read, Scope
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.factors.settings import FACTOR_SETS
+from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
 from niftyformer_assets.store.workspace import Workspace
 
 __all__ = [
@@ -58,7 +58,7 @@ def artifacts(factor_sets: tuple[str, ...] = ("alpha158",)) -> Mapping[str, Arti
 
 def sections_of(name: str, experiment: Experiment) -> frozenset[str] | None:
     """The sections of an experiment's settings that decide on one of its artifacts; None is all."""
-    rows = artifacts(FACTOR_SETS)
+    rows = artifacts(FACTOR_SET_NAMES)
     found = rows[name].sections(experiment)
     for read in rows[name].read_for(experiment):
         if found is not None and rows[read.artifact].scope == "experiment":
@@ -115,5 +115,5 @@ def phase_of(row: Artifact, rows: Mapping[str, Artifact]) -> Phase:
 
 def phases(rows: Mapping[str, Artifact]) -> dict[Phase, tuple[str, ...]]:
     """The artifacts of each phase, in the order in which they depend on each other."""
-    order: Sequence[Phase] = ("reference", "candles", "panels", "experiment", "study", "comparison")
+    order: Sequence[Phase] = get_args(Phase)
     return {phase: tuple(row.name for row in rows.values() if phase_of(row, rows) == phase) for phase in order}

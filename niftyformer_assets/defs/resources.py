@@ -15,6 +15,7 @@ import numpy as np
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.market.calendar import IST, covered
+from niftyformer_assets.market.servers import BACKOFF_S
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.sources import (
     claim_for_live_candles,
@@ -64,7 +65,7 @@ class Connection:
 class CandleSource:
     """Zerodha, or the simulated exchange on loopback; the client is the same one."""
 
-    def __init__(self, settings: Settings, faults: Faults | None = None, backoff_s: float = 1.0) -> None:
+    def __init__(self, settings: Settings, faults: Faults | None = None, backoff_s: float = BACKOFF_S) -> None:
         """`faults` are those of the simulated exchange; none unless given."""
         self._settings = settings
         self._faults = faults
@@ -140,6 +141,7 @@ class CandleSource:
             backoff_s=self._backoff_s,
             requests_per_second=self._settings.kite_requests_per_second,
             timeout_s=self._settings.kite_timeout_s,
+            attempts=self._settings.kite_attempts,
         )
 
 

@@ -10,11 +10,11 @@ import dagster as dg
 
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs.experiment_settings import observe_settings
-from niftyformer_assets.factors.settings import FACTOR_SETS
+from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
 from niftyformer_assets.settings import Settings
 
 # With the panel of every factor set that an experiment may ask for.
-PHASES = phases(artifacts(FACTOR_SETS))
+PHASES = phases(artifacts(FACTOR_SET_NAMES))
 WORKSPACE, PHASE, EXPERIMENT = "niftyformer/workspace", "niftyformer/phase", "niftyformer/experiment"
 
 

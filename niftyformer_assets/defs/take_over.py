@@ -9,7 +9,7 @@ import dagster as dg
 from niftyformer_assets.artifacts import artifacts
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.factors.settings import FACTOR_SETS
+from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import must_be_from_the_same, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -27,7 +27,7 @@ def to_take_over(
     Their files are those that were recorded; settings, code and inputs are those they were made with; Dagster has
     been told; and the same is so of all that they are made from by the experiment's settings.
     """
-    graph, candidates, rows = definitions.resolve_asset_graph(), set(assets), artifacts(FACTOR_SETS)
+    graph, candidates, rows = definitions.resolve_asset_graph(), set(assets), artifacts(FACTOR_SET_NAMES)
     holds: dict[str, bool] = {}
 
     def found(asset: str) -> bool:

@@ -31,7 +31,6 @@ from starlette.routing import Route
 from niftyformer_assets.exchange.clock import Clock, wall_clock
 from niftyformer_assets.exchange.doors import (
     body_of,
-    is_loopback_address,
     must_be_addressed_as_loopback,
     must_be_of_this_machine,
 )
@@ -44,6 +43,7 @@ from niftyformer_assets.exchange.settings import API_KEY, API_SECRET
 from niftyformer_assets.exchange.traffic import Arrival, SlidingWindow, Traffic
 from niftyformer_assets.exchange.view import Listing, View
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.web import is_loopback
 
 HISTORICAL_PER_SECOND = 3
 OTHERS_PER_SECOND = 10
@@ -196,7 +196,7 @@ async def _login_page(exchange: Exchange, request: Request) -> Response:
     if query.get("api_key") != exchange.login.api_key:
         raise RefusedError(400, "Invalid `api_key`.", "InputException")
     target = query.get("redirect_url") or exchange.redirect_url
-    if target is not None and not is_loopback_address(target):
+    if target is not None and not is_loopback(target, schemes=("http",)):
         raise RefusedError(
             400, "Invalid `redirect_url`: only http on a loopback host is redirected to.", "InputException"
         )

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.requests import Request
 
 from niftyformer_assets.exchange.refused import RefusedError
+from niftyformer_assets.web import LOOPBACK, is_loopback
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MAX_BODY = 2**16
-
-
-def is_loopback_address(address: str) -> bool:
-    """Is it a plain http address on this machine, in whatever way a browser reads it?
-
-    A browser takes a backslash for a slash and drops line ends, and what stands before an @ is no host.
-    """
-    if any(letter <= " " or letter in "\\@\x7f" for letter in address.partition("?")[0]):
-        return False
-    try:
-        parts = urlsplit(address)
-        return parts.scheme == "http" and parts.hostname in LOOPBACK and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
 
 
 def must_be_addressed_as_loopback(request: Request) -> None:
     """Refuse what a name that was made to point at this machine asks for: a page elsewhere then reads the answers."""
     host = request.headers.get("host")
-    if host is not None and not is_loopback_address(f"http://{host}"):
+    if host is not None and not is_loopback(f"http://{host}"):
         raise RefusedError(403, "Ask for this machine by a loopback address.", "PermissionException")
 
 
@@ -37,7 +21,7 @@ def must_be_of_this_machine(request: Request) -> None:
     """Refuse what does not come from this machine, or comes from a page of another one in its browser."""
     origin = request.headers.get("origin")
     elsewhere = request.client is None or request.client.host not in LOOPBACK
-    if elsewhere or (origin is not None and not is_loopback_address(origin)):
+    if elsewhere or (origin is not None and not is_loopback(origin, schemes=("http",))):
         raise RefusedError(403, "Only this machine may ask for that.", "PermissionException")
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise RefusedError(403, "No page of another site may ask for that.", "PermissionException")

@@ -18,8 +18,8 @@ from niftyformer_assets.exchange.settings import API_KEY, API_SECRET
 from niftyformer_assets.exchange.traffic import Traffic
 from niftyformer_assets.indices import DEFAULT, INDICES
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.web import HOST, BoundedSession
 
-HOST = "127.0.0.1"
 START_S = 10.0
 
 
@@ -132,8 +132,6 @@ def log_in(url: str, api_key: str = API_KEY, api_secret: str = API_SECRET) -> st
     """
     from kiteconnect import KiteConnect
     from kiteconnect.exceptions import KiteException
-
-    from niftyformer_assets.web import BoundedSession
 
     # The page redirects to any loopback address; nothing has to listen there, the address holds the token.
     query = urlencode({"v": 3, "api_key": api_key, "redirect_url": f"http://{HOST}/"})

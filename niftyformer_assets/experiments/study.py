@@ -18,11 +18,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.portfolio.evidence.tries import NAMES
+from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.words import counted
 
 # Dagster's keys, and a person's patience, end somewhere.
 MOST_EXPERIMENTS = 2000
-MODEL = "model"
 _NOT_IN_A_KEY = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -130,7 +131,7 @@ class StudySettings(BaseModel):
         for name in varied:
             if varied.count(name) > 1:
                 raise ValueError(f"{name} is given twice, in grid or set")
-            if name in ("name", "market", "overrides") or name.split(".")[0] == "sessions":
+            if name in NAMES or name.split(".")[0] == "sessions":
                 raise ValueError(f"{name} is not for a study to set: walk_forward and the experiment say it")
         if self.seeds > 1 and "training.seed" in varied:
             raise ValueError("training.seed is what seeds varies: leave one of the two out")

@@ -11,10 +11,11 @@ from niftyformer_assets.experiments.experiment import Experiment, kind_of_split
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
 from niftyformer_assets.model.baseline_settings import own_settings
 from niftyformer_assets.model.settings import STOCKFORMER
+from niftyformer_assets.portfolio.evidence.tries import NAMES
 from niftyformer_assets.store.provenance import flat_settings
 
 # What no traded result rests on: what an experiment is called, how it came by its values, and the baselines beside it.
-NOT_DECIDING = ("name", "market", "overrides", "baselines")
+NOT_DECIDING = (*NAMES, "baselines")
 
 
 def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Kakushadze, "101 Formulaic Alphas" (2015), and from common technical indicators.
 
 from __future__ import annotations
 
-WINDOWS = (5, 10, 20, 30, 60)
+from niftyformer_assets.factors.kernels import WINDOWS
+
 LAGS = tuple(range(59, -1, -1))
 
 SHAPES = {

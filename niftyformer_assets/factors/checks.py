@@ -74,9 +74,7 @@ def implausible_values(factors: np.ndarray, names: Sequence[str], axes: Axes) ->
     return pd.DataFrame(rows, columns=["factor", "plausible", "implausible", "furthest", "session", "symbol"])
 
 
-def thin_sessions(
-    factors: np.ndarray, names: Sequence[str], dates: np.ndarray, min_stocks: int, after: int = 0
-) -> pd.DataFrame:
+def thin_sessions(factors: np.ndarray, dates: np.ndarray, min_stocks: int, after: int = 0) -> pd.DataFrame:
     """Sessions on which some factor has too few stocks: columns date, factors, fewest.
 
     factors: how many have fewer than `min_stocks` there; fewest: the smallest number of stocks.
@@ -104,7 +102,7 @@ def sound_factors(name: str, chosen: FactorSet, factors: np.ndarray, panel: Pane
         "implausible": implausible_values(factors, chosen.names, panel.axes),
         "constant": constant[~constant["factor"].isin(chosen.constant)],
         "often missing": missing[missing["missing_share"] > MOST_MISSING_SHARE],
-        "thin sessions": thin_sessions(factors, chosen.names, panel.axes.dates, min_stocks=MIN_STOCKS, after=60),
+        "thin sessions": thin_sessions(factors, panel.axes.dates, min_stocks=MIN_STOCKS, after=60),
     }
     wrong = [f"{len(rows)} {what}" for what, rows in found.items() if len(rows)]
     nothing = "no factor is infinite, implausible, constant or often missing, no session is thin"

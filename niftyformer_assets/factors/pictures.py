@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from niftyformer_assets.factors.selection import FactorSelection
 from niftyformer_assets.pictures import figure, legend, png
@@ -62,6 +63,8 @@ def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slic
     if len(names) <= 20:
         for row, column in np.ndindex(together.shape):
             value = together[row, column]
+            if np.isnan(value):
+                continue
             shade = "white" if abs(value) > 0.6 else "black"
             plot.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=6, color=shade)
     plot.set_title(f"Rank correlation of the {kind} factors, training sessions", fontsize=9)
@@ -70,15 +73,18 @@ def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slic
 
 
 def average_rank_correlation(factors: np.ndarray) -> np.ndarray:
-    """[F, F] from [F, T, N]: Spearman across the stocks of each session that have all factors, averaged."""
-    total, sessions = np.zeros((len(factors), len(factors))), 0
+    """[F, F] from [F, T, N]: Spearman across the stocks of each session that have all factors, averaged.
+
+    Ties share their mean rank. Sessions on which one of two factors is constant say nothing of them; NaN without any.
+    """
+    total, sessions = np.zeros((2, len(factors), len(factors)))
     for t in range(factors.shape[1]):
         values = factors[:, t][:, np.isfinite(factors[:, t]).all(axis=0)]
         if values.shape[1] < 3:
             continue
-        ranks = values.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable").astype(np.float64)
-        ranks -= ranks.mean(axis=1, keepdims=True)
-        ranks /= np.sqrt((ranks**2).sum(axis=1, keepdims=True))
-        total += ranks @ ranks.T
-        sessions += 1
-    return total / sessions if sessions else np.full(total.shape, np.nan)
+        off = pd.DataFrame(values).rank(axis=1).to_numpy() - (values.shape[1] + 1) / 2
+        spread = np.sqrt((off**2).sum(axis=1, keepdims=True))
+        off = np.divide(off, spread, out=np.zeros(off.shape), where=spread > 0)
+        total += off @ off.T
+        sessions += (spread > 0) @ (spread > 0).T
+    return np.divide(total, sessions, out=np.full(total.shape, np.nan), where=sessions > 0)

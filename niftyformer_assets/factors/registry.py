@@ -1,4 +1,4 @@
-"""Factor sets by name: what an experiment's `factor_set` may say.
+"""Factor sets by name: what an experiment's `factor_set` may say (`settings.PANELS_OF_SET`).
 
 A set is names, a function and how far the function looks back. Alpha158 and Alpha360 are here; a
 user's own factors, registered in `own.py`, make up the set `own`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from niftyformer_assets.factors import own
 from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360, CONSTANT_360
 from niftyformer_assets.factors.history import cut_sessions
 from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor
+from niftyformer_assets.factors.settings import PANELS_OF_SET
 from niftyformer_assets.market.panel import Panel
 
 
@@ -93,9 +95,9 @@ def together(first: FactorSet, second: FactorSet) -> FactorSet:
 
 
 _files = (_here / "history.py", _here / "catalogue.py")
-FACTOR_SETS: dict[str, FactorSet] = {
+PANELS: dict[str, FactorSet] = {
     "alpha158": FactorSet(ALPHA158, _alpha158, (*_files, *_kernels, _here / "alpha158.py")),
     "alpha360": FactorSet(ALPHA360, _alpha360, (*_files, *_kernels, _here / "alpha360.py"), CONSTANT_360),
     "own": own_set(OWN_FACTORS, (*_files, Path(own.__file__))),
 }
-FACTOR_SETS["alpha158_own"] = together(FACTOR_SETS["alpha158"], FACTOR_SETS["own"])
+FACTOR_SETS = {name: reduce(together, (PANELS[panel] for panel in panels)) for name, panels in PANELS_OF_SET.items()}

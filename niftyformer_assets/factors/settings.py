@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from niftyformer_assets.require import require
 
-FactorSetName = Literal["alpha158", "alpha360", "own", "alpha158_own"]
-FACTOR_SETS: tuple[FactorSetName, ...] = get_args(FactorSetName)
+# What an experiment's `factor_set` may say, and which panels of `registry.PANELS` each puts one after the other.
+PANELS_OF_SET = {
+    "alpha158": ("alpha158",),
+    "alpha360": ("alpha360",),
+    "own": ("own",),
+    "alpha158_own": ("alpha158", "own"),
+}
+if TYPE_CHECKING:
+    FactorSetName = str
+else:
+    FactorSetName = Literal[tuple(PANELS_OF_SET)]
+FACTOR_SET_NAMES = tuple(PANELS_OF_SET)
 
 # Below so many stocks a session says too little to have a coefficient.
 MIN_STOCKS = 10
+# Inside a group, such as a sector, where most have no more. Its coefficients are only told as means over sessions.
+MIN_STOCKS_OF_GROUP = 5
 
 
 @dataclass(frozen=True)

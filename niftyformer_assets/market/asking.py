@@ -15,6 +15,7 @@ from niftyformer_assets.market.calendar import last_complete_session, last_final
 from niftyformer_assets.market.kite import KiteError
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Wanted
+from niftyformer_assets.market.servers import ATTEMPTS, BACKOFF_S, MAX_BACKOFF_S, REQUESTS_PER_SECOND, TIMEOUT_S
 from niftyformer_assets.require import require
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -26,38 +27,21 @@ class IngestSettings:
     """How candles are fetched.
 
     history_start: the first date asked for.
-    history_end: the last one; None for the last session that is over (a replay ends earlier).
-    overlap_sessions: how many sessions at hand are asked for again and compared at least; once a day it is
-        all that one request reaches.
-    attempts: how often a request is sent before its symbol fails (429, 5xx, timeouts, broken bodies).
-    backoff_s, max_backoff_s: the first wait between attempts, doubled each time, and its limit.
-    requests_per_second: Kite's limit for historical candles.
-    timeout_s: how long an answer may take.
-    workers: how many requests may be under way.
+    requests_per_second: at most; Kite's limit is REQUESTS_PER_SECOND.
+    timeout_s: how long an answer may take to begin, and each of its parts.
+    attempts: how often a request is sent before its symbol fails.
+    backoff_s: the first wait between attempts, doubled each time.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
-
-    history_start: date = date(2021, 7, 1)
-    history_end: date | None = None
-    overlap_sessions: int = 5
-    attempts: int = 5
-    backoff_s: float = 1.0
-    max_backoff_s: float = 20.0
-    requests_per_second: float = 3.0
-    timeout_s: float = 7.0
-    workers: int = 8
+    history_start: date
+    requests_per_second: float = REQUESTS_PER_SECOND
+    timeout_s: float = TIMEOUT_S
+    attempts: int = ATTEMPTS
+    backoff_s: float = BACKOFF_S
 
     def __post_init__(self) -> None:
-        require(
-            self.history_end is None or self.history_start <= self.history_end,
-            f"history_start {self.history_start} is after history_end {self.history_end}",
-        )
-        require(
-            min(self.overlap_sessions, self.attempts, self.workers) >= 1,
-            "overlap_sessions, attempts and workers must be at least 1",
-        )
-        require(min(self.backoff_s, self.max_backoff_s) >= 0, "backoff_s and max_backoff_s must be at least 0")
+        require(self.attempts >= 1, "attempts must be at least 1")
+        require(self.backoff_s >= 0, "backoff_s must be at least 0")
         require(self.requests_per_second > 0, "requests_per_second must be above 0")
         require(self.timeout_s > 0, "timeout_s must be above 0")
 
@@ -65,8 +49,6 @@ class IngestSettings:
 def wanted_at(now: datetime, settings: IngestSettings) -> Wanted:
     """What should be at hand at `now` (an aware datetime)."""
     through, final = last_complete_session(now), last_final_session(now)
-    if settings.history_end is not None:
-        through, final = min(through, settings.history_end), min(final, settings.history_end)
     if through < settings.history_start:
         raise NiftyFormerError(
             f"no session is over since history_start {settings.history_start}: set an earlier start."
@@ -92,8 +74,7 @@ def retried(
 
     retrying = Retrying(
         stop=stop_after_attempt(settings.attempts),
-        wait=wait_exponential(multiplier=settings.backoff_s, max=settings.max_backoff_s)
-        + wait_random(0, settings.backoff_s),
+        wait=wait_exponential(multiplier=settings.backoff_s, max=MAX_BACKOFF_S) + wait_random(0, settings.backoff_s),
         retry=retry_if_exception(lambda error: isinstance(error, KiteError) and error.retryable),
         sleep=partial(_pause, stop),
         reraise=True,

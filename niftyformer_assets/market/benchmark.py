@@ -63,7 +63,7 @@ def fetch_benchmark(
     def ask(first: date, last: date) -> pd.DataFrame:
         return retried(lambda: session.daily_candles(token, first, last), settings, pacer)
 
-    candles = refreshed(None, wanted, ask, settings.overlap_sessions).candles.drop_duplicates("date")
+    candles = refreshed(None, wanted, ask).candles.drop_duplicates("date")
     return _checked(candles[(candles[list(PRICES)] > 0).all(axis=1)], f"Kite's candles of {symbol}")
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from niftyformer_assets.market import reference
 from niftyformer_assets.market.renames import Rename, rename_table, renamed
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.vendors.dates import MONTHS
 
 _COLUMNS = ("symbol", "purpose", "ex-date")
 _NAME = re.compile(r"CF-CA.*\.csv", re.IGNORECASE)
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 # With fewer companies it is the list of some of them, and says nothing about others.
 _MIN_COMPANIES = 10
@@ -194,6 +194,6 @@ def _as_date(text: str, where: str) -> date:
     try:
         if match is None:
             raise ValueError("not written as NSE does")
-        return date(int(match[3]), _MONTHS.index(match[2].lower()) + 1, int(match[1]))
+        return date(int(match[3]), MONTHS.index(match[2].lower()) + 1, int(match[1]))
     except ValueError as error:
         raise NiftyFormerError(f"{where}: {text!r} is not a date written as 03-Nov-2025: mend it.") from error

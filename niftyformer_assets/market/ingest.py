@@ -40,6 +40,7 @@ from niftyformer_assets.market.kite import KiteSession, NotPermitted, TokenRefus
 from niftyformer_assets.market.listing import listed_as, must_be_whole
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Ask, Wanted, is_up_to_date, refreshed
+from niftyformer_assets.market.servers import WORKERS
 from niftyformer_assets.store.atomic import atomic_path, remove_leftovers
 from niftyformer_assets.store.errors import DamagedError, NiftyFormerError
 from niftyformer_assets.store.index import adopt, file_sha256, is_adopted, rename_entered, settle
@@ -127,7 +128,7 @@ def ingest(
             f"{workspace.raw} could not be made ({error.strerror}): choose a data folder that is writable."
         ) from error
     work = _Ingest(workspace, session, pacer, settings, wanted_at(now, settings), aliases or {}, isins or {})
-    pool = ThreadPoolExecutor(max_workers=settings.workers, thread_name_prefix="ingest")
+    pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="ingest")
 
     def each(some: Sequence[str], believing: bool = False) -> Iterator[Outcome]:
         for future in as_completed([pool.submit(work.outcome_of, symbol, believing) for symbol in some]):
@@ -218,7 +219,7 @@ class _Ingest:
         token, series = found
         # Of no number of doubts that Kite has confirmed: then all is asked for again and compared.
         held = replace(file, settled=-1) if file is not None and adopted else file
-        fresh = refreshed(held, self._wanted, self._asking(kite, token), self._settings.overlap_sessions, series)
+        fresh = refreshed(held, self._wanted, self._asking(kite, token), series=series)
         fresh = replace(fresh, isin=isin)
         if note and not fresh.rows:
             raise NiftyFormerError(f"{note} and Kite has no candles of {symbol}: restore {path}, or delete it.")

@@ -20,9 +20,10 @@ import pandas as pd
 
 from niftyformer_assets.market.candle_files import from_rows
 from niftyformer_assets.market.quoting import quoted
+from niftyformer_assets.market.servers import KITE_ROOT, TIMEOUT_S, WORKERS
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.web import DEADLINE_S, MAX_BYTES, BoundedSession, is_loopback
 
-KITE_ROOT = "https://api.kite.trade"
 # The segments of NSE's instruments that are of use here, and the exchanges that Kite knows.
 STOCKS, INDICES = "NSE", "INDICES"
 _EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
@@ -78,7 +79,6 @@ class KiteSession:
         timeout_s: how long to wait for an answer to begin, and for each of its parts.
         deadline_s: how long an answer may take in all.
         max_bytes: how large an answer may be.
-        workers: how many threads ask at once.
     """
 
     def __init__(
@@ -87,20 +87,17 @@ class KiteSession:
         access_token: str | None,
         *,
         root: str = KITE_ROOT,
-        timeout_s: float = 7.0,
-        deadline_s: float = 30.0,
-        max_bytes: int = 16 * 2**20,
-        workers: int = 8,
+        timeout_s: float = TIMEOUT_S,
+        deadline_s: float = DEADLINE_S,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         from kiteconnect import KiteConnect  # pulls in Twisted's reactor
-
-        from niftyformer_assets.web import BoundedSession, is_loopback
 
         self.root = root
         self._secrets = [secret for secret in (access_token, api_key) if secret]
         self._client = KiteConnect(api_key=api_key, access_token=access_token, root=root, timeout=timeout_s)
         # It carries the token: where an answer sends elsewhere, nobody is asked.
-        self._client.reqsession = BoundedSession(deadline_s=deadline_s, max_bytes=max_bytes, connections=workers)
+        self._client.reqsession = BoundedSession(deadline_s=deadline_s, max_bytes=max_bytes, connections=WORKERS)
         if is_loopback(root):
             self._client.reqsession.trust_env = False
 

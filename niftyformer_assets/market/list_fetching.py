@@ -8,10 +8,10 @@ from pathlib import Path
 from niftyformer_assets.indices import DEFAULT, INDICES, Index
 from niftyformer_assets.market.index_lists import parse_list
 from niftyformer_assets.market.membership_files import dated_lists
+from niftyformer_assets.market.servers import NSE_ROOT
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import write_entered
 
-NSE_ROOT = "https://niftyindices.com"
 # A review changes 7 to 17 of 200 names, so a list with a tenth fewer than the last one was cut off.
 MIN_SHARE = 0.9
 

@@ -23,13 +23,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from niftyformer_assets.market.calendar import IST
-from niftyformer_assets.market.kite import KITE_ROOT, KiteSession
+from niftyformer_assets.market.kite import KiteSession
+from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import read_given_json
+from niftyformer_assets.web import HOST, is_loopback
 
 LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
-PORT = 8721
 TOKEN_VARIABLE = "KITE_ACCESS_TOKEN"
 _EXPIRES_AT = time(6, 0)
 _THANKS = "<!doctype html><title>NiftyFormer</title><p>{}</p>"
@@ -50,7 +51,7 @@ def login(
     *,
     root: str = KITE_ROOT,
     login_page: str = LOGIN_PAGE,
-    port: int = PORT,
+    port: int = LOGIN_PORT,
     timeout_s: float = 300.0,
     open_page: Callable[[str], object] = webbrowser.open,
     now: Callable[[], datetime] = lambda: datetime.now(IST),
@@ -76,15 +77,13 @@ def login(
     return token
 
 
-def redirect_url(port: int = PORT) -> str:
+def redirect_url(port: int = LOGIN_PORT) -> str:
     """What to set as the app's redirect URL."""
-    return f"http://127.0.0.1:{port}/"
+    return f"http://{HOST}:{port}/"
 
 
 def login_address(login_page: str, api_key: str, state: str, port: int) -> str:
     """The page to open. Kite hands `redirect_params` back with the redirect, the simulated exchange the whole URL."""
-    from niftyformer_assets.web import is_loopback
-
     query = {"v": "3", "api_key": api_key, "redirect_params": urlencode({"state": state})}
     if is_loopback(login_page):
         query["redirect_url"] = f"{redirect_url(port)}?{urlencode({'state': state})}"
@@ -141,7 +140,7 @@ class _Catcher:
         self._refusal = ""
         try:
             # Browsers open connections ahead of need; with one thread such an idle one would block the redirect.
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+            self._server = ThreadingHTTPServer((HOST, port), self._handler())
         except OSError as error:
             raise NiftyFormerError(
                 f"port {port} of this machine cannot be listened on ({error.strerror}): close what uses it, or choose "

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from niftyformer_assets.market.servers import REQUESTS_PER_SECOND
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.private import open_own, private_temporary_folder
 
@@ -36,7 +37,7 @@ class Pacer:
         per_second: Kite's limit.
     """
 
-    def __init__(self, path: Path, per_second: float = 3.0) -> None:
+    def __init__(self, path: Path, per_second: float = REQUESTS_PER_SECOND) -> None:
         if per_second <= 0:
             raise ValueError("per_second must be above 0")
         self._count = max(int(per_second), 1)
@@ -95,7 +96,7 @@ class Pacer:
         return left, noted
 
 
-def pacer_of(api_key: str, root: str, per_second: float = 3.0) -> Pacer:
+def pacer_of(api_key: str, root: str, per_second: float = REQUESTS_PER_SECOND) -> Pacer:
     """The pacer that every process of this user on this machine shares for this key and server.
 
     Raises:

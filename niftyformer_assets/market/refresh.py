@@ -23,6 +23,9 @@ _MAX_WORSE_SHARE = 0.05
 # Closes of one session in two series are the same price up to rounding; the smallest adjustments are larger.
 ALIKE = 0.005
 _SESSIONS_COMPARED = 5
+# So many final sessions at hand are asked for again at least. An adjustment shows in each of them; one may have lacked
+# its candle, or been suspended.
+OVERLAP_SESSIONS = 5
 # How often a doubtful answer is asked for before the best one is taken.
 _MAX_ASKS = 3
 
@@ -56,7 +59,9 @@ def is_up_to_date(file: CandleFile, wanted: Wanted) -> bool:
     )
 
 
-def refreshed(file: CandleFile | None, wanted: Wanted, ask: Ask, overlap: int, series: str = "") -> CandleFile:
+def refreshed(
+    file: CandleFile | None, wanted: Wanted, ask: Ask, overlap: int = OVERLAP_SESSIONS, series: str = ""
+) -> CandleFile:
     """The candles as they should be on disk now.
 
     Args:

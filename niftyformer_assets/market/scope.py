@@ -68,52 +68,55 @@ def scope(
             left.
     """
     rows, parts = split.resolve(panel.dates)
-    dates = panel.dates[rows]
-    train = parts.train
-    decided_at = {
-        "training_start": slice(0, 1),
-        "training_end": slice(train.stop - 1, train.stop),
-        "each_session": slice(0, len(dates)),
-    }[settings.membership]
+    dates, train = panel.dates[rows], parts.train
+    decided = dates[_deciding(train, len(dates), settings)]
     if settings.most_traded is None:
-        universe = _of_index(universe, settings.index or DEFAULT)
-        membership = membership_at(universe, dates[decided_at])
+        of_index = _of_index(universe, settings.index or DEFAULT)
+        membership = membership_at(of_index, decided)
     else:
         assert volume is not None, "stocks are drawn by close and volume"
-        drawn = most_traded_at(close, volume, panel.dates, dates[decided_at], settings.most_traded)
+        drawn = most_traded_at(close, volume, panel.dates, decided, settings.most_traded)
         membership = dict(zip(panel.symbols, drawn.T, strict=True))
     membership = {symbol: np.broadcast_to(member, len(dates)) for symbol, member in membership.items()}
     candidates = sorted(symbol for symbol, member in membership.items() if member[train].any())
-    place = {symbol: column for column, symbol in enumerate(panel.symbols)}
+    columns = {symbol: column for column, symbol in enumerate(panel.symbols)}
     # Late candles say nothing about who was there: eligibility sees sessions up to the training end only.
     known = np.isfinite(close[: rows.start + train.stop])
-    taking_part: list[str] = []
-    left_out: dict[str, str] = {}
-    gone = [symbol for symbol in candidates if symbol not in place or not np.isfinite(close[:, place[symbol]]).any()]
-    for symbol in candidates:
-        reason = _why_left_out(known[:, place[symbol]] if symbol in place else None, settings)
-        if reason is None:
-            taking_part.append(symbol)
-        else:
-            left_out[symbol] = reason
+    reasons = {
+        symbol: _why_left_out(known[:, columns[symbol]] if symbol in columns else None, settings)
+        for symbol in candidates
+    }
+    taking_part = tuple(symbol for symbol, reason in reasons.items() if reason is None)
     if not taking_part:
         raise NiftyFormerError(
-            f"none of the {len(candidates)} members on {dates[decided_at][0]} has enough candles up to "
-            f"{dates[train.stop - 1]}: fetch candles that reach back further, or move the experiment's training window."
+            f"none of the {len(candidates)} members on {decided[0]} has enough candles up to {dates[train.stop - 1]}: "
+            "fetch candles that reach back further, or move the experiment's training window."
         )
+    if settings.most_traded is None:
+        with_candles = set(np.array(panel.symbols)[np.isfinite(close).any(axis=0)])
+        gone = [symbol for symbol in candidates if symbol not in with_candles]
+        survivorship = _survivorship(of_index, decided, settings, len(candidates), gone)
+    else:
+        survivorship = _survivorship_of_drawn(close, len(candidates), settings.most_traded)
     return Scope(
-        axes=Axes(dates, tuple(taking_part)),
+        axes=Axes(dates, taking_part),
         split=parts,
         member=np.stack([membership[symbol] for symbol in taking_part], axis=1),
-        left_out=left_out,
-        survivorship=(
-            _survivorship(universe, dates[decided_at], settings, len(candidates), gone)
-            if settings.most_traded is None
-            else _survivorship_of_drawn(close[:, list(place.values())], len(candidates), settings.most_traded)
-        ),
+        left_out={symbol: reason for symbol, reason in reasons.items() if reason is not None},
+        survivorship=survivorship,
         rows=rows,
-        columns=np.array([place[symbol] for symbol in taking_part]),
+        columns=np.array([columns[symbol] for symbol in taking_part]),
     )
+
+
+def _deciding(train: slice, sessions: int, settings: UniverseSettings) -> slice:
+    """The sessions whose members take part: one for the whole experiment, or each."""
+    places = {
+        "training_start": slice(0, 1),
+        "training_end": slice(train.stop - 1, train.stop),
+        "each_session": slice(0, sessions),
+    }
+    return places[settings.membership]
 
 
 def _of_index(universe: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -142,14 +142,6 @@ def load_universe(path: Path) -> pd.DataFrame:
     return read_parquet(path, COLUMNS)
 
 
-def members_on(universe: pd.DataFrame, day: date, index: str = DEFAULT) -> list[str]:
-    """Who was a member of an index on this date, sorted; before its earliest list at hand, that list stands in."""
-    universe = universe[universe["index"] == index]
-    asked = max(pd.Timestamp(day), universe["lists_from"].min())
-    member = (universe["member_from"] <= asked) & ~(universe["member_to"] < asked)
-    return sorted(universe.loc[member, "symbol"].unique())
-
-
 def describe_reach(universe: pd.DataFrame) -> str:
     """Sentences on what the lists can answer."""
     said = []

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from niftyformer_assets.require import require
+
+
+class Strategy(NamedTuple):
+    """What is to be known of a strategy beside what it does.
+
+    passes_over_dear_names: whether the next best name is taken where one share costs more than a place
+        (equity / top_k).
+    swaps: whether it is told how many names it swaps, `n_drop`.
+    """
+
+    passes_over_dear_names: bool = True
+    swaps: bool = False
+
+
+# Each is a function of that name in `backtest/strategies.py`.
+STRATEGIES = {
+    "topk_equal_weight": Strategy(),
+    "topk_dropout": Strategy(swaps=True),
+    "equal_weight": Strategy(passes_over_dear_names=False),
+}
+if TYPE_CHECKING:
+    StrategyName = str
+else:
+    StrategyName = Literal[tuple(STRATEGIES)]
 
 
 @dataclass(frozen=True)
@@ -31,7 +55,7 @@ class StrategySettings:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    name: Literal["topk_equal_weight", "topk_dropout", "equal_weight"] = "topk_equal_weight"
+    name: StrategyName = "topk_equal_weight"
     top_k: int = 10
     rebalance_every: int = 5
     drop_every: int = 10
@@ -46,6 +70,7 @@ class StrategySettings:
     cash_yield: float = 0.0
 
     def __post_init__(self) -> None:
+        require(self.name in STRATEGIES, f"unknown strategy {self.name}: choose from {', '.join(STRATEGIES)}")
         require(
             min(self.top_k, self.rebalance_every, self.drop_every) >= 1,
             "top_k, rebalance_every and drop_every must be at least 1",
@@ -53,7 +78,7 @@ class StrategySettings:
         require(0 <= self.drop_share <= 1, "drop_share must lie between 0 and 1")
         require(self.n_drop >= 0, "n_drop must be at least 0")
         require(
-            self.name != "topk_dropout" or self.n_drop <= self.top_k,
+            not STRATEGIES[self.name].swaps or self.n_drop <= self.top_k,
             f"n_drop {self.n_drop} must not be above top_k {self.top_k}",
         )
         require(self.hold_sessions >= 0, "hold_sessions must be at least 0")
@@ -62,11 +87,6 @@ class StrategySettings:
         require(0 <= self.volume_cap <= 1, "volume_cap must lie between 0 (no cap) and 1")
         require(-1 < self.risk_free_rate < 1, "risk_free_rate must lie between -1 and 1")
         require(0 <= self.cash_yield < 1, "cash_yield must be at least 0 and below 1")
-
-    @property
-    def passes_over_dear_names(self) -> bool:
-        """Whether the next best name is taken where one share costs more than a place (equity / top_k)."""
-        return self.name != "equal_weight"
 
 
 @dataclass(frozen=True)

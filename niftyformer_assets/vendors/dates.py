@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _STAMP = re.compile(
     r"(?P<day>.*?\d)"
     r"(?:(?:T|,? +)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)? ?(?P<half>[AaPp][Mm])?"
@@ -249,8 +249,8 @@ def _days(text: str) -> tuple[str, dict[str, date]]:
 
 def _month(name: str) -> str:
     short = name[:3].lower()
-    full = datetime(2000, _MONTHS.index(short) + 1, 1).strftime("%B").lower() if short in _MONTHS else ""
-    return str(_MONTHS.index(short) + 1) if full and (full.startswith(name.lower()) or name.lower() == "sept") else ""
+    full = datetime(2000, MONTHS.index(short) + 1, 1).strftime("%B").lower() if short in MONTHS else ""
+    return str(MONTHS.index(short) + 1) if full and (full.startswith(name.lower()) or name.lower() == "sept") else ""
 
 
 def _readings(parts: Mapping[str, tuple[str, str, str]]) -> dict[str, date]:

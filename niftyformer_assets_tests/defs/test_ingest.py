@@ -75,12 +75,13 @@ KEY = {"workspace_name": "nifty200", "kite_api_key": "key"}
 
 
 def test_how_kite_is_asked_is_a_setting(tmp_path: Path) -> None:
-    asked = {"kite_timeout_s": 1.5, "kite_requests_per_second": 2}
+    asked = {"kite_timeout_s": 1.5, "kite_requests_per_second": 2, "kite_attempts": 3}
     with CandleSource(tiny_settings(tmp_path, made_up=FEW, **asked)).connect() as connection:
         assert connection.session()._client.timeout == 1.5
     with CandleSource(tiny_settings(tmp_path / "live", **KEY, **asked)).connect() as connection:
         assert connection.ingest.timeout_s == 1.5
         assert connection.pacer._count == 2
+        assert connection.ingest.attempts == 3
 
 
 def test_a_backfill_of_one_symbol_leaves_the_others_alone(tmp_path: Path, instance: dg.DagsterInstance) -> None:

@@ -18,12 +18,13 @@ from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import open_experiment
-from niftyformer_assets.market.universe import load_universe, members_on
+from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.settings import Settings, read_settings
 from niftyformer_assets.sources import simulated_market
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, failure_of, tiny_settings
 from niftyformer_assets_tests.defs.conftest import Live
+from niftyformer_assets_tests.market.members import members_on
 
 UNIVERSE = "universe: {min_training_sessions: 40}"
 MARKET = MadeUpSettings(stocks=10, late_listings=0, others=4)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from niftyformer_assets.exchange.doors import MAX_BODY, is_loopback_address
+from niftyformer_assets.exchange.doors import MAX_BODY
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.server import RunningExchange
+from niftyformer_assets.web import is_loopback
 
 FAULTS = {"server_errors": 1.0}
 
@@ -95,7 +96,7 @@ def test_a_body_beyond_the_limit_is_refused(exchange: RunningExchange):
     ],
 )
 def test_where_the_login_page_sends_a_token(exchange: RunningExchange, address: str, taken: bool):
-    assert is_loopback_address(address) is taken
+    assert is_loopback(address, schemes=("http",)) is taken
     if address:  # without one, the page shows the token
         answer = requests.get(exchange.login_url, params={"redirect_url": address}, allow_redirects=False, timeout=5)
         assert answer.status_code == (302 if taken else 400)

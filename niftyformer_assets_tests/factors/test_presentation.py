@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from niftyformer_assets.factors import pictures
@@ -78,6 +79,18 @@ def test_correlations_of_factors() -> None:
     assert abs(together[0, 3]) < 0.1
 
 
+def test_ties_and_constants_are_no_correlation() -> None:
+    random = np.random.default_rng(0)
+    up, down = random.integers(0, 2, (2, 200, 40)).astype(float)
+    steady = np.where(np.arange(200)[:, None] < 50, up, 1.0)  # constant from the 51st session on
+    together = pictures.average_rank_correlation(np.stack([up, down, steady, np.ones(up.shape)]))
+    assert abs(together[0, 1]) < 0.05
+    assert together[0, 0] == pytest.approx(1) and together[0, 2] == pytest.approx(1)
+    assert np.isnan(together[3]).all()
+    first = pd.DataFrame({"up": up[0], "down": down[0]}).corr("spearman").iloc[0, 1]
+    assert pictures.average_rank_correlation(np.stack([up[:1], down[:1]]))[0, 1] == pytest.approx(first)
+
+
 def test_tables_of_what_is_wrong() -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(4, 10, 12))
@@ -94,10 +107,10 @@ def test_tables_of_what_is_wrong() -> None:
     assert missing["missing_share"].iloc[0] == pytest.approx(60 / 118)
     assert constant_factors(values, names)["factor"].tolist() == ["CONSTANT"]
     assert infinite_values(values, names).to_dict("list") == {"factor": ["INFINITE"], "infinite": [1]}
-    thin = thin_sessions(values, names, dates, min_stocks=12)
+    thin = thin_sessions(values, dates, min_stocks=12)
     assert thin["date"].to_numpy("datetime64[D]").tolist() == dates[[3, *range(5, 10)]].tolist()
     assert thin["fewest"].tolist() == [11, 0, 0, 0, 0, 0]
-    assert thin_sessions(values, names, dates, min_stocks=12, after=10).empty
+    assert thin_sessions(values, dates, min_stocks=12, after=10).empty
     nothing = np.full((1, 10, 12), np.nan)
     assert constant_factors(nothing, ("NONE",))["factor"].tolist() == ["NONE"]
 

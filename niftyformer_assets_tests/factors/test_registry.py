@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
-
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor, register
 from niftyformer_assets.factors.registry import FACTOR_SETS, own_set
@@ -48,5 +47,17 @@ def test_an_own_factor_of_the_wrong_shape_is_named() -> None:
         own_set({"LAST": OwnFactor(last, 0)}).compute(made_up_panel(), 0, None)
 
 
-def test_settings_know_every_set() -> None:
-    assert get_args(get_type_hints(FactorSettings)["factor_set"]) == tuple(FACTOR_SETS)
+def test_a_set_of_two_panels_has_one_after_the_other() -> None:
+    both, first, second = (FACTOR_SETS[name] for name in ("alpha158_own", "alpha158", "own"))
+    assert both.names == (*first.names, *second.names)
+    assert {*both.sources} == {*first.sources, *second.sources}
+    panel = made_up_panel()
+    np.testing.assert_array_equal(both.compute(panel, 0, None)[-len(second.names) :], second.compute(panel, 0, None))
+
+
+@pytest.mark.parametrize("name", FACTOR_SETS)
+def test_an_experiment_may_ask_for_every_set_and_no_other(name: str) -> None:
+    asked = TypeAdapter(FactorSettings)
+    assert asked.validate_python({"factor_set": name}).factor_set == name
+    with pytest.raises(ValidationError, match="'alpha158', 'alpha360'"):
+        asked.validate_python({"factor_set": f"{name}_"})

@@ -54,10 +54,11 @@ def test_passing_trouble_leaves_no_trace(tmp_path: Path, faults: Faults) -> None
         assert it.content() == calm.content()
 
 
-def test_a_token_that_expires_on_the_way(tmp_path: Path) -> None:
+def test_a_token_that_expires_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("niftyformer_assets.market.ingest.WORKERS", 2)
     now = at("2024-05-31")
     with world(tmp_path, now, Faults(expire_after=5)) as (it, _):
-        outcomes = it.ingest(now, workers=2)
+        outcomes = it.ingest(now)
         lost = failures(outcomes)
         got = set(it.symbols) - set(lost)
         assert 0 < len(got) < len(it.symbols)

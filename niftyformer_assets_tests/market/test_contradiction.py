@@ -139,7 +139,10 @@ def test_a_single_stock_that_jumps_is_believed(tmp_path: Path) -> None:
         assert kinds(it.ingest(clock.now)) == {"fetched"}
 
 
-def test_what_was_wrong_for_a_moment_is_mended_by_the_same_ingest(tmp_path: Path) -> None:
+def test_what_was_wrong_for_a_moment_is_mended_by_the_same_ingest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("niftyformer_assets.market.ingest.WORKERS", 1)
     with world(tmp_path, FRIDAY) as (it, clock):
         it.ingest(clock.now)
         clock.now = MONDAY
@@ -148,7 +151,7 @@ def test_what_was_wrong_for_a_moment_is_mended_by_the_same_ingest(tmp_path: Path
         session = Mended(it, after=2 * len(it.symbols))
         it.session = lambda: session  # type: ignore[method-assign]
         it.logs_in_daily = False
-        outcomes = it.ingest(clock.now, workers=1)
+        outcomes = it.ingest(clock.now)
         assert kinds(outcomes) == {"fetched"}
         assert set(outcomes) == set(it.symbols)
 

@@ -243,7 +243,7 @@ def test_long_histories_come_in_parts(tmp_path: Path) -> None:
 
 def test_closing_the_ingest_stops_asking(tmp_path: Path) -> None:
     with world(tmp_path, at("2024-05-31")) as (it, clock):
-        settings = replace(it.settings, requests_per_second=5, workers=2)
+        settings = replace(it.settings, requests_per_second=5)
         it.settings = settings
         outcomes = ingest(it.symbols, it.workspace, it.session, it.pacer(), settings, clock.now)
         next(iter(outcomes))
@@ -265,15 +265,6 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_past_the_calendar(tmp_path: Path) -> None:
     with world(tmp_path, at("2024-05-31")) as (it, _), pytest.raises(NiftyFormerError, match="past the NSE calendar"):
         it.ingest(at("2027-06-01"))
-
-
-def test_a_replay_ends_at_its_own_end(tmp_path: Path) -> None:
-    with world(tmp_path, at("2024-06-28")) as (it, _):
-        late = at("2026-11-20")
-        first = it.ingest(late, ["DEMO001"], history_end=date(2024, 3, 28))
-        assert getattr(first["DEMO001"], "last", None) == date(2024, 3, 28)
-        again = it.ingest(at("2026-11-21"), ["DEMO001"], history_end=date(2024, 3, 28))
-        assert kinds(again) == {"cached"}
 
 
 def test_no_session_no_candles_but_what_is_cached(tmp_path: Path) -> None:
@@ -298,12 +289,13 @@ def test_no_session_no_candles_but_what_is_cached(tmp_path: Path) -> None:
     [
         ({"attempts": 0}, "at least 1"),
         ({"requests_per_second": 0}, "above 0"),
-        ({"history_end": date(2000, 1, 1)}, "after history_end"),
+        ({"timeout_s": 0}, "above 0"),
+        ({"backoff_s": -1}, "at least 0"),
     ],
 )
 def test_settings_are_checked(change: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        IngestSettings(**change)
+        IngestSettings(**{"history_start": START, **change})
 
 
 def test_candles_of_a_symbol_that_changes_hands_again_and_again_are_all_kept(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -165,13 +164,13 @@ def test_a_wrong_secret_is_told_at_the_login(refusing: KiteSession) -> None:
         refusing.exchange("a-request-token", "a-secret")
 
 
-def test_without_the_permission_the_other_symbols_are_not_asked_for(tmp_path: Path, refusing: KiteSession) -> None:
+def test_without_the_permission_the_other_symbols_are_not_asked_for(
+    tmp_path: Path, refusing: KiteSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Refuses.status, Refuses.error_type, Refuses.message = 403, "PermissionException", "Insufficient permission"
-    settings = replace(QUICK, workers=1)
+    monkeypatch.setattr("niftyformer_assets.market.ingest.WORKERS", 1)
     pacer = Pacer(tmp_path / "pace", 500)
-    outcomes = list(
-        ingest(["AAA", "BBB"], Workspace(tmp_path, "w"), lambda: refusing, pacer, settings, at("2024-05-31"))
-    )
+    outcomes = list(ingest(["AAA", "BBB"], Workspace(tmp_path, "w"), lambda: refusing, pacer, QUICK, at("2024-05-31")))
     assert all(isinstance(outcome, Failed) for outcome in outcomes)
     assert all("does not permit this app to ask for candles" in outcome.reason for outcome in outcomes)
     assert outcomes[1].reason.startswith("not asked for")

@@ -17,9 +17,10 @@ from niftyformer_assets.market.scope import scope
 from niftyformer_assets.market.sectors import UNKNOWN, sector_dummies
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import Period, SplitByDate
-from niftyformer_assets.market.universe import build_universe, members_on
+from niftyformer_assets.market.universe import build_universe
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets_tests.market.members import members_on
 from niftyformer_assets_tests.market.test_universe import drop, line
 from niftyformer_assets_tests.shared_data import shared
 

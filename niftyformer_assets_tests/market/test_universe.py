@@ -17,10 +17,10 @@ from niftyformer_assets.market.universe import (
     build_universe,
     describe_reach,
     load_universe,
-    members_on,
     save_universe,
 )
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets_tests.market.members import members_on
 from niftyformer_assets_tests.market.world import at, world
 from niftyformer_assets_tests.shared_data import shared
 

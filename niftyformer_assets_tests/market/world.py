@@ -25,7 +25,7 @@ from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.store.workspace import Workspace
 
 START = date(2024, 1, 1)
-QUICK = IngestSettings(history_start=START, backoff_s=0.005, max_backoff_s=0.02, requests_per_second=500)
+QUICK = IngestSettings(history_start=START, backoff_s=0.005, requests_per_second=500)
 
 
 @lru_cache

@@ -15,6 +15,7 @@ from niftyformer_assets.portfolio.evidence.joined import JoinedScores, Window, j
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, Kind
 from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.record import StudyRecord
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 
@@ -91,17 +92,15 @@ class Study:
         return Contender(name, kind, scores, STRATEGY, CostSettings(), point)
 
     def evidence(self, contenders: list[Contender], main: str = "", **given: Any) -> PooledEvidence:
+        """given: what is other in the record, and the arguments of `gather_pooled`."""
+        record = {
+            "indices": {"NIFTY 50 (price)": self.index},
+            "sectors": np.tile(np.where(np.arange(N) % 2 == 0, "Energy", "Industrials"), (T, 1)),
+            "log_size": np.log(self.panel["close"]),
+        }
+        record |= {name: given.pop(name) for name in ("indices", "sectors", "log_size", "events") if name in given}
         return gather_pooled(
-            self.panel,
-            self.axes,
-            contenders,
-            {"NIFTY 50 (price)": self.index},
-            main=main or contenders[0].name,
-            **{
-                "sectors": np.tile(np.where(np.arange(N) % 2 == 0, "Energy", "Industrials"), (T, 1)),
-                "log_size": np.log(self.panel["close"]),
-                **given,
-            },
+            StudyRecord(self.panel, self.axes, **record), contenders, main=main or contenders[0].name, **given
         )
 
     def plain(self) -> list[Contender]:

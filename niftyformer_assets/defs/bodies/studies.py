@@ -15,7 +15,7 @@ from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.defs.results import table
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import begin, find_study
-from niftyformer_assets.experiments.study import MODEL, Ensemble, Planned, Study
+from niftyformer_assets.experiments.study import Ensemble, Planned, Study
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.sectors import sectors_in_force
@@ -24,9 +24,11 @@ from niftyformer_assets.model.predictions import BASELINE, read_predictions
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores, Window, ensemble, join_scores
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, Kind
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.record import StudyRecord
 from niftyformer_assets.portfolio.evidence.pooled.regimes import read_events
 from niftyformer_assets.portfolio.evidence.study_predictions import read_contenders, write_contenders
 from niftyformer_assets.portfolio.evidence.tries import Tries
+from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.report_server import study_address
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays
@@ -85,14 +87,16 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
     first, last = (str(scores.axes.dates[place]) for place in (0, scores.sessions - 1))
     tries = Tries(workspace.tries, _decides_beside_sessions)
     evidence = gather_pooled(
-        panel,
-        axes,
+        StudyRecord(
+            panel,
+            axes,
+            index_levels(settings),
+            sectors_in_force(read_parquet(workspace.sector_dummies), axes.symbols, axes.dates),
+            load_size_proxy(workspace.size_proxy, axes),
+            read_events(),
+        ),
         contenders,
-        index_levels(settings),
         main=_judged(study, contenders),
-        sectors=sectors_in_force(read_parquet(workspace.sector_dummies), axes.symbols, axes.dates),
-        log_size=load_size_proxy(workspace.size_proxy, axes),
-        events=read_events(),
         variants=len(tries.on(first, last) | {tries.variant(each.experiment.values()) for each in study.planned}),
         missing=missing,
         seed=study.base.seed,

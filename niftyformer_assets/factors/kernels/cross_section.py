@@ -55,9 +55,68 @@ def information_coefficients(
         autocorrelation[t] = _correlation(ranks, before, min_stocks)
         for h in range(len(labels)):
             pearson[h, t] = _correlation(factor[t], labels[h, t], min_stocks)
-            _average_ranks(factor[t], order[:count], labels[h, t], factor_ranks)
-            _average_ranks(labels[h, t], ascending[h, t], factor[t], label_ranks)
-            spearman[h, t] = _correlation(factor_ranks, label_ranks, min_stocks)
+            spearman[h, t] = _rank_correlation(
+                factor[t], order[:count], labels[h, t], ascending[h, t], min_stocks, factor_ranks, label_ranks
+            )
+
+
+@kernel
+def rank_correlations(
+    value: np.ndarray,
+    outcome: np.ndarray,
+    by_value: np.ndarray,
+    by_outcome: np.ndarray,
+    group: np.ndarray,
+    min_stocks: int,
+    result: np.ndarray,
+) -> None:
+    """Spearman's correlation of value and outcome [T, N] among the stocks of each of G groups.
+
+    Args:
+        by_value, by_outcome: int64 [T, N], on each session the stocks by value and by outcome, missing ones last.
+        group: int64 [T, N], 0..G-1.
+        result: [G, T].
+    """
+    groups, sessions = result.shape
+    symbols = value.shape[1]
+    own_by_value, own_by_outcome = np.empty(symbols, dtype=np.int64), np.empty(symbols, dtype=np.int64)
+    value_ranks, outcome_ranks = np.empty(symbols), np.empty(symbols)
+    for t in range(sessions):
+        for g in range(groups):
+            valued, known = 0, 0
+            for k in range(symbols):
+                if group[t, by_value[t, k]] == g:
+                    own_by_value[valued] = by_value[t, k]
+                    valued += 1
+                if group[t, by_outcome[t, k]] == g:
+                    own_by_outcome[known] = by_outcome[t, k]
+                    known += 1
+            result[g, t] = _rank_correlation(
+                value[t], own_by_value[:valued], outcome[t], own_by_outcome[:known], min_stocks,
+                value_ranks, outcome_ranks,
+            )  # fmt: skip
+
+
+@kernel
+def _rank_correlation(
+    x: np.ndarray,
+    by_x: np.ndarray,
+    y: np.ndarray,
+    by_y: np.ndarray,
+    min_stocks: int,
+    x_ranks: np.ndarray,
+    y_ranks: np.ndarray,
+) -> float:
+    """Spearman's correlation over the stocks in by_x and by_y that have both x and y; missing as in `_correlation`.
+
+    Args:
+        by_x, by_y: stocks by x and by y; those without, if they are in it, come last.
+        x_ranks, y_ranks: [N], room to work in. Ranks are halves of whole numbers and so are added up exactly: the
+            order of the stocks does not even change a rounding error.
+    """
+    _average_ranks(x, by_x, y, x_ranks)
+    _average_ranks(y, by_y, x, y_ranks)
+    return _correlation(x_ranks, y_ranks, min_stocks)
 
 
 @kernel

@@ -90,7 +90,7 @@ class Ranking(NamedTuple):
 class Rules(NamedTuple):
     """StrategySettings as numbers.
 
-    strategy: a place in `strategies.STRATEGIES`. cash_rate: what cash earns a session.
+    strategy: a place in `settings.STRATEGIES`. cash_rate: what cash earns a session.
     """
 
     strategy: int

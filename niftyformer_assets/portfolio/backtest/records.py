@@ -10,8 +10,7 @@ from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
 from niftyformer_assets.portfolio.backtest.market import Market, last_known, to_paise
 from niftyformer_assets.portfolio.backtest.returns import session_rate
 from niftyformer_assets.portfolio.backtest.scores import Scores
-from niftyformer_assets.portfolio.backtest.strategies import STRATEGIES
-from niftyformer_assets.portfolio.settings import StrategySettings
+from niftyformer_assets.portfolio.settings import STRATEGIES, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+# Sessions.
 YEAR = 252
 
 

@@ -1,6 +1,6 @@
 """Strategies: which names leave and which enter, decided at the close of a session.
 
-A strategy is one function here, by its name in `STRATEGIES`, and what it can be told in `StrategySettings`.
+A strategy is one function here, by its name in `settings.STRATEGIES`, and what it can be told in `StrategySettings`.
 It is given the session d; age, how many sessions that had a score went before; and equity, paise. Holdings that
 are outside the universe are marked in `book` as leaving already, and count as gone. It marks in `book` which other
 names leave and, best first, which enter; and returns how many enter, whether equal weights are restored, and into
@@ -17,6 +17,7 @@ import numpy as np
 from niftyformer_assets.compiling import step
 from niftyformer_assets.portfolio.backtest.execution import refuse
 from niftyformer_assets.portfolio.backtest.layout import BUY, ENTER, NONE, UNAFFORDABLE, Book, Ranking, Rules, Tape
+from niftyformer_assets.portfolio.settings import STRATEGIES
 
 
 @step
@@ -136,9 +137,6 @@ def _key(d: int, j: int, tape: Tape, ranking: Ranking) -> int:
     return len(ranking.score_of) + rank
 
 
-STRATEGIES = {"topk_equal_weight": topk_equal_weight, "topk_dropout": topk_dropout, "equal_weight": equal_weight}
-
-
 def _dispatch(functions: list[Callable[..., Any]], code: int = 0) -> Callable[..., Any]:
     """One compiled function that calls the strategy whose place in `STRATEGIES` is `rules.strategy`."""
     this = functions[0]
@@ -157,4 +155,4 @@ def _dispatch(functions: list[Callable[..., Any]], code: int = 0) -> Callable[..
     return decide
 
 
-decide = _dispatch(list(STRATEGIES.values()))
+decide = _dispatch([globals()[name] for name in STRATEGIES])

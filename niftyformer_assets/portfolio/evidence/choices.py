@@ -7,13 +7,14 @@ import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.portfolio.settings import STRATEGIES
 
 
 def choices(result: BacktestResult, scores: Scores) -> np.ndarray:
     """int [T - 1]: members with a score, of which a share fits into a place, at each session that decides."""
     market, strategy = result.market, result.strategy
     could = np.isfinite(scores.values) & market.member & (market.mark > 0)
-    if strategy.passes_over_dear_names:
+    if STRATEGIES[strategy.name].passes_over_dear_names:
         could &= market.mark <= (np.rint(result.nav * 100) // strategy.top_k)[:, None]
     return could[:-1].sum(axis=1)
 
@@ -42,7 +43,7 @@ def picks_by_lot(result: BacktestResult, scores: Scores) -> tuple[int, int]:
     for d, score in enumerate(scores.values):
         decided = session == d
         passed_over = np.isfinite(score) & market.member[d] & (result.holdings[d] == 0) & (market.mark[d] > 0)
-        if strategy.passes_over_dear_names:
+        if STRATEGIES[strategy.name].passes_over_dear_names:
             passed_over &= market.mark[d] <= place[d]
         passed_over[column[decided]] = False
         by_lot += int(np.isin(score[column[decided & bought]], score[passed_over]).sum())

@@ -58,22 +58,22 @@ def above_all(scores: Scores, realised: np.ndarray) -> np.ndarray:
     return np.where(both, realised - total / np.maximum(count, 1), np.nan)
 
 
-def information_coefficients(scores: Scores, realised: np.ndarray, min_stocks: int = MIN_STOCKS) -> pd.DataFrame:
+def information_coefficients(scores: Scores, realised: np.ndarray) -> pd.DataFrame:
     """Correlation across stocks of score and realised return, at each session.
 
     Returns:
         One row a session: session, ic (Pearson), rank_ic (Spearman), stocks (with both a score and
-        a return). The coefficients are NaN below `min_stocks` stocks or where one side does not vary.
+        a return). The coefficients are NaN below MIN_STOCKS stocks or where one side does not vary.
     """
     score, earned = _in_order(scores, realised)
     stocks = np.isfinite(score).sum(axis=1)
     ic = _correlation(score, earned)
-    enough = stocks >= min_stocks
+    enough = stocks >= MIN_STOCKS
     return pd.DataFrame(
         {
             "session": scores.axes.dates.astype("datetime64[s]"),
             "ic": np.where(enough, ic, np.nan),
-            "rank_ic": rank_ic(scores.values, realised, min_stocks),
+            "rank_ic": rank_ic(scores.values, realised),
             "stocks": stocks,
         }
     )

@@ -22,7 +22,6 @@ from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.model.predictions import by_model
 from niftyformer_assets.portfolio.backtest.market import Market, cut_market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
-from niftyformer_assets.portfolio.backtest.returns import session_returns
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.backtest.scores import Scores, scores_from_predictions
 from niftyformer_assets.portfolio.backtest.taxes import Tax, short_term_tax
@@ -41,8 +40,7 @@ from niftyformer_assets.portfolio.evidence.metrics_table import (
     NO_SPREAD,
     Spread,
     excess,
-    performance,
-    sharpe_spread,
+    index_summary,
     summary,
 )
 from niftyformer_assets.portfolio.evidence.null import PORTFOLIOS, Null, permutation_null
@@ -50,11 +48,11 @@ from niftyformer_assets.portfolio.evidence.prediction_errors import prediction_e
 from niftyformer_assets.portfolio.evidence.score_quality import by_group, by_horizon, persistence, size_thirds
 from niftyformer_assets.portfolio.evidence.verdict import Standing
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.words import counted
 
-MODEL, EQUAL_WEIGHT = "model", "equal weight, all stocks"
 FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)
 
 
@@ -140,7 +138,9 @@ class Evidence:
             _rows(name, "baseline", self._summary(scores, result)) for name, (scores, result) in self.baselines.items()
         ]
         tables.append(_rows(EQUAL_WEIGHT, "benchmark", summary(self.equal_weight, self._index)))
-        tables += [_rows(name, "benchmark", self._of_index(nav)) for name, nav in self.indices.items()]
+        tables += [
+            _rows(name, "benchmark", index_summary(nav, self.equal_weight)) for name, nav in self.indices.items()
+        ]
         return pd.concat(tables, ignore_index=True)
 
     def figure(self, metric: str, name: str = MODEL, column: str = "value") -> float:
@@ -216,20 +216,6 @@ class Evidence:
     ) -> pd.DataFrame:
         coefficients = self.coefficients if scores is self.scores else information_coefficients(scores, self.realised)
         return summary(result, self._index, self.equal_weight.nav, coefficients, null, variants)
-
-    def _of_index(self, nav: np.ndarray) -> pd.DataFrame:
-        strategy = self.result.strategy
-        returns = session_returns(nav, strategy.trade_at)
-        over_equal, apart = excess(returns, self.equal_weight.returns)
-        values = performance(nav, strategy) | {"excess_return_equal_weight": over_equal}
-        spread = {"excess_return_equal_weight": apart}
-        if math.isfinite(values["sharpe"]):
-            spread["sharpe"] = sharpe_spread(returns, strategy.risk_free_rate)
-        rows = [
-            (metric, value, *spread.get(metric, NO_SPREAD), len(returns), "", "an index, without costs")
-            for metric, value in values.items()
-        ]
-        return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -108,6 +109,26 @@ def summary(
     return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
 
 
+def index_summary(nav: np.ndarray, equal_weight: BacktestResult) -> pd.DataFrame:
+    """The figures of `summary` that an index bought and held has, beside the equal-weight universe.
+
+    Args:
+        nav: float [T], rupees, on the sessions of `equal_weight`.
+    """
+    strategy = equal_weight.strategy
+    returns = session_returns(nav, strategy.trade_at)
+    over_equal, apart = excess(returns, equal_weight.returns)
+    values = performance(nav, strategy) | {"excess_return_equal_weight": over_equal}
+    spread = {"excess_return_equal_weight": apart}
+    if math.isfinite(values["sharpe"]):
+        spread["sharpe"] = sharpe_spread(returns, strategy.risk_free_rate)
+    rows = [
+        (metric, value, *spread.get(metric, NO_SPREAD), len(returns), "", "an index, without costs")
+        for metric, value in values.items()
+    ]
+    return pd.DataFrame(rows, columns=["metric", *COLUMNS]).set_index("metric")
+
+
 class _Row(NamedTuple):
     """A row of `summary`: the metric, then COLUMNS."""
 
@@ -134,7 +155,7 @@ def _of_curve(result: BacktestResult) -> list[_Row]:
     spreads = {"sharpe": sharpe_spread(returns, rate) if known else NO_SPREAD}
     described = {
         "total_return": ("share", "compounded over the period"),
-        "annual_return": ("share", f"geometric, 252 sessions a year{short}"),
+        "annual_return": ("share", f"geometric, {YEAR} sessions a year{short}"),
         "volatility": ("share", "annualised standard deviation of session returns"),
         "sharpe": ("ratio", f"annualised, risk-free rate {rate:.1%} a year"),
         "sortino": ("ratio", "as Sharpe, over downside deviation"),

@@ -12,9 +12,8 @@ import pandas as pd
 from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.factors.rank_ic import rank_ic
 from niftyformer_assets.model.predictions import BASELINE, labels_of_rows, must_have, value_column
+from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.store.arrays import Axes
-
-MODEL = "model"
 
 
 def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.ic import newey_west_lags, statistics
+from niftyformer_assets.factors.rank_ic import rank_ic_by_group
 from niftyformer_assets.factors.settings import MIN_STOCKS
 from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.scores import Scores
@@ -33,7 +34,6 @@ FIFTHS = 5
 DEPENDENCE = 2
 # Below so many windows that do not overlap no t statistic is given: not even that would do.
 MIN_WINDOWS = 5
-MIN_STOCKS_OF_GROUP = 5
 SIZES = ("large third", "middle third", "small third")
 NO_SIZE = "size not known"
 
@@ -170,16 +170,14 @@ def by_group(scores: Scores, realised: np.ndarray, groups: np.ndarray) -> pd.Dat
     _, top = outer_fifths(np.where(both, scores.values, np.nan))
     earned = np.nan_to_num(above_all(scores, realised))
     rows = []
-    for group in np.unique(groups[both]):
+    for group, coefficient in rank_ic_by_group(scores.values, realised, groups).items():
         inside = both & (groups == group)
-        own = Scores(scores.axes, np.where(inside, scores.values, np.nan))
-        coefficient = information_coefficients(own, realised, MIN_STOCKS_OF_GROUP)["rank_ic"].to_numpy()
         weight = np.where(inside | np.isnan(top), top, 0.0)
         part = _sum(weight * earned)
         told = statistics(np.stack([coefficient, part])[:, : max(len(part) - 2, 0)], 1)
         rows.append(
             {
-                "group": str(group),
+                "group": group,
                 "stocks": float(inside.sum() / both.any(axis=1).sum()),
                 "rank_ic": float(told["mean"][0]),
                 "rank_ic_t": float(told["t_nw"][0]),

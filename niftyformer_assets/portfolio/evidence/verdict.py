@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from niftyformer_assets.portfolio.backtest.returns import YEAR
 from niftyformer_assets.portfolio.formatting import count, interval, number, percent, probability, readable_name
 from niftyformer_assets.words import counted
 
@@ -221,7 +222,7 @@ def _lots(standing: Standing) -> str:
 def _uncertainty(standing: Standing) -> str:
     if standing.sessions == 0:
         return f"There is no {standing.part} session on which something could be earned."
-    error = 1 / math.sqrt(standing.sessions / 252)
+    error = 1 / math.sqrt(standing.sessions / YEAR)
     told = (
         f"here the ratio is {number(standing.sharpe)}, with a 95% interval of "
         f"{interval(standing.sharpe_low, standing.sharpe_high)}"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio.evidence.gather import MODEL
 from niftyformer_assets.portfolio.evidence.verdict import SPAN_NAMES, against_baseline
 from niftyformer_assets.portfolio.formatting import (
     NONE,
@@ -20,6 +19,7 @@ from niftyformer_assets.portfolio.formatting import (
     percent,
     readable_name,
 )
+from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.portfolio.report.comparison import EXCESS, Comparison
 from niftyformer_assets.portfolio.report.page import Page, Picture, Section, Table, render
 from niftyformer_assets.portfolio.report.pictures.comparison import ranking_picture

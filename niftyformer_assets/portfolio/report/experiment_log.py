@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from niftyformer_assets.portfolio.evidence.gather import MODEL
+from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.portfolio.report.files import METRICS, read_metrics
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import read_given_json

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio.evidence.gather import EQUAL_WEIGHT, Evidence
+from niftyformer_assets.portfolio.evidence.gather import Evidence
 from niftyformer_assets.portfolio.evidence.verdict import in_short, verdict
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.files import HOLDINGS, METRICS, NAV, TRADES
 from niftyformer_assets.store.index import write_entered

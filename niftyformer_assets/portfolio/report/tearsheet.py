@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.returns import YEAR, session_returns
-from niftyformer_assets.portfolio.evidence.gather import EQUAL_WEIGHT, Evidence
+from niftyformer_assets.portfolio.evidence.gather import Evidence
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.store.atomic import write_text
 
 CAVEATS = (

@@ -5,20 +5,30 @@ That each does what its name says is held by `test_slow_backtest` and `test_back
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
-
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from niftyformer_assets.portfolio.backtest import strategies
 from niftyformer_assets.portfolio.backtest.records import rules
-from niftyformer_assets.portfolio.backtest.strategies import STRATEGIES
-from niftyformer_assets.portfolio.settings import StrategySettings
-
-
-def test_every_strategy_that_can_be_chosen_is_there() -> None:
-    assert set(STRATEGIES) == set(get_args(get_type_hints(StrategySettings)["name"]))
+from niftyformer_assets.portfolio.settings import STRATEGIES, StrategySettings
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_name_stands_for_its_own_function(name: str) -> None:
-    settings = StrategySettings(name=name, top_k=4)  # type: ignore[arg-type]
-    assert list(STRATEGIES.values())[rules(settings).strategy] is STRATEGIES[name]
+    settings = TypeAdapter(StrategySettings).validate_python({"name": name, "top_k": 4})
+    assert list(STRATEGIES)[rules(settings).strategy] == name
+    assert getattr(strategies, name).py_func.__name__ == name
+
+
+def test_no_other_strategy_can_be_chosen() -> None:
+    with pytest.raises(ValidationError, match="'topk_equal_weight', 'topk_dropout' or 'equal_weight'"):
+        TypeAdapter(StrategySettings).validate_python({"name": "equal_weights"})
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_only_what_swaps_names_is_held_to_the_number_it_swaps(name: str) -> None:
+    if STRATEGIES[name].swaps:
+        with pytest.raises(ValueError, match="n_drop 3 must not be above top_k 2"):
+            StrategySettings(name=name, top_k=2, n_drop=3)
+    else:
+        assert StrategySettings(name=name, top_k=2, n_drop=3).n_drop == 3

@@ -9,9 +9,8 @@ import pytest
 from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.run import run_backtest
-from niftyformer_assets.portfolio.backtest.strategies import STRATEGIES
 from niftyformer_assets.portfolio.backtest.taxes import RATE, RATE_BEFORE, realised_gains, short_term_tax, tax_by_year
-from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.settings import STRATEGIES, CostSettings, StrategySettings
 from niftyformer_assets_tests.portfolio.markets import plain_market, random_market, random_walk_scores
 
 

@@ -16,14 +16,13 @@ from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.gather import (
-    EQUAL_WEIGHT,
-    MODEL,
     Evidence,
     MarketRecord,
     Predicted,
     gather_evidence,
 )
 from niftyformer_assets.portfolio.evidence.verdict import verdict
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 from niftyformer_assets.portfolio.report.page import Page, Picture, Section, Table, render
 from niftyformer_assets.portfolio.report.report import report_page, write_report
 from niftyformer_assets.portfolio.report.sections.details import holdings

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.portfolio.evidence.joined import ensemble
-from niftyformer_assets.portfolio.evidence.pooled.evidence import EQUAL_WEIGHT, PooledEvidence
+from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_verdict
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.pictures.study import grid_picture
 from niftyformer_assets.portfolio.report.report import Summary

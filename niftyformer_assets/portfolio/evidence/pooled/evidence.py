@@ -21,8 +21,8 @@ from niftyformer_assets.portfolio.evidence.pooled.multiple_testing import Overfi
 from niftyformer_assets.portfolio.evidence.pooled.paired import best_plain, paired_table
 from niftyformer_assets.portfolio.evidence.pooled.ranking import ALL, STEP, DailyRankIC, ranking_table
 from niftyformer_assets.portfolio.evidence.pooled.verdict import PooledStanding
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 
-EQUAL_WEIGHT = "equal weight, all stocks"
 YEAR_OF_SESSION, WINDOW_OF_SESSION = "year", "window"
 SECTOR, SIZE = "sector", "size"
 NO_WINDOW = "no window"

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.ic import statistics
-from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.factors.rank_ic import rank_ic, rank_ic_by_group
 from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.evidence.deciles import realised_returns, untradable_returns
 from niftyformer_assets.portfolio.evidence.score_quality import (
     DEPENDENCE,
     HORIZONS,
-    MIN_STOCKS_OF_GROUP,
     MIN_WINDOWS,
     critical_t,
 )
@@ -90,54 +89,6 @@ def daily_rank_ic(
             division: rank_ic_by_group(values, earned[STEP], group[:sessions]) for division, group in groups.items()
         },
     )
-
-
-def rank_ic_by_group(
-    values: np.ndarray, outcome: np.ndarray, groups: np.ndarray, min_stocks: int = MIN_STOCKS_OF_GROUP
-) -> dict[str, np.ndarray]:
-    """`rank_ic` among the stocks of each group: group -> float [T].
-
-    All groups at once: each session's pairs are ranked inside their groups.
-
-    Args:
-        values, outcome: float [T, N]. groups: str [T, N].
-    """
-    session, stock = np.nonzero(np.isfinite(values) & np.isfinite(outcome))
-    names, code = np.unique(groups[session, stock], return_inverse=True)
-    cell = session * len(names) + code
-    cells = len(values) * len(names)
-    count = np.bincount(cell, minlength=cells)
-    off = []
-    for side in (values, outcome):
-        rank = _rank_inside(cell, side[session, stock])
-        # The mean rank of a group of n is (n + 1) / 2; all are halves of whole numbers, so sums are exact.
-        off.append(rank - (count[cell] + 1) / 2)
-    products = [
-        np.bincount(cell, weights=a * b, minlength=cells) for a, b in ((off[0], off[1]), *zip(off, off, strict=True))
-    ]
-    together, spread = products[0], np.sqrt(products[1] * products[2])
-    known = (count >= min_stocks) & (spread > 0)
-    coefficient = np.divide(together, spread, out=np.full(cells, np.nan), where=known)
-    return {str(name): coefficient[place :: len(names)] for place, name in enumerate(names)}
-
-
-def _rank_inside(cell: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Rank of each value among those of its cell, 1 the smallest, ties sharing their mean."""
-    if len(values) == 0:
-        return np.zeros(0)
-    # One whole number that orders by cell and then by value sorts several times faster than the two.
-    _, height = np.unique(values, return_inverse=True)
-    key = cell * (height.max() + 1) + height
-    order = np.argsort(key)
-    cell, key = cell[order], key[order]
-    starts = np.concatenate([[True], cell[1:] != cell[:-1]])
-    tie = np.cumsum(np.concatenate([[True], key[1:] != key[:-1]])) - 1
-    place = np.arange(len(order))
-    within = place - np.maximum.accumulate(np.where(starts, place, 0)) + 1
-    mean = np.bincount(tie, weights=within) / np.bincount(tie)
-    rank = np.empty(len(order))
-    rank[order] = mean[tie]
-    return rank
 
 
 def ranking_table(

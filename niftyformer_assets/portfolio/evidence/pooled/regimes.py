@@ -36,6 +36,9 @@ class Events:
     elections: tuple[date, ...] = ()
 
 
+NO_EVENTS = Events()
+
+
 def read_events(folder: Path | None = None) -> Events:
     """The events of data/reference.
 

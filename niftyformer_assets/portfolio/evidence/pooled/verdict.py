@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from niftyformer_assets.portfolio.backtest.returns import YEAR
 from niftyformer_assets.portfolio.evidence.verdict import SIGNIFICANCE, SURE, TIE, Verdict
 from niftyformer_assets.portfolio.formatting import count, interval, number, percent, probability, readable_name
 from niftyformer_assets.words import counted
 
 # A year: over less, no series of daily rank IC tells a skill as small as those that models have on real markets.
-MIN_SESSIONS = 252
+MIN_SESSIONS = YEAR
 # The probability of backtest overfitting from which on the choice of the best grid point is luck.
 OVERFITTED = 0.5
 

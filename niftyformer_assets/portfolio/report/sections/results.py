@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.labels import PUBLISHED, label_named
-from niftyformer_assets.portfolio.evidence.gather import EQUAL_WEIGHT, MODEL, Evidence
+from niftyformer_assets.portfolio.backtest.returns import YEAR
+from niftyformer_assets.portfolio.evidence.gather import Evidence
 from niftyformer_assets.portfolio.evidence.metrics import drawdown, excess_span, monthly_returns
 from niftyformer_assets.portfolio.formatting import (
     NONE,
@@ -19,6 +20,7 @@ from niftyformer_assets.portfolio.formatting import (
     readable_name,
     rupees,
 )
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import money
 from niftyformer_assets.words import counted
@@ -47,7 +49,7 @@ def results(evidence: Evidence) -> Section:
     """The headline table and the three pictures of the money."""
     result = evidence.result
     curves = {
-        "model": result.nav,
+        MODEL: result.nav,
         EQUAL_WEIGHT: evidence.equal_weight.nav,
         **{f"{name}, no costs": nav for name, nav in evidence.indices.items()},
     }
@@ -86,7 +88,7 @@ def results(evidence: Evidence) -> Section:
 
 def _of_excess(sessions: int) -> str:
     if excess_span(sessions) == "year":
-        return "What one earned above another is the difference of their annual returns (geometric, 252 sessions)."
+        return f"What one earned above another is the difference of their annual returns (geometric, {YEAR} sessions)."
     return "What one earned above another is the difference of their returns of the window, which is no whole year."
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.settings import MIN_STOCKS_OF_GROUP
 from niftyformer_assets.portfolio.evidence.gather import Evidence
-from niftyformer_assets.portfolio.evidence.score_quality import MIN_STOCKS_OF_GROUP, MIN_WINDOWS, NO_SIZE, SIZES
+from niftyformer_assets.portfolio.evidence.score_quality import MIN_WINDOWS, NO_SIZE, SIZES
 from niftyformer_assets.portfolio.formatting import NONE, count, number, percent
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import scores as pictures

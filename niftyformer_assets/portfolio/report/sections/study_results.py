@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.evidence.metrics import drawdown, excess_span
-from niftyformer_assets.portfolio.evidence.pooled.evidence import EQUAL_WEIGHT, PooledEvidence, is_seed
+from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence, is_seed
 from niftyformer_assets.portfolio.formatting import NONE, interval, number, p_value, percent, readable_name, rupees
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import money, study
 from niftyformer_assets.words import counted

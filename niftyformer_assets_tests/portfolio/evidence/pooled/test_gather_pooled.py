@@ -11,10 +11,10 @@ import pytest
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.evidence.joined import ensemble, join_scores, joined_market
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
-from niftyformer_assets.portfolio.evidence.pooled.evidence import EQUAL_WEIGHT, PooledEvidence
-from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
+from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.money import market_model, trade
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_in_short, study_verdict
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.portfolio.settings import CostSettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -146,9 +146,9 @@ def test_an_index_with_dividends_is_preferred_where_it_covers_all_sessions(made:
     evidence = made.evidence(contenders)
     assert evidence.benchmark == "NIFTY 50 (price)"
     both = {"NIFTY 50 (price)": price, "NIFTY 50 (with dividends)": full}
-    assert gather_pooled(made.panel, made.axes, contenders, both, main="model").benchmark == "NIFTY 50 (with dividends)"
+    assert made.evidence(contenders, indices=both).benchmark == "NIFTY 50 (with dividends)"
     late = both | {"NIFTY 50 (with dividends)": full[300:]}
-    told = gather_pooled(made.panel, made.axes, contenders, late, main="model")
+    told = made.evidence(contenders, indices=late)
     assert told.benchmark == "NIFTY 50 (price)"
     assert any("with dividends) does not cover all sessions" in note for note in told.notes)
 

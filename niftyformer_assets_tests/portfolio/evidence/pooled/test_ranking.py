@@ -7,12 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.factors.rank_ic import rank_ic, rank_ic_by_group
 from niftyformer_assets.portfolio.evidence.joined import join_scores, joined_market
 from niftyformer_assets.portfolio.evidence.pooled.ranking import (
     Outcomes,
     daily_rank_ic,
-    rank_ic_by_group,
     ranking_table,
 )
 from niftyformer_assets_tests.portfolio.study_example import FIRST, LENGTH, WINDOWS, Study, study
