@@ -16,7 +16,7 @@ from torch.func import functional_call
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.build import network_of
 from niftyformer_assets.model.capture import capture, compiled
-from niftyformer_assets.model.data import Dataset
+from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.dropout import draw
 from niftyformer_assets.model.gpu import try_kernels
@@ -97,8 +97,7 @@ class TrainingStep:
         return (
             (device.kind, device.precision, way) == (self.device.kind, self.device.precision, self.asked)
             and self.data.fits(dataset)
-            and mine.model == other.model
-            and mine.network == other.network
+            and _apart_from_training(mine) == _apart_from_training(other)
             and mine.training.batch_size == other.training.batch_size
             and mine.training.gradient_clip == other.training.gradient_clip
         )
@@ -218,6 +217,10 @@ class TrainingStep:
         seen = network.sees(self.data, made_on, narrow)
         outputs = functional_call(network, self.weights.views(narrow), (seen, dropped))
         return loss_parts(outputs, self.data.targets(made_on, counted))
+
+
+def _apart_from_training(settings: RunSettings) -> dict[str, Any]:
+    return {name: value for name, value in settings.values().items() if name not in ("seed", "training")}
 
 
 class Steps:

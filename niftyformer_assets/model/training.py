@@ -162,7 +162,7 @@ def _train(
             observer.caught_up(log.history[-1])
 
     errors = [metrics["val_mae"] for metrics in log.history]
-    drawn = _sessions_of_an_epoch(dataset, len(made_on["train"]))
+    drawn = dataset.settings.network.sessions_of_an_epoch(len(made_on["train"]), len(dataset.axes.symbols))
     count = -(-drawn // settings.batch_size)
     if (reason := _why_stop(errors, settings)) is None:
         files.trained.unlink(missing_ok=True)
@@ -213,14 +213,6 @@ def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
         "label": np.nan_to_num(labels),
         "known": np.isfinite(labels) & enough,
     }
-
-
-def _sessions_of_an_epoch(dataset: Dataset, samples: int) -> int:
-    """On how many of the training samples' sessions an epoch trains: all, or as many windows as a network asks for."""
-    network = dataset.settings.network
-    if network is None:
-        return samples
-    return min(samples, -(-network.sequences_per_epoch // len(dataset.axes.symbols)))
 
 
 def _last_state(files: ModelFolder, card: dict[str, Any]) -> dict[str, Any] | None:

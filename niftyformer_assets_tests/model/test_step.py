@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,13 +48,18 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     )
 
 
+def with_dropout(dataset: Dataset, share: float) -> Dataset:
+    model: Any = dataset.settings.model
+    other = replace(model, model=replace(model.model, dropout=share))
+    return replace(dataset, settings=replace(dataset.settings, model=other))
+
+
 def trained_step(
     dataset: Dataset, device: Device, way: Way = "plain", multiple: int | None = None, share: float | None = None
 ) -> tuple[TrainingStep, Tensor]:
     """A step after 20 batches of an epoch whose last is not full, and what was recorded of each."""
     if share is not None:
-        settings = replace(dataset.settings, model=replace(dataset.settings.model, dropout=share))
-        dataset = replace(dataset, settings=settings)
+        dataset = with_dropout(dataset, share)
     step = TrainingStep(dataset, device, way, multiple)
     torch.manual_seed(5)
     step.begin(dataset, build_model(dataset).state_dict())
@@ -67,8 +73,7 @@ def trained_step(
 
 
 def test_samples_that_fill_up_a_batch_count_for_nothing(dataset: Dataset, cpu: Device) -> None:
-    settings = replace(dataset.settings, model=replace(dataset.settings.model, dropout=0.0))
-    step = TrainingStep(replace(dataset, settings=settings), cpu, "plain")
+    step = TrainingStep(with_dropout(dataset, 0.0), cpu, "plain")
     torch.manual_seed(0)
     network = build_model(dataset)
     step.begin(dataset, network.state_dict())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.model.baseline_inputs import load_baseline_inputs
-from niftyformer_assets.model.baseline_predictions import baseline_predictions
-from niftyformer_assets.model.baseline_registry import array_baseline, registered
-from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
+from niftyformer_assets.model.baseline_predictions import baseline_predictions, remove_other_rivals
+from niftyformer_assets.model.baseline_registry import Baseline, NetworkModel, registered
+from niftyformer_assets.model.baseline_settings import BASELINES
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import Device, choose_device
 from niftyformer_assets.model.predict import expected_index
 from niftyformer_assets.model.predictions import KEYS
-from niftyformer_assets.model.rival import remove_other_rivals, rival_predictions
-from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, is_network
-from niftyformer_assets.model.trained import Watch, trained_thing
+from niftyformer_assets.model.settings import ModelSettings
+from niftyformer_assets.model.trained import TrainedThing, Watch
+from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json, write_entered
@@ -34,6 +34,8 @@ from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.model.each_epoch import EachEpoch
 from niftyformer_assets_tests.model.made_up import WIDTH, write_experiment
 
+STOCKFORMER = "stockformer"
+OTHERS = sorted(name for name in registered() if name != STOCKFORMER)
 SMALL: dict[str, Any] = {
     "names": list(BASELINES),
     "epochs": 2,
@@ -66,6 +68,10 @@ def change(files: ExperimentFolder, **sections: Any) -> None:
     write_entered(files.settings, json.dumps({**read_json(files.settings), **sections}))
 
 
+def is_network(name: str) -> bool:
+    return issubclass(registered()[name], NetworkModel)
+
+
 def asked_by(name: str) -> Callable[[Any], Device]:
     """A device for a network; nothing else asks for one."""
     return cpu if is_network(name) else nobody
@@ -74,14 +80,14 @@ def asked_by(name: str) -> Callable[[Any], Device]:
 def fit(files: ExperimentFolder, *observers: Observer) -> list[str]:
     dataset, lines = load_dataset(files.root), []
     thing, watch = trained_thing(dataset.settings.model.name), Watch(lines.append, lambda _seed, _place: observers)
-    thing.fit(dataset, files, files.model, asked_by(thing.name), watch, None)
+    thing.fit(dataset, files.model, asked_by(thing.name), watch, None)
     return lines
 
 
 def predict(files: ExperimentFolder) -> pd.DataFrame:
     dataset = load_dataset(files.root)
     thing = trained_thing(dataset.settings.model.name)
-    return thing.predict(dataset, files, files.model, asked_by(thing.name))
+    return thing.predict(dataset, files.model, asked_by(thing.name))
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -92,19 +98,17 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 def rival(name: str, files: ExperimentFolder, lines: list[str] | None = None) -> pd.DataFrame:
     """What a baseline says that an experiment is compared with."""
-    dataset, told = load_dataset(files.root), [] if lines is None else lines
-    table = baseline_predictions(
-        load_baseline_inputs(files, dataset.axes, dataset.split, dataset.settings.windows),
-        BaselineSettings(**{**SMALL, "names": (name,)}),
-        dataset.settings.seed,
-        network=lambda name: rival_predictions(trained_thing(name), files, cpu, told.append),
-        to_come=dataset.to_come,
-    )
+    told: list[str] = [] if lines is None else lines
+
+    def device(thing: TrainedThing) -> Callable[[Any], Device]:
+        return asked_by(thing.name)
+
+    table = baseline_predictions([name], partial(load_dataset, files.root), files.rival, device, told.append)
     assert (table["baseline"] == name).all()
     return table.drop(columns="baseline")
 
 
-@pytest.mark.parametrize("name", sorted(registered()))
+@pytest.mark.parametrize("name", OTHERS)
 def test_every_baseline_can_be_the_model_and_says_what_it_says_as_a_rival(name: str, tmp_path: Path) -> None:
     files = write(tmp_path, name)
     fit(files)
@@ -156,7 +160,7 @@ def test_a_network_that_was_interrupted_goes_on_to_the_same_bytes(name: str, tmp
     assert {"model.json", "best.pt", "last.pt", "metrics.csv", "trained.json"} <= set(folders["whole"])
 
 
-@pytest.mark.parametrize("name", sorted(registered()))
+@pytest.mark.parametrize("name", OTHERS)
 def test_the_same_fit_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     files = write(tmp_path, name)
     fit(files)
@@ -170,7 +174,9 @@ def test_the_same_fit_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     if is_network(name):
         assert {"best.pt", "trained.json"} <= set(first) and "fitted_again" not in card
     else:
-        assert ("learned.npz" in first) == array_baseline(name).storable == ("fitted_again" not in card)
+        model = registered()[name]
+        assert issubclass(model, Baseline)
+        assert ("learned.npz" in first) == model.storable == ("fitted_again" not in card)
 
 
 @pytest.mark.parametrize("name", ["ridge", "gradient_boosting", "lstm", "momentum"])
@@ -276,7 +282,7 @@ def test_a_card_of_a_version_with_one_model_is_the_stockformers(tmp_path: Path) 
     del card["settings"]["model"]["name"]
     write_entered(ModelFolder(files.model).card, json.dumps(card))
     dataset = load_dataset(files.root)
-    assert trained_thing(STOCKFORMER).changed_settings(dataset, files, files.model) == []
+    assert trained_thing(STOCKFORMER).changed_settings(dataset, files.model) == []
     assert len(predict(files))
 
 
