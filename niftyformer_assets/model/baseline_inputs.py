@@ -14,7 +14,6 @@ from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.dataset.windows import Samples, inference_samples
 from niftyformer_assets.factors.labels import Labels, ranks
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.model.predictions import out_of_sample
 from niftyformer_assets.store.arrays import Axes, hashes
 
 
@@ -66,11 +65,6 @@ class BaselineInputs:
     def validation(self) -> np.ndarray:
         """As `training`, for labels wholly of validation sessions."""
         return self._labels_of("validation")
-
-    @cached_property
-    def wanted(self) -> np.ndarray:
-        """bool [S, T2]: which predictions are of a label that is known after training."""
-        return out_of_sample(self.samples, self.split)
 
     @cached_property
     def deviation(self) -> float:

@@ -98,13 +98,9 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Run:
-    """What a fit or a prediction is run with, beside inputs and settings.
-
-    progress: called with a line of text now and then.
-    """
+    """What a fit or a prediction is run with, beside inputs and settings."""
 
     seed: int
-    progress: Callable[[str], None] = lambda _line: None
 
 
 class Model:
@@ -168,7 +164,7 @@ class Baseline(Model, ABC):
 
     @abstractmethod
     def predict(self, learned: Learned, inputs: BaselineInputs, run: Run) -> Forecast:
-        """What it says of every sample, of those that are `inputs.wanted` at least."""
+        """What it says of every sample, at least of those whose label is known after training."""
 
 
 class NetworkModel(Model, ABC):

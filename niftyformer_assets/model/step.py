@@ -110,20 +110,12 @@ class TrainingStep:
         for moment in self._moments().values():
             moment.zero_()
 
-    def state(self) -> dict[str, Tensor]:
-        """A copy of the network's state, of the real stocks and factors, on the CPU."""
-        return self.kept()()[0]
-
-    def optimizer_state(self) -> dict[str, Tensor]:
-        """A copy of the optimiser's state and learning rate, on the CPU."""
-        return self.kept()()[1]
-
     def kept(self) -> Kept:
         """Copy the states without waiting for the device, which may be asked for more at once.
 
         Returns:
-            what waits until the copy is there and gives `state` and `optimizer_state`. It must have been asked before
-            the next copy is made.
+            what waits until the copy is there and gives, on the CPU, the network's state, of the real stocks and
+            factors, and the optimiser's with the learning rate. It must have been asked before the next copy is made.
         """
         for name, copy in self._copies.items():
             copy.copy_(self._to_keep[name], non_blocking=True)
@@ -140,7 +132,7 @@ class TrainingStep:
         return states
 
     def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
-        """Copy what `optimizer_state` gave into place."""
+        """Copy an optimiser's state, as `kept` gives it, into place."""
         self.learning_rate.copy_(state["learning_rate"])
         for name, moment in self._moments().items():
             moment.copy_(state[name])

@@ -43,7 +43,7 @@ class TrainedBaseline(TrainedThing):
     ) -> Fitted:
         inputs, chosen, place = dataset.inputs, _chosen(dataset), ModelFolder(folder)
         _must_have_labels(inputs)
-        run = Run(dataset.settings.seed, watch.tell)
+        run = Run(dataset.settings.seed)
         with place.locked():
             learned = chosen.fit(inputs, run)
             card = card_of(dataset, dataset.settings.values(), self.fingerprint(dataset))
