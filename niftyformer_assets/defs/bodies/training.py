@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.defs.artifact_asset import Made
-from niftyformer_assets.defs.bodies.experiment_file import take_over_settings
+from niftyformer_assets.defs.bodies.experiment_file import update_settings
 from niftyformer_assets.defs.resources import Experiments, GpuResource
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.factors.labels import Label
@@ -31,7 +31,7 @@ from niftyformer_assets.store.tables import write_parquet
 def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Fit the experiment's model, or go on where a training was interrupted."""
     experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
-    take_over_settings(folder, experiment)
+    update_settings(folder, experiment)
     dataset, model = load_dataset(folder.root), trained_thing(experiment.model.name)
 
     def observers(seed: int, place: Path) -> list[Observer]:
@@ -59,7 +59,7 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
 def predict_with_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Let the trained model speak about the validation, test and later sessions."""
     experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
-    take_over_settings(folder, experiment)
+    update_settings(folder, experiment)
     dataset, model = load_dataset(folder.root), trained_thing(experiment.model.name)
     # The card, not a record: the model may have been trained on another machine.
     if found := model.changed_settings(dataset, folder.model):
@@ -84,7 +84,7 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
 def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Fit and ask every baseline of the experiment."""
     experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
-    take_over_settings(folder, experiment)
+    update_settings(folder, experiment)
     remove_other_rivals(folder, experiment.rivals)
     frame = predictions_of_baselines(
         experiment.rivals, partial(load_dataset, folder.root), folder.rival, gpu.chooser, context.log.info
