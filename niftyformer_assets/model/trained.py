@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from niftyformer_assets.model.baseline_registry import Learned, registered
+from niftyformer_assets.model.baseline_registry import Forecast, registered
 from niftyformer_assets.model.checkpoint import ModelFolder, changed_settings, read_card
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device, Precision
@@ -47,7 +47,7 @@ class Fitted:
     history: of the first network, the metrics of each epoch; None of what has no epochs.
     tables: by name: the best epoch of each of several networks, the settings of a baseline.
     said: the end of it, in a line or two.
-    learned: where no file holds it.
+    made: what it says of every sample, where no file holds what it learned.
     """
 
     rows: int
@@ -56,7 +56,7 @@ class Fitted:
     history: pd.DataFrame | None = None
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     said: tuple[str, ...] = ()
-    learned: Learned | None = None
+    made: Forecast | None = None
 
 
 class TrainedThing(ABC):
@@ -102,7 +102,7 @@ class TrainedThing(ABC):
         """What the thing in a folder says, as `model.predictions` describes it.
 
         Args:
-            fitted: what `fit` gave right before, on the same dataset: it need not be learned again.
+            fitted: what `fit` gave right before, on the same dataset: what no file holds need not be learned again.
 
         Raises:
             NiftyFormerError: the folder holds no such thing, or one for other symbols, factors or settings.

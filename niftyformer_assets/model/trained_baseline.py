@@ -46,9 +46,10 @@ class TrainedBaseline(TrainedThing):
         run = Run(dataset.settings.seed)
         with place.locked():
             learned = chosen.fit(inputs, run)
+            made = None if chosen.storable else chosen.predict(learned, inputs, run)
             card = card_of(dataset, dataset.settings.values(), self.fingerprint(dataset))
-            if not chosen.storable:
-                card["fitted_again"] = _said(chosen.predict(learned, inputs, run), inputs)
+            if made is not None:
+                card["fitted_again"] = _said(made, inputs)
             # Only now: what cannot be fitted leaves an older model as it is.
             place.clear()
             for of_networks in (*folder.glob("seed-*"), place.tensorboard):
@@ -67,7 +68,7 @@ class TrainedBaseline(TrainedThing):
             },
             tables={"settings": pd.DataFrame(own, columns=["setting", "value"])},
             said=(f"{self.name} is fitted",),
-            learned=None if chosen.storable else learned,
+            made=made,
         )
 
     def predict(
@@ -86,8 +87,8 @@ class TrainedBaseline(TrainedThing):
                 raise damaged(place.learned, ValueError(f"it is not the one that {place.card.name} names"))
             made = chosen.predict(_read_arrays(place.learned), inputs, run)
         else:
-            learned = fitted.learned if fitted is not None else None
-            made = chosen.predict(chosen.fit(inputs, run) if learned is None else learned, inputs, run)
+            known = fitted.made if fitted is not None else None
+            made = chosen.predict(chosen.fit(inputs, run), inputs, run) if known is None else known
             if card.get("fitted_again") != _said(made, inputs):
                 raise NiftyFormerError(
                     f"{self.name}, fitted again on what it was fitted on, is another model than that of {place.card}: "
