@@ -46,7 +46,7 @@ READ_BY = {
     "experiment provenance": ("trained_model", "predictions", "baseline_predictions", "backtest_report"),
     "tries": ("backtest_report",),
     "index_lists": ("universe",),
-    "settings": ("trained_model", "predictions"),
+    "settings": ("trained_model", "predictions", "baseline_predictions"),
     "stockformer_conf": (),
     "workspace index.json": ("returns", "size_proxy", "flow", "alpha158_panel"),
     "experiment index.json": ("trained_model", "predictions", "baseline_predictions"),
@@ -59,7 +59,7 @@ READ_BY = {
 # They read what they wrote before.
 GO_ON = {"raw_ohlcv", "trained_model"}
 # Nothing of them is there unless something else went wrong before.
-MAY_BE_ABSENT = {"held_back", "set_aside", "rivals"}
+MAY_BE_ABSENT = {"held_back", "set_aside"}
 # Or differ each time, as the notes of how long something took and the log that shows them.
 NO_ARTIFACTS = {
     "root",

@@ -32,12 +32,14 @@ import numpy as np
 import torch
 from model_as_published import VARIANTS, build_plain, gradients_of_ours, gradients_of_plain, plain_step
 
-from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
+from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.baseline_inputs import BaselineInputs
+from niftyformer_assets.model.baselines.stockformer import MultitaskStockformer
 from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import MIB, Device, choose_device
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.settings import TrainingSettings
 from niftyformer_assets.model.step import Steps, TrainingStep
 from niftyformer_assets.model.training import train
 from niftyformer_assets.model.watch import Observer
@@ -57,16 +59,28 @@ def make_dataset(arguments: argparse.Namespace, training: TrainingSettings, shif
     rng = np.random.default_rng(shift)
     edges = [0, int(sessions * 0.75), int(sessions * 0.875), sessions]
     low = np.tril(np.ones((T1, T1))) / np.arange(1, T1 + 1)[:, None]  # any fixed matrix costs the same
-    return Dataset(
-        settings=RunSettings("bench", 42, WindowSettings(), WaveletSettings(), ModelSettings(), training),
+    returns = rng.normal(0, 0.02, (sessions, stocks))
+    inputs = BaselineInputs(
         axes=Axes(
             np.busday_offset("2022-01-03", np.arange(sessions), roll="forward"), tuple(f"S{i}" for i in range(stocks))
         ),
         split=Split(*(slice(a, b) for a, b in zip(edges, edges[1:], strict=False)), slice(sessions, sessions)),
-        factor_names=tuple(f"F{i}" for i in range(factors)),
-        returns=rng.normal(0, 0.02, (sessions, stocks)).astype(np.float32),
-        valid=np.ones((sessions, stocks), dtype=bool),
+        windows=WindowSettings(),
         factors=rng.normal(size=(sessions, stocks, factors)).astype(np.float32),
+        factors_valid=np.ones((sessions, stocks, factors), dtype=bool),
+        returns=returns,
+        returns_valid=np.ones((sessions, stocks), dtype=bool),
+        factor_names=tuple(f"F{i}" for i in range(factors)),
+    )
+    return Dataset(
+        settings=RunSettings("bench", 42, inputs.windows, MultitaskStockformer(training=training)),
+        inputs=inputs,
+        axes=inputs.axes,
+        split=inputs.split,
+        factor_names=inputs.factor_names,
+        returns=returns.astype(np.float32),
+        valid=inputs.returns_valid,
+        factors=inputs.factors,
         graph=rng.normal(size=(stocks, WIDTH)).astype(np.float32),
         low_matrix=low.astype(np.float32),
         low_matrix_output=np.array([[0.284, 0.375], [0.375, 0.717]], dtype=np.float32),

@@ -186,12 +186,12 @@ def read_replayed(settings: Settings) -> Replay:
         )
     lists = [path for path in settings.given_lists if kind_of(path) == "list"]
     tables = read_lists(path for path in settings.given_lists if path not in lists)
-    taken_over = _taken_over(settings.given_lists)
+    reassigned = _reassigned(settings.given_lists)
     replay = read_replay(
         settings.replay,
         lists,
         renames(),
-        taken_over=taken_over,
+        reassigned=reassigned,
         adjusted_close=settings.adjusted_close,
         others={name for kept in tables for member in kept.members for name in (member.symbol, member.latest)},
     )
@@ -211,7 +211,7 @@ def must_be_on_sessions(settings: Settings, market: ServedMarket) -> None:
         must_be_sessions(_traded_days(candles), f"{settings.replay}, candles of {symbol}")
 
 
-def _taken_over(given: Sequence[Path]) -> dict[str, date]:
+def _reassigned(given: Sequence[Path]) -> dict[str, date]:
     """Symbols given up in a rename that are another company's in these lists, and since when.
 
     A list without a date in its name cannot tell.

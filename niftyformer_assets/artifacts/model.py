@@ -5,42 +5,59 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from niftyformer_assets.artifacts.rows import SCOPE, Artifact, Read, row
+from niftyformer_assets.artifacts.rows import Artifact, Read, row
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.model.baseline_settings import own_settings
-from niftyformer_assets.model.settings import STOCKFORMER
+from niftyformer_assets.model.baseline_registry import Model, registered
+from niftyformer_assets.model.baseline_settings import deciding_values
+from niftyformer_assets.model.settings import ModelSettings
+
+# Whose settings and files decide on an artifact: the model that is traded, or those beside it.
+Models = Callable[[Experiment], tuple[type[Model], ...]]
 
 
-def _is_stockformer(experiment: Experiment) -> bool:
-    return experiment.model.name == STOCKFORMER
+def _traded(experiment: Experiment) -> tuple[type[Model], ...]:
+    return (registered()[experiment.model.name],)
 
 
-def _against_stockformer(experiment: Experiment) -> bool:
-    return STOCKFORMER in experiment.rivals
+def _rivals(experiment: Experiment) -> tuple[type[Model], ...]:
+    return tuple(registered()[name] for name in experiment.rivals)
 
 
-def _not(where: Callable[[Experiment], bool]) -> Callable[[Experiment], bool]:
-    return lambda experiment: not where(experiment)
+def _sections(models: Models) -> Callable[[Experiment], frozenset[str]]:
+    """The sections that decide on some models, whichever they are."""
+    return lambda experiment: frozenset({"seed"}).union(*(model.sections() for model in models(experiment)))
 
 
-def _of_model(experiment: Experiment) -> frozenset[str]:
-    """The sections that decide on the model, whichever it is."""
-    own = {"graph", "training"} if _is_stockformer(experiment) else {"baselines"}
-    return frozenset({"model", "seed", *own})
+def _of_traded(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
+    """Of the model nothing but its own settings decides."""
+    return deciding_values(experiment.model.name, values)
 
 
-def _own_settings(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
-    """Of a baseline that is the model nothing but its own settings decides."""
-    if _is_stockformer(experiment):
-        return values
-    name = experiment.model.name
-    return values | {"model": {"name": name}, "baselines": own_settings(name, values["baselines"])}
+def _of_rivals(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
+    """Which baselines they are, and not which model is traded."""
+    which = {"model": {**values["model"], "name": ModelSettings.name}} if "model" in values else {}
+    return values | which | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
 
 
-def _settings_of_rivals(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
-    """Of the models that the model is compared with, and the Stockformer's own where it is one of them."""
-    of_stockformer = {"model": {**values["model"], "name": STOCKFORMER}} if _against_stockformer(experiment) else {}
-    return values | of_stockformer | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
+def _reads(models: Models) -> tuple[str | Read, ...]:
+    """What models read, by what they are."""
+
+    def bands(experiment: Experiment) -> bool:
+        return any(model.reads_bands() for model in models(experiment))
+
+    return (
+        Read("flow", bands),
+        Read("flow", lambda experiment: not bands(experiment), without=frozenset({"wavelet"})),
+        *("trend_indicator", "neutralized_factors"),
+        Read(
+            "graph_embeddings",
+            lambda experiment: experiment.graph.embedding != "none" and _reads_graph(models)(experiment),
+        ),
+    )
+
+
+def _reads_graph(models: Models) -> Callable[[Experiment], bool]:
+    return lambda experiment: any(model.reads_graph for model in models(experiment))
 
 
 def model_rows() -> tuple[Artifact, ...]:
@@ -54,18 +71,7 @@ def model_rows() -> tuple[Artifact, ...]:
         "defs/bodies/experiment_file.py",
     )
 
-    def read_where(stockformer: Callable[[Experiment], bool]) -> tuple[str | Read, ...]:
-        """What models read, by whether the Stockformer is one of them: it alone has use for bands and graph."""
-        return (
-            Read("flow", stockformer),
-            Read("flow", _not(stockformer), without=frozenset({"wavelet"})),
-            *("trend_indicator", "neutralized_factors"),
-            Read(
-                "graph_embeddings", lambda experiment: stockformer(experiment) and experiment.graph.embedding != "none"
-            ),
-        )
-
-    reads = read_where(_is_stockformer)
+    reads = _reads(_traded)
 
     return (
         row(
@@ -81,9 +87,9 @@ def model_rows() -> tuple[Artifact, ...]:
             "TensorBoard log, or a baseline's `learned.npz`; `model.json` says what it was fitted on. Errors are in "
             "units of the label: simple returns, or standardised ranks.",
             reads=reads,
-            after=(Read("corr_adj", _is_stockformer),),
-            sections=_of_model,
-            part=_own_settings,
+            after=(Read("corr_adj", _reads_graph(_traded)),),
+            sections=lambda experiment: frozenset({"model"}) | _sections(_traded)(experiment),
+            part=_of_traded,
             read_as=lambda place: (
                 *(place.model / name for name in ("model.json", "best.pt", "learned.npz")),
                 *sorted(place.model.glob("seed-*/best.pt")),
@@ -101,8 +107,8 @@ def model_rows() -> tuple[Artifact, ...]:
             "where the label is a rank or z-score), p_up (probability). The prediction with the longest horizon is "
             "the one that can be traded.",
             reads=("trained_model", *reads),
-            after=(Read("corr_adj", _is_stockformer),),
-            part=_own_settings,
+            after=(Read("corr_adj", _reads_graph(_traded)),),
+            part=_of_traded,
             beside=lambda place: (place.model / "output",),
         ),
         row(
@@ -115,12 +121,9 @@ def model_rows() -> tuple[Artifact, ...]:
             "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random, but the one that is the "
             "model itself.\n\n"
             "`baseline_predictions.parquet`: as `predictions`, with the name of the baseline.",
-            reads=(*read_where(_against_stockformer), *SCOPE),
-            after=(Read("corr_adj", _against_stockformer),),
-            sections=lambda experiment: (
-                frozenset({"baselines", "seed"})
-                | (frozenset({"model", "training", "graph"}) if _against_stockformer(experiment) else frozenset())
-            ),
-            part=_settings_of_rivals,
+            reads=_reads(_rivals),
+            after=(Read("corr_adj", _reads_graph(_rivals)),),
+            sections=lambda experiment: frozenset({"baselines"}) | _sections(_rivals)(experiment),
+            part=_of_rivals,
         ),
     )

@@ -203,4 +203,4 @@ class GpuResource(dg.ConfigurableResource):
         """
         from niftyformer_assets.model.device import choose_device
 
-        return partial(choose_device, "auto", require_gpu=thing.wants_gpu and not self.cpu_allowed)
+        return partial(choose_device, "auto", require_gpu=thing.model.wants_gpu and not self.cpu_allowed)

@@ -23,8 +23,8 @@ from niftyformer_assets.artifacts import Phase, artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs, own_process
 from niftyformer_assets.defs.bodies.index_lists import require_list
+from niftyformer_assets.defs.finished import finished_artifacts
 from niftyformer_assets.defs.resources import CandleSource, experiment_held
-from niftyformer_assets.defs.take_over import to_take_over
 from niftyformer_assets.defs.terminal import Terminal, Watcher
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import find_experiment
@@ -41,7 +41,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def run_experiment(settings: Settings, name: str) -> None:
     """Materialize everything for one experiment and say where the results are.
 
-    What an earlier run finished and would come out the same is taken over. With overrides the experiment
+    What an earlier run finished and would come out the same is kept. With overrides the experiment
     has a key and a folder of its own, and the comparison is left as it is.
 
     Raises:
@@ -226,10 +226,10 @@ def run_experiment_job(
     for index in folder.root.rglob(INDEX_NAME):
         settle(index.parent)
     assets = phases(artifacts())["experiment"]
-    finished = to_take_over(instance, definitions, experiment, folder, assets)
+    finished = finished_artifacts(instance, definitions, experiment, folder, assets)
     if finished:
         names = ", ".join(asset for asset in assets if asset in finished)
-        terminal.say(f"taken over, for nothing they are made from has changed: {names}")
+        terminal.say(f"kept, for nothing they are made from has changed: {names}")
     job = job.get_subset(
         asset_selection={dg.AssetKey(asset) for asset in assets if asset not in finished},
         asset_check_selection=job.asset_layer.asset_graph.asset_check_keys,

@@ -16,6 +16,7 @@ from rich.markup import escape
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.bodies.index_lists import require_list
+from niftyformer_assets.defs.finished import finished_artifacts
 from niftyformer_assets.defs.resources import experiment_held
 from niftyformer_assets.defs.run import (
     dagster_home,
@@ -24,7 +25,6 @@ from niftyformer_assets.defs.run import (
     run_workspace,
     say_replay,
 )
-from niftyformer_assets.defs.take_over import to_take_over
 from niftyformer_assets.defs.terminal import Terminal
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import begin, find_study
@@ -47,7 +47,7 @@ _built: list[dg.Definitions] = []
 def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
     """Make everything of a study and say where the results are.
 
-    What an earlier run finished is taken over, so a study that was ended goes on where it was. A window that fails
+    What an earlier run finished is kept, so a study that was ended goes on where it was. A window that fails
     does not stop the others; the report is on those that are there, and names the rest.
 
     Args:
@@ -82,7 +82,7 @@ def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
         first, reason = next(iter(failed.items()))
         raise NiftyFormerError(
             f"{counted(len(failed), 'experiment')} of {len(study.planned)} failed, {first} with: {reason} Run the "
-            "study again when it is mended: what is finished is taken over."
+            "study again when it is mended: what is finished is kept."
         )
 
 
@@ -137,7 +137,7 @@ def _make(
 ) -> bool:
     """Make what is not finished of an experiment; whether all of it was."""
     folder, assets = settings.workspace.experiment(experiment.name), phases(artifacts())["experiment"]
-    if to_take_over(instance, definitions, experiment, folder, assets) == set(assets):
+    if finished_artifacts(instance, definitions, experiment, folder, assets) == set(assets):
         return True
     run_experiment_job(terminal, instance, definitions, experiment, folder)
     return False

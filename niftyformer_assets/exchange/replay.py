@@ -56,7 +56,7 @@ def read_replay(
     index_list: Path | Sequence[Path] | None = None,
     renames: Mapping[str, str] | None = None,
     benchmark: Path | None = None,
-    taken_over: Mapping[str, date] | None = None,
+    reassigned: Mapping[str, date] | None = None,
     adjusted_close: bool = False,
     others: Iterable[str] = (),
 ) -> Replay:
@@ -74,7 +74,7 @@ def read_replay(
             name only, with all its history: a file under an old name is served under the new one,
             in front of the new name's own file if there is one. A symbol of the index list that no
             file stands for is simply not listed.
-        taken_over: old symbols that are another company's from a date on: a file's candles from then on
+        reassigned: old symbols that are another company's from a date on: a file's candles from then on
             stay under its own name.
         benchmark: candles of NIFTY 50, CSV or Parquet; without it `NIFTY 50.csv` of the folder, if it
             is there. Of an index only Date and Close are needed, and only the time of the stocks' own
@@ -88,12 +88,12 @@ def read_replay(
     """
     paths = [index_list] if isinstance(index_list, Path) else sorted(index_list or (), key=lambda path: path.name)
     lists, companies = _read_index_lists(paths)
-    renames, taken_over = renames or {}, taken_over or {}
+    renames, reassigned = renames or {}, reassigned or {}
     found = read_folder(folder, adjusted_close)
     stocks = {symbol: daily for symbol, daily in found.candles.items() if symbol != BENCHMARK}
     stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others})
-    candles = _under_newest_names({symbol: _candles(d) for symbol, d in stocks.items()}, renames, taken_over)
-    listed = {symbol if symbol in taken_over else _newest(symbol, renames)[0] for symbol in companies}
+    candles = _under_newest_names({symbol: _candles(d) for symbol, d in stocks.items()}, renames, reassigned)
+    listed = {symbol if symbol in reassigned else _newest(symbol, renames)[0] for symbol in companies}
     names, few = _beside_the_list(folder, candles.keys(), paths, listed) if paths else ("", False)
     of_list = frozenset(candles.keys() & listed if paths else candles)
     if benchmark is not None or BENCHMARK in found.candles:
@@ -162,11 +162,11 @@ def _within(index: Candles, stocks: Iterable[Candles]) -> Candles:
 
 
 def _under_newest_names(
-    candles: Mapping[str, Candles], renames: Mapping[str, str], taken_over: Mapping[str, date]
+    candles: Mapping[str, Candles], renames: Mapping[str, str], reassigned: Mapping[str, date]
 ) -> dict[str, Candles]:
     candles, others = dict(candles), {}
-    for symbol in taken_over.keys() & candles.keys():
-        theirs = candles[symbol].dates >= np.datetime64(taken_over[symbol])
+    for symbol in reassigned.keys() & candles.keys():
+        theirs = candles[symbol].dates >= np.datetime64(reassigned[symbol])
         others[symbol] = candles[symbol].take(theirs)
         candles[symbol] = candles[symbol].take(~theirs)
         if not len(candles[symbol]):

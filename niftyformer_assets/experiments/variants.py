@@ -9,13 +9,10 @@ from typing import Any
 
 from niftyformer_assets.experiments.experiment import Experiment, kind_of_split
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
-from niftyformer_assets.model.baseline_settings import own_settings
-from niftyformer_assets.model.settings import STOCKFORMER
+from niftyformer_assets.model.baseline_settings import deciding_values
+from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.portfolio.evidence.tries import NAMES
 from niftyformer_assets.store.provenance import flat_settings
-
-# What no traded result rests on: what an experiment is called, how it came by its values, and the baselines beside it.
-NOT_DECIDING = (*NAMES, "baselines")
 
 
 def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,13 +42,8 @@ def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
 def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that decide on the traded result of an experiment, without defaults; see `without_defaults`.
 
-    Of a baseline that is the model its own settings decide, and none of the network's.
+    Of the settings of models those of the one that is traded decide.
     """
-    deciding = {section: value for section, value in values.items() if section not in NOT_DECIDING}
-    name = values.get("model", {}).get("name", STOCKFORMER)
-    if name != STOCKFORMER:
-        for section in ("training", "graph", "wavelet"):
-            deciding.pop(section, None)
-        deciding["model"] = {"name": name}
-        deciding["baselines"] = own_settings(name, values.get("baselines", {}))
-    return without_defaults(deciding)
+    name = values.get("model", {}).get("name", ModelSettings.name)
+    deciding = {section: value for section, value in values.items() if section not in NAMES}
+    return without_defaults(deciding_values(name, deciding))

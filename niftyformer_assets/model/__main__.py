@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from niftyformer_assets.model.checkpoint import ModelFolder
-from niftyformer_assets.model.data import load_dataset
+from niftyformer_assets.model.data import RunSettings, load_dataset
 from niftyformer_assets.model.device import choose_device
 from niftyformer_assets.model.predict import write_last_step
-from niftyformer_assets.model.settings import STOCKFORMER
-from niftyformer_assets.model.trained import Watch, trained_thing
+from niftyformer_assets.model.trained import Watch
+from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import tensorboard, terminal
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -60,16 +61,8 @@ def _run(chosen: argparse.Namespace) -> None:
     dataset = load_dataset(chosen.dataset)
     options = {name: getattr(chosen, name) for name in ("max_epochs", "batch_size", "precision")}
     given = {name: value for name, value in options.items() if value is not None}
-    if given and dataset.settings.model.name != STOCKFORMER:
-        raise NiftyFormerError(
-            f"--{next(iter(given)).replace('_', '-')} is of the Stockformer's training and the experiment's model is "
-            f"{dataset.settings.model.name}: leave it out, and change the experiment's section baselines instead."
-        )
-    try:
-        training = replace(dataset.settings.training, **given)
-    except ValueError as error:
-        raise NiftyFormerError(str(error)) from error
-    dataset = replace(dataset, settings=replace(dataset.settings, training=training))
+    if given:
+        dataset = replace(dataset, settings=_with_training(dataset.settings, given))
     experiment = ExperimentFolder(chosen.dataset)
     out = chosen.out or experiment.model
     table = out / experiment.predictions.name if chosen.out else experiment.predictions
@@ -80,13 +73,26 @@ def _run(chosen: argparse.Namespace) -> None:
 
     if not chosen.predict_only:
         watch = Watch(tell, lambda _seed, place: (terminal(), tensorboard(ModelFolder(place).tensorboard)))
-        fitted = model.fit(dataset, experiment, out, device, watch, chosen.restart)
+        fitted = model.fit(dataset, out, device, watch, chosen.restart)
         for line in (*fitted.notes, *fitted.said):
             tell(line)
-    predictions = model.predict(dataset, experiment, out, device)
+    predictions = model.predict(dataset, out, device)
     write_last_step(ModelFolder(out), dataset, predictions)
     write_parquet(table, predictions)
     print(table)
+
+
+def _with_training(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
+    """The settings with other values in section `training`, which must be the model's."""
+    if "training" not in settings.model.section_fields():
+        raise NiftyFormerError(
+            f"--{next(iter(given)).replace('_', '-')} is of the section training and the experiment's model is "
+            f"{settings.model.name}: leave it out, and change the experiment's section baselines instead."
+        )
+    try:
+        return settings.with_training(**given)
+    except ValueError as error:
+        raise NiftyFormerError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the baselines see of an experiment: its samples, the factors and returns, and the labels of training.
+"""What a model that is no network sees: samples, factors and returns, and the labels of training.
 
 Shapes: T sessions, N symbols, F factors, S samples, T1 and T2 sessions in and out.
 """
@@ -14,15 +14,12 @@ from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.dataset.windows import Samples, inference_samples
 from niftyformer_assets.factors.labels import Labels, ranks
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.model.data import hashes
-from niftyformer_assets.model.predictions import out_of_sample
-from niftyformer_assets.store.arrays import Axes, load_arrays
-from niftyformer_assets.store.workspace import ExperimentFolder
+from niftyformer_assets.store.arrays import Axes, hashes
 
 
 @dataclass(frozen=True, eq=False)
 class BaselineInputs:
-    """What the baselines see of an experiment.
+    """What a model that is no network sees of an experiment.
 
     axes: T sessions, N symbols.
     factors: float [T, N, F], neutralised, dense (missing = 0). factors_valid: bool [T, N, F].
@@ -70,11 +67,6 @@ class BaselineInputs:
         return self._labels_of("validation")
 
     @cached_property
-    def wanted(self) -> np.ndarray:
-        """bool [S, T2]: which predictions are of a label that is known after training."""
-        return out_of_sample(self.samples, self.split)
-
-    @cached_property
     def deviation(self) -> float:
         """Standard deviation of the training labels."""
         return float(np.nanstd(self.training))
@@ -117,30 +109,6 @@ class BaselineInputs:
         made_on = self.samples.made_on
         wanted = self.labels.wholly_in(getattr(self.split, part))[made_on][..., None] & self.covered[:, None, :]
         return np.where(wanted, self.labels.array[made_on], np.nan).swapaxes(1, 2)
-
-
-def load_baseline_inputs(files: ExperimentFolder, axes: Axes, split: Split, windows: WindowSettings) -> BaselineInputs:
-    """What the baselines see of an experiment's folder: flow, trend indicator and neutralised factors.
-
-    Args:
-        axes: the experiment's, which `split` counts on.
-
-    Raises:
-        NiftyFormerError: a file is missing, damaged, or on other sessions or symbols than these.
-    """
-    flow, _ = load_arrays(files.flow, axes)
-    trend, _ = load_arrays(files.trend_indicator, axes)
-    factors, _ = load_arrays(files.neutralized_factors, axes)
-    return BaselineInputs(
-        axes=axes,
-        split=split,
-        windows=windows,
-        factors=np.where(factors["valid"], factors["result"], 0),
-        factors_valid=factors["valid"],
-        returns=flow["result"],
-        returns_valid=trend["valid"],
-        factor_names=tuple(str(name) for name in factors["names"]),
-    )
 
 
 def ranked_factors(factors: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -1,87 +1,73 @@
-"""What the model must beat: the same predictions, by simpler models of the same samples and stocks."""
+"""What the model must beat: predictions of the same samples and stocks by other models, each fitted as it would be."""
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from niftyformer_assets.dataset.windows import samples
-from niftyformer_assets.model.baseline_inputs import BaselineInputs
-from niftyformer_assets.model.baseline_registry import Forecast, Run, array_baseline
-from niftyformer_assets.model.baseline_settings import BaselineSettings
-from niftyformer_assets.model.predictions import BASELINE, prediction_table
-from niftyformer_assets.model.settings import is_network
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.model.data import Dataset
+from niftyformer_assets.model.device import Device, Precision
+from niftyformer_assets.model.predictions import BASELINE
+from niftyformer_assets.model.trained import TrainedThing, Watch
+from niftyformer_assets.model.trained_things import trained_thing
+from niftyformer_assets.model.watch import Observer, Told
+from niftyformer_assets.store.workspace import ExperimentFolder
 
 
 def baseline_predictions(
-    inputs: BaselineInputs,
-    settings: BaselineSettings,
-    seed: int,
-    *,
-    network: Callable[[str], pd.DataFrame] | None = None,
-    to_come: np.ndarray | None = None,
+    names: Sequence[str],
+    load: Callable[[str], Dataset],
+    folder: Callable[[str], Path],
+    device: Callable[[TrainedThing], Callable[[Precision], Device]],
     progress: Callable[[str], None] = lambda _line: None,
 ) -> pd.DataFrame:
-    """The predictions of every baseline of `settings`, for the sessions after training.
+    """The predictions of several models for the sessions after training.
+
+    Neither the order of the names nor which others are among them changes what one says. A network goes on where its
+    training was interrupted.
 
     Args:
-        network: the predictions of a network by its name, as `model.rival` makes them; asked where one is named.
-        to_come: dates of the exchange's next sessions, as `Samples.predicted_dates` takes them.
+        load: the dataset of an experiment, as `load_dataset` loads it for a model of a name.
+        folder: where each is fitted into.
+        device: what chooses one for a model.
         progress: called with a line of text now and then.
 
     Returns:
-        the table that `model.predictions` describes, of several models in the order of the settings.
+        the table that `model.predictions` describes, of several models in the order of the names.
 
     Raises:
         NiftyFormerError: a part has no sample, or training or validation has no label.
     """
-    must_have_labels(inputs)
     frames = []
-    for place, name in enumerate(settings.names, start=1):
+    for place, name in enumerate(names, start=1):
         began = time.monotonic()
-        if network is not None and is_network(name):
-            table = network(name)
-        else:
-            table = forecast_table(forecast(name, inputs, settings, seed, progress), inputs, to_come)
+        table = _fitted_and_asked(trained_thing(name), load(name), folder(name), device, progress)
         frames.append(table.assign(**{BASELINE: name}))
-        progress(f"{name}: done in {time.monotonic() - began:.1f} s ({place} of {len(settings.names)} baselines)")
+        progress(f"{name}: done in {time.monotonic() - began:.1f} s ({place} of {len(names)} baselines)")
     return pd.concat(frames, ignore_index=True)
 
 
-def must_have_labels(inputs: BaselineInputs) -> None:
-    """Refuse inputs that nothing can be fitted on.
+def _fitted_and_asked(
+    thing: TrainedThing,
+    dataset: Dataset,
+    folder: Path,
+    device: Callable[[TrainedThing], Callable[[Precision], Device]],
+    progress: Callable[[str], None],
+) -> pd.DataFrame:
+    def observers(seed: int, _place: Path) -> list[Observer]:
+        of = f"{thing.name}, seed {seed}" if dataset.settings.training.seeds > 1 else thing.name
+        return [Told(lambda line: progress(f"{of}: {line}"))]
 
-    Raises:
-        NiftyFormerError: a part has no sample, or training or validation has no label.
-    """
-    samples(inputs.split, inputs.windows)
-    for part, labels in (("train", inputs.training), ("validation", inputs.validation)):
-        if not np.isfinite(labels).any():
-            raise NiftyFormerError(
-                f"the {part} part has no return to fit a baseline on: check the experiment's sessions and label.csv."
-            )
-
-
-def forecast(
-    name: str,
-    inputs: BaselineInputs,
-    settings: BaselineSettings,
-    seed: int,
-    progress: Callable[[str], None] = lambda _line: None,
-) -> Forecast:
-    """The forecast of one baseline that is no network, for each sample (at least those after training).
-
-    Neither the order of the names nor which others run changes it.
-    """
-    chosen, run = settings.of(array_baseline(name)), Run(seed, progress)
-    return chosen.predict(chosen.fit(inputs, run), inputs, run)
+    fitted = thing.fit(dataset, folder, device(thing), Watch(progress, observers), restart=None)
+    return thing.predict(dataset, folder, device(thing), fitted)
 
 
-def forecast_table(made: Forecast, inputs: BaselineInputs, to_come: np.ndarray | None) -> pd.DataFrame:
-    """The table of a forecast, as `model.predictions` describes it, for the sessions after training."""
-    value, p_up = (said.swapaxes(1, 2) for said in (made.value, made.p_up))
-    return prediction_table(value, p_up, inputs.samples, inputs.axes, inputs.split, inputs.covered, to_come)
+def remove_other_rivals(files: ExperimentFolder, names: Collection[str]) -> None:
+    """Remove what was fitted as baselines that are none any more."""
+    for folder in files.rivals.glob("*"):
+        if folder.is_dir() and folder.name not in names:
+            shutil.rmtree(folder)

@@ -1,7 +1,7 @@
-"""What a baseline is, and how one is registered by name.
+"""What a model is, and how one is registered by name: any of them can be traded, and any be a baseline beside it.
 
-A baseline is a frozen dataclass in a file of `model/baselines/`: its fields are its settings, which
-an experiment gives under `baselines`. Nothing else has to know of it. It is of one of two kinds.
+A model is a frozen dataclass in a file of `model/baselines/`: its fields are its settings, which an
+experiment gives under `baselines`. Nothing else has to know of it. It is of one of two kinds.
 
 A `Baseline` fits and predicts by itself, arrays in and arrays out:
 
@@ -44,6 +44,9 @@ A `NetworkBaseline` says what has weights and what is made of them, and is train
         def forward(self, parts, windows):
             return parts["out"](parts["hidden"](windows.channels[:, :, -1])).chunk(2, dim=-1)
 
+A network that needs more than windows stock by stock, or is to be trained as the experiment's section `training`
+says, is a `NetworkModel`: `baselines/stockformer.py` shows one.
+
 Shapes: S samples, B batch, N symbols, T2 horizons.
 """
 
@@ -52,11 +55,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -65,13 +68,17 @@ from niftyformer_assets.require import require
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from niftyformer_assets.dataset.settings import WindowSettings
     from niftyformer_assets.model.baseline_inputs import BaselineInputs
-    from niftyformer_assets.model.network import Windows
+    from niftyformer_assets.model.network import Network, Windows
+    from niftyformer_assets.model.settings import TrainingSettings
 
 # What a fit gives: all that a prediction needs beside the inputs and the settings.
 Learned = Mapping[str, Any]
-_BASELINES: dict[str, type[Registered]] = {}
-_B = TypeVar("_B", bound="type[Registered]")
+_MODELS: dict[str, type[Model]] = {}
+# The sections of an experiment that a model may take for its own.
+SECTIONS = ("model", "wavelet", "training")
+_M = TypeVar("_M", bound="type[Model]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,23 +98,58 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Run:
-    """What a fit or a prediction is run with, beside inputs and settings.
-
-    progress: called with a line of text now and then.
-    """
+    """What a fit or a prediction is run with, beside inputs and settings."""
 
     seed: int
-    progress: Callable[[str], None] = lambda _line: None
 
 
-class Registered:
+class Model:
     """Predicts the labels of session t at each horizon from what is known at the close of session t.
 
-    The same settings, inputs and seed give the same numbers.
+    The same settings, inputs and seed give the same numbers. A field whose default is made by a dataclass of
+    settings is a section of the experiment, the one of the field's name (of `SECTIONS`); all others are given under
+    `baselines`.
+
+    name: that it is registered under.
+    reads_graph: whether it sees the embedding of the correlation graph, `model.width` wide: the section `graph` decides
+        too.
+    wants_gpu: whether it takes too long on a CPU to be fitted there without a word.
     """
 
+    name: ClassVar[str]
+    reads_graph: ClassVar[bool] = False
+    wants_gpu: ClassVar[bool] = False
 
-class Baseline(Registered, ABC):
+    @classmethod
+    def section_fields(cls) -> dict[str, type]:
+        """The sections among its fields, with the class of their settings."""
+        return {field.name: kind for field in _fields(cls) if (kind := _section(field)) is not None}
+
+    @classmethod
+    def own_fields(cls) -> tuple[Field[Any], ...]:
+        """Its fields that are given under `baselines`."""
+        return tuple(field for field in _fields(cls) if _section(field) is None)
+
+    @classmethod
+    def seed_section(cls) -> Literal["training", "baselines"]:
+        """The section that may give it a seed of its own."""
+        return "training" if "training" in cls.section_fields() else "baselines"
+
+    @classmethod
+    def sections(cls) -> frozenset[str]:
+        """The sections of an experiment that decide on it, and on others only where they are theirs too."""
+        own = {*cls.section_fields(), cls.seed_section()}
+        return frozenset(
+            own | ({"baselines"} if cls.own_fields() else set()) | ({"graph"} if cls.reads_graph else set())
+        )
+
+    @classmethod
+    def reads_bands(cls) -> bool:
+        """Whether it sees the wavelet's bands of a window, on which the section `wavelet` decides."""
+        return "wavelet" in cls.section_fields()
+
+
+class Baseline(Model, ABC):
     """Fits and predicts by itself.
 
     storable: whether what it learns is arrays alone, which a file can hold. Where it is not, it is fitted
@@ -122,18 +164,52 @@ class Baseline(Registered, ABC):
 
     @abstractmethod
     def predict(self, learned: Learned, inputs: BaselineInputs, run: Run) -> Forecast:
-        """What it says of every sample, of those that are `inputs.wanted` at least."""
+        """What it says of every sample, at least of those whose label is known after training."""
+
+
+class NetworkModel(Model, ABC):
+    """A network, which the one training loop fits and stops early on the validation error.
+
+    threads: of a CPU that it is computed on; None is all.
+    """
+
+    threads: ClassVar[int | None] = None
+
+    @abstractmethod
+    def trained_with(self) -> TrainingSettings:
+        """How the loop trains it."""
+
+    @property
+    def temporal_features(self) -> Literal["calendar", "published"]:
+        """As `calendar_features` takes it."""
+        return "calendar"
+
+    @property
+    def decomposes_factors(self) -> bool:
+        """Whether it sees the bands of the factors too."""
+        return False
+
+    def sessions_of_an_epoch(self, samples: int, stocks: int) -> int:
+        """On how many of the training samples an epoch trains; each is a session of all stocks."""
+        return samples
+
+    @abstractmethod
+    def network(self, windows: WindowSettings, stocks: int, factors: int) -> Network:
+        """The network for so many stocks and factors, with drawn weights, its constants not yet in place."""
 
 
 @dataclass(frozen=True)
-class NetworkBaseline(Registered, ABC):
-    """A network, which the one training loop fits and stops early on the validation error.
+class NetworkBaseline(NetworkModel):
+    """A network that sees each stock's own window.
 
     epochs, patience: how often it sees the training sessions at most, and how often without a smaller validation
         error before it stops.
     sequences_per_epoch: stock windows drawn for an epoch, in whole sessions, so that its length does not grow with
         the universe and the years of training.
     """
+
+    # Threads of so small a one mostly wait for each other.
+    threads: ClassVar[int | None] = 1
 
     epochs: int = 10
     patience: int = 3
@@ -145,9 +221,19 @@ class NetworkBaseline(Registered, ABC):
             "epochs, patience and sequences_per_epoch must be at least 1",
         )
 
-    def training(self) -> dict[str, Any]:
-        """How the loop trains it, by the names of `TrainingSettings`; the rest is as published."""
-        return {"max_epochs": self.epochs, "patience": self.patience, "batch_size": 4, "precision": "float32"}
+    def trained_with(self) -> TrainingSettings:
+        """How the loop trains it; the rest is as published."""
+        from niftyformer_assets.model.settings import TrainingSettings
+
+        return TrainingSettings(max_epochs=self.epochs, patience=self.patience, batch_size=4, precision="float32")
+
+    def sessions_of_an_epoch(self, samples: int, stocks: int) -> int:
+        return min(samples, -(-self.sequences_per_epoch // stocks))
+
+    def network(self, windows: WindowSettings, stocks: int, factors: int) -> Network:
+        from niftyformer_assets.model.network_of_parts import NetworkOfParts
+
+        return NetworkOfParts(self, windows, factors)
 
     @abstractmethod
     def parts(self, channels: int, horizons: int) -> Mapping[str, nn.Module]:
@@ -158,35 +244,49 @@ class NetworkBaseline(Registered, ABC):
         """The value, in units of a usual label, and the logit of a label above 0, both [B, N, T2]."""
 
 
-def baseline(name: str) -> Callable[[_B], _B]:
-    """Register a baseline under a name (a decorator).
+def baseline(name: str) -> Callable[[_M], _M]:
+    """Register a model under a name (a decorator).
 
     Args:
         name: small letters, digits and underscores; tables, settings and reports call it so.
+
+    Raises:
+        ValueError: it is no such name, or taken.
+        TypeError: one of the model's settings has no default, is no section, or is called `name`, as the model is.
     """
 
-    def enter(kind: _B) -> _B:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _BASELINES:
+    def enter(model: _M) -> _M:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _MODELS:
             raise ValueError(f"{name!r} is no name for a baseline: small letters, digits, _ only, and none taken")
-        _BASELINES[name] = kind
-        return kind
+        for field in _fields(model):
+            if field.default is MISSING and _section(field) is None:
+                raise TypeError(f"setting {field.name} of baseline {name} needs a default")
+            if field.name == "name":
+                raise TypeError(f"setting name of baseline {name} is the name of the model: rename it")
+        if strange := model.section_fields().keys() - {*SECTIONS}:
+            raise TypeError(f"{min(strange)} of baseline {name} is no section of a model: {', '.join(SECTIONS)} are")
+        model.name = name
+        _MODELS[name] = model
+        return model
 
     return enter
 
 
 @cache
-def registered() -> Mapping[str, type[Registered]]:
-    """Every baseline in `model/baselines/`, by name."""
+def registered() -> Mapping[str, type[Model]]:
+    """Every model in `model/baselines/`, by name."""
     from niftyformer_assets.model import baselines
 
     for module in sorted(each.name for each in iter_modules(baselines.__path__)):
         import_module(f"{baselines.__name__}.{module}")
-    return _BASELINES
+    return _MODELS
 
 
-def array_baseline(name: str) -> type[Baseline]:
-    """The baseline of a name, which must be none that is a network."""
-    kind = registered()[name]
-    if not issubclass(kind, Baseline):
-        raise TypeError(f"{name} is a network: it is trained by the training loop")
-    return kind
+def _section(field: Field[Any]) -> type | None:
+    """The class of a field's settings, where it is a section."""
+    made_by = field.default_factory
+    return made_by if isinstance(made_by, type) and is_dataclass(made_by) else None
+
+
+def _fields(model: type[Model]) -> tuple[Field[Any], ...]:
+    return fields(model)  # type: ignore[arg-type]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from niftyformer_assets.model.baseline_registry import Registered, registered
+from niftyformer_assets.model.baseline_registry import Model, registered
 from niftyformer_assets.model.settings import models
 from niftyformer_assets.require import require, require_seed
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-_B = TypeVar("_B", bound=Registered)
+_M = TypeVar("_M", bound=Model)
 _C = TypeVar("_C")
 # One that is added is not asked for by experiments that do not name it: their artifacts stay what they are.
 BASELINES = (
@@ -32,12 +29,10 @@ BASELINES = (
 
 
 def _with_settings_of_all(cls: type[_C]) -> type[_C]:
-    """A frozen dataclass with the fields of every registered baseline beside its own."""
-    for name, kind in registered().items():
-        types = get_type_hints(kind)
-        for field in fields(_as_dataclass(kind)):
-            if field.default is MISSING:
-                raise TypeError(f"setting {field.name} of baseline {name} needs a default")
+    """A frozen dataclass with the own fields of every registered model beside its own."""
+    for name, model in registered().items():
+        types = get_type_hints(model)
+        for field in model.own_fields():
             if cls.__annotations__.setdefault(field.name, types[field.name]) is not types[field.name] or (
                 getattr(cls, field.name, field.default) != field.default
             ):
@@ -46,15 +41,11 @@ def _with_settings_of_all(cls: type[_C]) -> type[_C]:
     return dataclass(frozen=True)(cls)
 
 
-def _as_dataclass(kind: type[Registered]) -> type[DataclassInstance]:
-    return kind  # type: ignore[return-value]
-
-
 @_with_settings_of_all
 class BaselineSettings:
     """Which baselines are predicted beside the model, and what each is fitted with.
 
-    names: of the files in `model/baselines/`, and `stockformer` where another is the model.
+    names: of the models in `model/baselines/`; the one that is traded is left out.
     seed: of what they draw; the experiment's where it is not given.
     """
 
@@ -72,20 +63,35 @@ class BaselineSettings:
         require(not unknown, f"unknown baselines {', '.join(unknown)}: choose from {', '.join(models())}")
         require(len(set(self.names)) == len(self.names), "names of baselines must be distinct")
         require_seed(self.seed)
-        for kind in registered().values():
-            self.of(kind)
+        for model in registered().values():
+            self.of(model)
 
-    def of(self, kind: type[_B]) -> _B:
-        """A baseline with its own settings of these.
+    def of(self, model: type[_M], /, **sections: Any) -> _M:
+        """A model with its own settings of these.
+
+        Args:
+            sections: the settings of sections that are its own too, by name; the rest has its defaults.
 
         Raises:
             ValueError: one of them is wrong.
         """
-        return kind(**{field.name: getattr(self, field.name) for field in fields(_as_dataclass(kind))})
+        return model(**{field.name: getattr(self, field.name) for field in model.own_fields()}, **sections)
 
 
-def own_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the values of `BaselineSettings` those that decide on one baseline; the seed of one that is not registered."""
-    kind = registered().get(name)
-    own = {"seed", *(field.name for field in (() if kind is None else fields(_as_dataclass(kind))))}
-    return {key: value for key, value in values.items() if key in own}
+def deciding_values(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an experiment's values by section, those that can decide on the model of a name.
+
+    Of `model` that is its name alone, and of `baselines` nothing but its own settings, unless the sections are its own.
+    It need not be registered any more.
+    """
+    model = registered().get(name)
+    own = frozenset({"baselines"}) if model is None else model.sections()
+    of_others = {section for each in registered().values() for section in each.sections()} - own
+    deciding = {section: value for section, value in values.items() if section not in of_others}
+    if "model" in of_others:
+        deciding["model"] = {"name": name}
+    if "baselines" in own:
+        fields = () if model is None else (field.name for field in model.own_fields())
+        kept = {"seed", *fields} if model is None or model.seed_section() == "baselines" else {*fields}
+        deciding["baselines"] = {key: value for key, value in values.get("baselines", {}).items() if key in kept}
+    return deciding

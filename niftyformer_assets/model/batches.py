@@ -13,12 +13,10 @@ from torch import Tensor
 
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.loss import Targets
-from niftyformer_assets.model.network import Inputs, Windows
+from niftyformer_assets.model.network import OTHER_CHANNELS, Inputs, Windows
 
 # Sessions are rounded up to a multiple of this, so that windows of about the same length share their place.
 SESSIONS = 128
-# Beside its factors a stock has its return and trend.
-OTHER_CHANNELS = 2
 
 
 class Sizes(NamedTuple):
@@ -58,7 +56,7 @@ class DeviceData:
         self.multiple = multiple
         self.sizes = sizes = Sizes.of(dataset).padded(multiple)
         windows = dataset.settings.windows
-        self.decompose_factors = dataset.settings.wavelet.factors
+        self.decompose_factors = dataset.settings.network.decomposes_factors
 
         def place(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device)
@@ -84,7 +82,7 @@ class DeviceData:
             Sizes.of(dataset).padded(self.multiple) == self.sizes
             and settings.windows.input_sessions == len(self.past)
             and settings.windows.known_after == self.known_after
-            and settings.wavelet.factors == self.decompose_factors
+            and settings.network.decomposes_factors == self.decompose_factors
         )
 
     def place(self, dataset: Dataset) -> None:

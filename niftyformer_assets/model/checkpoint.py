@@ -24,7 +24,7 @@ import io
 import json
 import pickle
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from niftyformer_assets.model.data import Dataset
+from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.store.atomic import remove_leftovers
 from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
@@ -204,6 +204,54 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     return [
         f"{name} was {flat_before.get(name)} and is {flat_now.get(name)}" for name in _differing(flat_before, flat_now)
     ]
+
+
+def misfits(files: ModelFolder, card: Mapping[str, Any], dataset: Dataset) -> list[str]:
+    """What a model of a card is of that is otherwise in a dataset, in words; how it was trained aside.
+
+    Raises:
+        NiftyFormerError: the card is damaged.
+    """
+    try:
+        before = RunSettings.read(card["settings"]).values()
+        were = {name: card[name] for name in ("sessions", "symbols", "factors")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(files.card, error) from error
+    now = dataset.settings.values()
+    for values in (before, now):
+        values.pop("training", None)
+    found = changed_settings(before, now)
+    there = {
+        "sessions": sessions_of(dataset),
+        "symbols": list(dataset.axes.symbols),
+        "factors": list(dataset.factor_names),
+    }
+    return found + [f"{name} changed: {_difference(were[name], there[name])}" for name in _differing(were, there)]
+
+
+def _difference(before: object, now: object) -> str:
+    if isinstance(before, list) and isinstance(now, list):
+        if len(before) != len(now):
+            return f"{len(before)} against {len(now)}"
+        place = next(i for i, (a, b) in enumerate(zip(before, now, strict=True)) if a != b)
+        return f"number {place + 1} is {before[place]} against {now[place]}"
+    return f"{before} against {now}"
+
+
+def must_fit(files: ModelFolder, dataset: Dataset, found: Sequence[str] = ()) -> None:
+    """Refuse a model that is of other settings, sessions, symbols or factors than a dataset has.
+
+    Args:
+        found: what else is otherwise, in words; said where nothing of these is.
+
+    Raises:
+        NiftyFormerError: so it is, or there is none, or its card is damaged.
+    """
+    if different := misfits(files, read_card(files.card), dataset) or found:
+        raise NiftyFormerError(
+            f"the model in {files.root} was fitted on something else than is there now: {'; '.join(different)}. Train "
+            "again, or use the dataset it was fitted on."
+        )
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ Only NumPy is needed here beside the store, so that a bare GPU machine can train
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -14,15 +13,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
+from niftyformer_assets.dataset.settings import GraphSettings, WindowSettings
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
 from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.model.baseline_registry import NetworkBaseline, registered
+from niftyformer_assets.model.baseline_inputs import BaselineInputs
+from niftyformer_assets.model.baseline_registry import Model, NetworkModel, registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.calendar_features import calendar_features
-from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, TrainingSettings
-from niftyformer_assets.store.arrays import Axes, load_arrays
+from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.store.arrays import Axes, hashes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -35,51 +35,63 @@ S = TypeVar("S")
 class RunSettings:
     """The part of an experiment's settings that one model depends on.
 
-    wavelet, model, training: of the Stockformer; of any other model `model` is its name alone, and of a network
-        `training` is how the loop trains it.
-    network: of a network that is registered as a baseline, its own settings.
+    seed: the model's; its section `training` has none beside it.
+    model: with its own settings.
     """
 
     name: str
     seed: int
     windows: WindowSettings
-    wavelet: WaveletSettings
-    model: ModelSettings
-    training: TrainingSettings
-    network: NetworkBaseline | None = None
+    model: Model
 
     @classmethod
-    def read(cls, content: Mapping[str, Any], model: str | None = None) -> RunSettings:
+    def read(cls, content: Mapping[str, Any], name: str | None = None) -> RunSettings:
         """From the content of experiment.json, or from `values`.
 
         Args:
-            model: of which they are; None is the one that they name.
+            name: of the model whose they are; None is the one that they name.
 
         Raises:
             KeyError, TypeError, ValueError: a section or key is missing, unknown or wrong.
         """
-        of_model = settings_section("model", ModelSettings, content)
-        name, windows = model or of_model.name, settings_section("windows", WindowSettings, content)
-        if name == STOCKFORMER:
-            wavelet = settings_section("wavelet", WaveletSettings, content)
-            # The seed stands once: of the networks of one training each has its own.
-            training = replace(settings_section("training", TrainingSettings, content), seed=None)
-            of_model, network = replace(of_model, name=name), None
-        else:
-            kind, wavelet, of_model = registered()[name], WaveletSettings(), ModelSettings(name=name)
-            network = None
-            if issubclass(kind, NetworkBaseline):
-                network = settings_section("baselines", BaselineSettings, content).of(kind)
-            training = TrainingSettings(**network.training()) if network is not None else TrainingSettings()
-        return cls(str(content.get("name", "")), _seed(content, name), windows, wavelet, of_model, training, network)
+        section = settings_section("model", ModelSettings, content)
+        model = registered()[name or section.name]
+        own = BaselineSettings()
+        if "baselines" in model.sections():
+            own = settings_section("baselines", BaselineSettings, content)
+        kinds = model.section_fields().items()
+        sections: dict[str, Any] = {each: settings_section(each, kind, content) for each, kind in kinds}
+        # The name and the seed stand once; of the networks of one training each has its own seed.
+        for each, settled in (("model", {"name": model.name}), ("training", {"seed": None})):
+            if each in sections:
+                sections[each] = replace(sections[each], **settled)
+        given = content.get(model.seed_section(), {}).get("seed")
+        seed = int(content["seed"] if given is None else given)
+        windows = settings_section("windows", WindowSettings, content)
+        return cls(str(content.get("name", "")), seed, windows, own.of(model, **sections))
+
+    @property
+    def network(self) -> NetworkModel:
+        """The model, which must be a network."""
+        if not isinstance(self.model, NetworkModel):
+            raise TypeError(f"{self.model.name} is no network")
+        return self.model
+
+    @property
+    def training(self) -> TrainingSettings:
+        """How the loop trains the model, which must be a network."""
+        return self.network.trained_with()
+
+    def with_training(self, **changes: Any) -> RunSettings:
+        """The same with other values of the section `training`, which must be the model's."""
+        return replace(self, model=replace(self.model, training=replace(self.training, **changes)))  # type: ignore[type-var]
 
     def values(self) -> dict[str, Any]:
         """Those that decide, as JSON values."""
-        values = asdict(self)
-        del values["name"], values["network"]
-        if self.network is not None:
-            del values["wavelet"], values["training"]
-            values |= {"model": {"name": self.model.name}, "baselines": asdict(self.network)}
+        values = {"seed": self.seed, "windows": asdict(self.windows), "model": {"name": self.model.name}}
+        values |= {each: asdict(getattr(self.model, each)) for each in self.model.section_fields()}
+        if "baselines" in self.model.sections():
+            values["baselines"] = {field.name: getattr(self.model, field.name) for field in self.model.own_fields()}
         return values
 
 
@@ -87,14 +99,16 @@ class RunSettings:
 class Dataset:
     """T sessions of N symbols with F factors; D is the model's width.
 
+    inputs: the same as it is in the files, which a model that is no network sees.
     returns: float32 [T, N], missing = 0; valid: bool [T, N], where there is a return.
     factors: float32 [T, N, F], missing = 0.
-    graph: float32 [N, D], embedding of the correlation graph; D is 0 where the model has no use for it.
+    graph: float32 [N, D], embedding of the correlation graph; D is 0 where the model does not read it.
     low_matrix, low_matrix_output: float32 [T1, T1] and [T2, T2], the low band of a window.
     to_come: datetime64[D], the exchange's next sessions where known.
     """
 
     settings: RunSettings
+    inputs: BaselineInputs
     axes: Axes
     split: Split
     factor_names: tuple[str, ...]
@@ -117,7 +131,7 @@ class Dataset:
     def calendar(self) -> np.ndarray:
         """int64 [T + …, 2]: temporal features of the sessions, and of those on which the last labels are known."""
         dates = following(self.axes.dates, max(self.settings.windows.known_after), self.to_come)
-        return calendar_features(dates, self.settings.model.temporal_features)
+        return calendar_features(dates, self.settings.network.temporal_features)
 
     @cached_property
     def enough(self) -> np.ndarray:
@@ -147,22 +161,18 @@ class Dataset:
             "factor names": np.array(self.factor_names),
             "factors": self.factors[:end],
         }
-        if self.settings.network is None:
+        if self.settings.model.reads_graph:
             parts["graph embedding"] = self.graph
+        if self.settings.model.reads_bands():
             parts["wavelet matrices"] = np.concatenate([self.low_matrix.ravel(), self.low_matrix_output.ravel()])
         return hashes(parts)
 
 
-def hashes(parts: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """The SHA-256 of each array's content, by name."""
-    return {name: hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest() for name, part in parts.items()}
-
-
-def load_dataset(folder: Path, model: str | None = None) -> Dataset:
+def load_dataset(folder: Path, name: str | None = None) -> Dataset:
     """Load what a model reads from an experiment's folder.
 
     Args:
-        model: its name; None is the experiment's own.
+        name: the model's; None is the experiment's own.
 
     Raises:
         NiftyFormerError: a file is missing, damaged or on other sessions or symbols than the
@@ -171,7 +181,8 @@ def load_dataset(folder: Path, model: str | None = None) -> Dataset:
     files = ExperimentFolder(folder)
     content = read_json(files.settings)
     try:
-        run = RunSettings.read(content, model)
+        run = RunSettings.read(content, name)
+        model_settings = settings_section("model", ModelSettings, content)
         graph_settings = settings_section("graph", GraphSettings, content)
         periods = {part: np.array(content["split"][part], dtype="datetime64[D]") for part in PERIODS}
         to_come = np.array(content.get("to_come", []), dtype="datetime64[D]")
@@ -181,26 +192,27 @@ def load_dataset(folder: Path, model: str | None = None) -> Dataset:
     flow, axes = load_arrays(files.flow)
     trend, _ = load_arrays(files.trend_indicator, axes)
     factors, _ = load_arrays(files.neutralized_factors, axes)
-    names = tuple(str(name) for name in factors["names"])
-    dense = np.where(factors["valid"], factors["result"], 0).astype(np.float32)
-    _must_be_finite(files.neutralized_factors, dense, axes, names)
-    if run.model.name != STOCKFORMER:
-        graph = np.zeros((len(axes.symbols), 0), dtype=np.float32)
-    elif graph_settings.embedding == "none":
-        graph = np.zeros((len(axes.symbols), run.model.width), dtype=np.float32)
-    else:
-        loaded, _ = load_arrays(files.graph_embeddings, axes)
-        graph = loaded[files.graph_embeddings.stem].astype(np.float32)
-    if run.model.name == STOCKFORMER and graph.shape[1] != run.model.width:
-        raise NiftyFormerError(
-            f"{files.graph_embeddings} is {graph.shape[1]} wide and model.width is {run.model.width}: they are added, "
-            "so set graph.dimensions to model.width and materialize graph_embeddings again."
-        )
-    return Dataset(
-        settings=run,
+    inputs = BaselineInputs(
         axes=axes,
         split=_split(axes.dates, periods, files.settings),
-        factor_names=names,
+        windows=run.windows,
+        factors=np.where(factors["valid"], factors["result"], 0),
+        factors_valid=factors["valid"],
+        returns=flow["result"],
+        returns_valid=trend["valid"],
+        factor_names=tuple(str(name) for name in factors["names"]),
+    )
+    dense = inputs.factors.astype(np.float32, copy=False)
+    _must_be_finite(files.neutralized_factors, dense, axes, inputs.factor_names)
+    graph = np.zeros((len(axes.symbols), 0), dtype=np.float32)
+    if run.model.reads_graph:
+        graph = _graph(files, axes, graph_settings, model_settings.width)
+    return Dataset(
+        settings=run,
+        inputs=inputs,
+        axes=axes,
+        split=inputs.split,
+        factor_names=inputs.factor_names,
         returns=np.where(trend["valid"], flow["result"], 0).astype(np.float32),
         valid=trend["valid"],
         factors=dense,
@@ -211,6 +223,20 @@ def load_dataset(folder: Path, model: str | None = None) -> Dataset:
     )
 
 
+def _graph(files: ExperimentFolder, axes: Axes, settings: GraphSettings, width: int) -> np.ndarray:
+    """float32 [N, D], the embedding of the correlation graph; zero where the experiment has none."""
+    if settings.embedding == "none":
+        return np.zeros((len(axes.symbols), width), dtype=np.float32)
+    loaded, _ = load_arrays(files.graph_embeddings, axes)
+    graph = loaded[files.graph_embeddings.stem].astype(np.float32)
+    if graph.shape[1] != width:
+        raise NiftyFormerError(
+            f"{files.graph_embeddings} is {graph.shape[1]} wide and model.width is {width}: they are added, "
+            "so set graph.dimensions to model.width and materialize graph_embeddings again."
+        )
+    return graph
+
+
 def settings_section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:
     """The settings of one section; a key that the class does not know is an error, not ignored."""
     section = content[name]
@@ -218,12 +244,6 @@ def settings_section(name: str, kind: type[S], content: Mapping[str, Any]) -> S:
     if unknown := sorted(set(section) - known):
         raise ValueError(f"{name}.{unknown[0]} is an unknown key")
     return kind(**section)
-
-
-def _seed(content: Mapping[str, Any], model: str) -> int:
-    """The seed of a model: its section's own, or the experiment's."""
-    own = content.get("training" if model == STOCKFORMER else "baselines", {}).get("seed")
-    return int(content["seed"] if own is None else own)
 
 
 def _split(dates: np.ndarray, periods: Mapping[str, np.ndarray], path: Path) -> Split:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from niftyformer_assets.model.batches import DeviceData
     from niftyformer_assets.model.data import Dataset
 
+# Beside its factors a stock has its return and trend.
+OTHER_CHANNELS = 2
+
 
 class Inputs(NamedTuple):
     """A batch of windows; whatever is missing is 0 and not `present`.
@@ -35,7 +38,7 @@ class Inputs(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """The same windows stock by stock, of what a registered network sees; whatever is missing is 0.
+    """The same windows stock by stock, of what a `NetworkBaseline` sees; whatever is missing is 0.
 
     channels: [B, N, T1, C], C = 2 + F: the return in units of a usual one, 1 where it is above 0, the factors.
     present: bool [B, N, T1]: the return is there, and the stock has enough of them in the window.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.build import network_of
-from niftyformer_assets.model.checkpoint import ModelFolder, changes, read_best, read_card, sessions_of
-from niftyformer_assets.model.data import Dataset, RunSettings
+from niftyformer_assets.model.checkpoint import ModelFolder, changes, must_fit, read_best, read_card
+from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.metrics import matrix
@@ -93,42 +92,12 @@ def _must_be_of_one_training(dataset: Dataset, folder: Path) -> None:
 
 def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
     """The best weights, on the CPU, refused if they are another experiment's, or the dataset does not fit them."""
-    card = read_card(files.card)
-    try:
-        settings = RunSettings.read(card["settings"])
-        known: dict[str, Any] = {"symbols": card["symbols"], "factors": card["factors"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged(files.card, error) from error
-    now = dataset.settings
-    for name, of_model, of_data in (
-        ("sessions", card.get("sessions"), sessions_of(dataset)),
-        ("seed", settings.seed, now.seed),
-        ("symbols", known["symbols"], list(dataset.axes.symbols)),
-        ("factors", known["factors"], list(dataset.factor_names)),
-        ("windows", settings.windows, now.windows),
-        ("wavelet", settings.wavelet, now.wavelet),
-        ("model", settings.model, now.model),
-        ("baselines", settings.network, now.network),
-    ):
-        if of_model != of_data:
-            raise NiftyFormerError(
-                f"the model in {files.root} was trained with other {name} than the dataset has: "
-                f"{_difference(of_model, of_data)}. Train again, or use the dataset it was trained on."
-            )
+    must_fit(files, dataset)
     state: dict[str, Tensor] = read_best(files)["model"]
-    expected = network_of(now, len(dataset.axes.symbols), len(dataset.factor_names)).state_dict()
+    expected = network_of(dataset.settings, len(dataset.axes.symbols), len(dataset.factor_names)).state_dict()
     if {name: tensor.shape for name, tensor in state.items()} != {name: t.shape for name, t in expected.items()}:
         raise damaged(files.best, ValueError("its weights are not those of the settings in model.json"))
     return state
-
-
-def _difference(of_model: object, of_data: object) -> str:
-    if isinstance(of_model, list) and isinstance(of_data, list):
-        if len(of_model) != len(of_data):
-            return f"{len(of_model)} against {len(of_data)}"
-        place = next(i for i, (a, b) in enumerate(zip(of_model, of_data, strict=True)) if a != b)
-        return f"number {place + 1} is {of_model[place]} against {of_data[place]}"
-    return f"{of_model} against {of_data}"
 
 
 def write_last_step(files: ModelFolder, dataset: Dataset, predictions: pd.DataFrame, part: str = "test") -> None:

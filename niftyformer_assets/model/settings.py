@@ -5,20 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from niftyformer_assets.model.baseline_registry import NetworkBaseline, registered
+from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.require import require, require_seed
-
-STOCKFORMER = "stockformer"
 
 
 def models() -> tuple[str, ...]:
-    """The names of all models: each can be the one that is traded, and each a baseline beside it."""
-    return (STOCKFORMER, *registered())
-
-
-def is_network(name: str) -> bool:
-    """Whether a model is trained by the training loop."""
-    return name == STOCKFORMER or issubclass(registered()[name], NetworkBaseline)
+    """The names of all models, the published one first: each can be traded, and each a baseline beside it."""
+    return (ModelSettings.name, *(name for name in registered() if name != ModelSettings.name))
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,7 @@ class ModelSettings:
     heads: int = 1
     dropout: float = 0.2
     temporal_features: Literal["calendar", "published"] = "calendar"
-    name: str = STOCKFORMER
+    name: str = "stockformer"
 
     def __post_init__(self) -> None:
         require(self.name in models(), f"there is no model {self.name!r}: choose from {', '.join(models())}")

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.build import network_of
 from niftyformer_assets.model.capture import capture, compiled
-from niftyformer_assets.model.data import Dataset
+from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.dropout import draw
 from niftyformer_assets.model.gpu import try_kernels
@@ -97,8 +97,7 @@ class TrainingStep:
         return (
             (device.kind, device.precision, way) == (self.device.kind, self.device.precision, self.asked)
             and self.data.fits(dataset)
-            and mine.model == other.model
-            and mine.network == other.network
+            and _apart_from_training(mine) == _apart_from_training(other)
             and mine.training.batch_size == other.training.batch_size
             and mine.training.gradient_clip == other.training.gradient_clip
         )
@@ -111,20 +110,12 @@ class TrainingStep:
         for moment in self._moments().values():
             moment.zero_()
 
-    def state(self) -> dict[str, Tensor]:
-        """A copy of the network's state, of the real stocks and factors, on the CPU."""
-        return self.kept()()[0]
-
-    def optimizer_state(self) -> dict[str, Tensor]:
-        """A copy of the optimiser's state and learning rate, on the CPU."""
-        return self.kept()()[1]
-
     def kept(self) -> Kept:
         """Copy the states without waiting for the device, which may be asked for more at once.
 
         Returns:
-            what waits until the copy is there and gives `state` and `optimizer_state`. It must have been asked before
-            the next copy is made.
+            what waits until the copy is there and gives, on the CPU, the network's state, of the real stocks and
+            factors, and the optimiser's with the learning rate. It must have been asked before the next copy is made.
         """
         for name, copy in self._copies.items():
             copy.copy_(self._to_keep[name], non_blocking=True)
@@ -141,7 +132,7 @@ class TrainingStep:
         return states
 
     def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
-        """Copy what `optimizer_state` gave into place."""
+        """Copy an optimiser's state, as `kept` gives it, into place."""
         self.learning_rate.copy_(state["learning_rate"])
         for name, moment in self._moments().items():
             moment.copy_(state[name])
@@ -218,6 +209,10 @@ class TrainingStep:
         seen = network.sees(self.data, made_on, narrow)
         outputs = functional_call(network, self.weights.views(narrow), (seen, dropped))
         return loss_parts(outputs, self.data.targets(made_on, counted))
+
+
+def _apart_from_training(settings: RunSettings) -> dict[str, Any]:
+    return {name: value for name, value in settings.values().items() if name not in ("seed", "training")}
 
 
 class Steps:

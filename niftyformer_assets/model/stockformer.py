@@ -22,13 +22,13 @@ from niftyformer_assets.model.blocks import (
     PredictionOverTime,
     head,
 )
-from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.layers import mlp
 from niftyformer_assets.model.network import Inputs, Network, Outputs
 from niftyformer_assets.model.settings import ModelSettings
 
 if TYPE_CHECKING:
     from niftyformer_assets.model.batches import DeviceData
+    from niftyformer_assets.model.data import Dataset
 
 
 class Stockformer(Network):

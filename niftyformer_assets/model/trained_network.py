@@ -1,25 +1,22 @@
-"""A network as a trained thing, the Stockformer or a registered one: once or several times, each with its own seed."""
+"""A network as a trained thing: once or several times, each with its own seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
 
 from niftyformer_assets.model.checkpoint import ModelFolder, model_card, why_not_go_on
-from niftyformer_assets.model.data import Dataset, RunSettings
+from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, Precision
 from niftyformer_assets.model.predict import predict
-from niftyformer_assets.model.settings import STOCKFORMER
 from niftyformer_assets.model.step import Steps
-from niftyformer_assets.model.trained import Fitted, TrainedThing, Watch, must_be
+from niftyformer_assets.model.trained import Fitted, TrainedThing, Watch
 from niftyformer_assets.model.training import Trained, networks, remove_others, train
 from niftyformer_assets.model.watch import summary
-from niftyformer_assets.store.workspace import ExperimentFolder
 
 # The figures that an epoch is judged by, each beside what a trivial predictor reaches.
 BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majority", "val_rank_ic")
@@ -28,23 +25,12 @@ BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majori
 class TrainedNetwork(TrainedThing):
     """The network of a name, trained by the one loop."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.wants_gpu = name == STOCKFORMER
-
-    def settings(self, dataset: Dataset, files: ExperimentFolder) -> dict[str, Any]:
-        return dataset.settings.values()
-
-    def recorded_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        return RunSettings.read(settings).values()
-
-    def fingerprint(self, dataset: Dataset, files: ExperimentFolder) -> dict[str, str]:
+    def fingerprint(self, dataset: Dataset) -> dict[str, str]:
         return dataset.fingerprint()
 
     def fit(
         self,
         dataset: Dataset,
-        files: ExperimentFolder,
         folder: Path,
         device: Callable[[Precision], Device],
         watch: Watch,
@@ -87,23 +73,23 @@ class TrainedNetwork(TrainedThing):
         )
 
     def predict(
-        self, dataset: Dataset, files: ExperimentFolder, folder: Path, device: Callable[[Precision], Device]
+        self,
+        dataset: Dataset,
+        folder: Path,
+        device: Callable[[Precision], Device],
+        fitted: Fitted | None = None,
     ) -> pd.DataFrame:
-        if dataset.settings.network is None:
-            must_be(self.name, folder)
-        else:
-            self.must_be_of(dataset, files, folder)
+        self.must_be_in(folder)
         with _threads(dataset):
             return predict(dataset, folder, device(dataset.settings.training.precision))
 
 
 @contextmanager
 def _threads(dataset: Dataset) -> Iterator[None]:
-    """One processor for a network that is registered, as threads of so small a one mostly wait for each other."""
-    before = torch.get_num_threads()
+    before, wanted = torch.get_num_threads(), dataset.settings.network.threads
     try:
-        if dataset.settings.network is not None:
-            torch.set_num_threads(1)
+        if wanted is not None:
+            torch.set_num_threads(wanted)
         yield
     finally:
         torch.set_num_threads(before)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from niftyformer_assets.dataset.windows import Samples
 from niftyformer_assets.model.build import build_model
@@ -38,7 +39,7 @@ from niftyformer_assets.model.finite import must_be_finite, must_be_finite_in_va
 from niftyformer_assets.model.metrics import mean_absolute_error
 from niftyformer_assets.model.saving import Saver
 from niftyformer_assets.model.settings import TrainingSettings
-from niftyformer_assets.model.step import Steps
+from niftyformer_assets.model.step import Steps, TrainingStep
 from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -121,19 +122,9 @@ def train(
 def _train(
     dataset: Dataset, files: ModelFolder, device: Device, observers: Sequence[Observer], restart: bool, steps: Steps
 ) -> Trained:
-    settings = dataset.settings.training
     card = model_card(dataset, device)
     resumed = None if restart else _last_state(files, card)
-    samples = dataset.samples()
-    made_on = {part: torch.from_numpy(samples[part].made_on) for part in ("train", "validation")}
-    labels = _labels(dataset, samples["validation"])
-    for part, known in (("training", _labels(dataset, samples["train"])["known"]), ("validation", labels["known"])):
-        if not known.any():
-            raise NiftyFormerError(
-                f"no stock has a return in the {part} sessions: there is nothing to learn from. Check the experiment's "
-                "sessions and label.csv."
-            )
-
+    labels = _labels_to_judge_by(dataset)
     # Only now: what is refused above leaves an older model as it is.
     if resumed is None:
         files.clear()
@@ -142,34 +133,61 @@ def _train(
     write_text(files.environment, json.dumps(environment(device), indent=1, sort_keys=True) + "\n")
     if device.kind == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    step = steps.of(dataset, device)
+    step, log = steps.of(dataset, device), EpochLog(files, card, labels)
+    scheduler = _begin(step, dataset)
+    if resumed is not None:
+        _go_on(step, scheduler, log, resumed)
+        for observer in observers:
+            observer.caught_up(log.history[-1])
+    stopped = _train_epochs(dataset, device, step, scheduler, log, observers)
+    write_trained(files, stopped)
+    best = log.history[best_epoch([metrics["val_mae"] for metrics in log.history])]
+    speed = pd.DataFrame(log.speed, columns=list(SPEED))
+    notes = (*_notes(dataset.settings.training), *step.notes, *resumed_notes)
+    return Trained(files.root, device, best, pd.DataFrame(log.history), speed, stopped, notes)
+
+
+def _begin(step: TrainingStep, dataset: Dataset) -> ReduceLROnPlateau:
+    """Put the first weights and an optimiser that has seen nothing into place; the scheduler of its learning rate."""
+    settings = dataset.settings.training
     torch.manual_seed(dataset.settings.seed)
     step.begin(dataset, build_model(dataset).state_dict())
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+    return ReduceLROnPlateau(
         step.optimizer,
         factor=settings.scheduler_factor,
         patience=settings.scheduler_patience,
         min_lr=settings.min_learning_rate,
     )
-    log = EpochLog(files, card, labels)
-    if resumed is not None:
-        step.weights.load(resumed["model"])
-        step.load_optimizer_state(resumed["optimizer"])
-        scheduler.load_state_dict(resumed["scheduler"])
-        _set_random_states(resumed["random"])
-        log.take_up(json.loads(resumed["history"]))
-        for observer in observers:
-            observer.caught_up(log.history[-1])
 
+
+def _go_on(step: TrainingStep, scheduler: ReduceLROnPlateau, log: EpochLog, resumed: dict[str, Any]) -> None:
+    """Put everything into the place where an interrupted training had it."""
+    step.weights.load(resumed["model"])
+    step.load_optimizer_state(resumed["optimizer"])
+    scheduler.load_state_dict(resumed["scheduler"])
+    _set_random_states(resumed["random"])
+    log.take_up(json.loads(resumed["history"]))
+
+
+def _train_epochs(
+    dataset: Dataset,
+    device: Device,
+    step: TrainingStep,
+    scheduler: ReduceLROnPlateau,
+    log: EpochLog,
+    observers: Sequence[Observer],
+) -> str:
+    """Train the epochs that are left, and write each while the next one is trained; why it ended, in words."""
+    settings, samples, files = dataset.settings.training, dataset.samples(), log.files
+    made_on = {part: torch.from_numpy(samples[part].made_on) for part in ("train", "validation")}
+    drawn = dataset.settings.network.sessions_of_an_epoch(len(made_on["train"]), len(dataset.axes.symbols))
     errors = [metrics["val_mae"] for metrics in log.history]
-    drawn = _sessions_of_an_epoch(dataset, len(made_on["train"]))
-    count = -(-drawn // settings.batch_size)
-    if (reason := _why_stop(errors, settings)) is None:
+    if (stopped := _why_stop(errors, settings)) is None:
         files.trained.unlink(missing_ok=True)
         for observer in observers:
-            observer.started(len(errors) + 1, settings.max_epochs, count)
+            observer.started(len(errors) + 1, settings.max_epochs, -(-drawn // settings.batch_size))
     with _short_turns(), Saver(observers) as saver:
-        while reason is None:
+        while stopped is None:
             epoch, began = len(errors) + 1, time.perf_counter()
             order = made_on["train"][torch.randperm(len(made_on["train"]))[:drawn]]
             for done in step.epoch(order):
@@ -182,8 +200,9 @@ def _train(
             saver.wait()
             must_be_finite(record, order.split(settings.batch_size), dataset, epoch, files)
             value, p_up = step.inference(made_on["validation"])
-            must_be_finite_in_validation(value, p_up, labels["known"], dataset, samples["validation"], epoch, files)
-            errors.append(mean_absolute_error(value, labels["label"], labels["known"]))
+            known = log.labels["known"]
+            must_be_finite_in_validation(value, p_up, known, dataset, samples["validation"], epoch, files)
+            errors.append(mean_absolute_error(value, log.labels["label"], known))
             learning_rate = step.learning_rate.item()
             scheduler.step(errors[-1])
             state = {
@@ -198,12 +217,22 @@ def _train(
             }
             # The rest needs the host alone, and is done beside the next epoch.
             saver.save(partial(log.write, record, learning_rate, value, p_up, step.kept(), state, took))
-            reason = _why_stop(errors, settings)
+            stopped = _why_stop(errors, settings)
         saver.wait()
-    write_trained(files, reason)
-    notes = (*_notes(settings), *step.notes, *resumed_notes)
-    table = pd.DataFrame(log.speed, columns=list(SPEED))
-    return Trained(files.root, device, log.history[best_epoch(errors)], pd.DataFrame(log.history), table, reason, notes)
+    return stopped
+
+
+def _labels_to_judge_by(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The labels of validation, as `_labels` gives them; raises where they or those of training are none."""
+    samples = dataset.samples()
+    training, validation = (_labels(dataset, samples[part]) for part in ("train", "validation"))
+    for part, labels in (("training", training), ("validation", validation)):
+        if not labels["known"].any():
+            raise NiftyFormerError(
+                f"no stock has a return in the {part} sessions: there is nothing to learn from. Check the experiment's "
+                "sessions and label.csv."
+            )
+    return validation
 
 
 def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
@@ -213,14 +242,6 @@ def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
         "label": np.nan_to_num(labels),
         "known": np.isfinite(labels) & enough,
     }
-
-
-def _sessions_of_an_epoch(dataset: Dataset, samples: int) -> int:
-    """On how many of the training samples' sessions an epoch trains: all, or as many windows as a network asks for."""
-    network = dataset.settings.network
-    if network is None:
-        return samples
-    return min(samples, -(-network.sequences_per_epoch // len(dataset.axes.symbols)))
 
 
 def _last_state(files: ModelFolder, card: dict[str, Any]) -> dict[str, Any] | None:

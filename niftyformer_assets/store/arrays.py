@@ -7,6 +7,7 @@ module only, which refuses a file that was shuffled, shortened, re-dated or swap
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -149,3 +150,8 @@ def _check_shape(file: str, name: str, array: np.ndarray, dims: str, axes: Axes)
     sizes = dict(zip("TN", axes.shape, strict=True))
     if array.ndim != len(dims) or any(sizes.get(d, n) != n for d, n in zip(dims, array.shape, strict=True)):
         raise ValueError(f"{file}: array {name!r} has shape {array.shape}, which does not fit {dims!r} of {axes.shape}")
+
+
+def hashes(parts: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """The SHA-256 of each array's content, by name."""
+    return {name: hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest() for name, part in parts.items()}

@@ -209,7 +209,7 @@ class ExperimentFolder:
 
     @property
     def rivals(self) -> Path:
-        """The folders of the networks that the model is compared with."""
+        """The folders of the models that the model is compared with."""
         return self.root / "rivals"
 
     def rival(self, name: str) -> Path:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.experiment_file import take_over_settings
+from niftyformer_assets.defs.bodies.experiment_file import update_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import open_experiment
@@ -100,7 +100,7 @@ READERS: list[tuple[str, Reader]] = [
     *((f"experiments/tiny/{name}", dataset) for name in ("neutralized_factors.npz", "128_corr_struc2vec_adjgat.npy")),
     (
         "experiments/tiny/experiment.json",
-        lambda s: take_over_settings(s.workspace.experiment("tiny"), find_experiment(s, "tiny")),
+        lambda s: update_settings(s.workspace.experiment("tiny"), find_experiment(s, "tiny")),
     ),
     ("experiments/tiny/corr_adj.npy", lambda settings: load_arrays(settings.workspace.experiment("tiny").corr_adj)),
     ("experiments/tiny/model/best.pt", lambda settings: read_best(model(settings))),

@@ -13,7 +13,7 @@ from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import find_experiment, read_experiment_file
-from niftyformer_assets.model.trained import trained_thing
+from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, write_entered
 from niftyformer_assets.store.provenance import Provenance

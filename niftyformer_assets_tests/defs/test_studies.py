@@ -156,7 +156,7 @@ def test_a_study_from_the_terminal_goes_on_after_a_failure(
     assert "[1/2] strict.0.0" in said and "[2/2] strict.0.99: failed: ic_summary" in said
     content = json.loads((settings.workspace.study("strict").report / "study.json").read_text())
     assert content["missing"] == ["strict.0.99"]
-    # Again: what is finished is taken over, whole.
+    # Again: what is finished is kept, whole.
     (settings.studies / "strict.yaml").write_text(FAILING.replace("0.99", "0.001"))
     run_study(settings, "strict", parallel=2)
     said = capfd.readouterr().out

@@ -16,7 +16,6 @@ from niftyformer_assets.dataset.windows import samples
 from niftyformer_assets.factors.labels import LABELS, RANK, Label, Unit, ahead
 from niftyformer_assets.model import checks
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
-from niftyformer_assets.model.baseline_predictions import baseline_predictions, forecast
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
@@ -26,6 +25,7 @@ from niftyformer_assets.model.training import train
 from niftyformer_assets.portfolio.evidence.prediction_errors import prediction_errors, with_labels
 from niftyformer_assets.portfolio.report.sections.results import predictions as section
 from niftyformer_assets_tests.model.made_up import write_experiment
+from niftyformer_assets_tests.model.models_on_arrays import forecast, predicted
 from niftyformer_assets_tests.model.test_baselines import FAST, SPLIT, T, market
 from niftyformer_assets_tests.portfolio.report_example import example
 
@@ -93,9 +93,9 @@ def test_nothing_that_is_known_after_training_changes_a_fit(name: str) -> None:
     assert not np.array_equal(forecast("ridge", sooner, FAST, seed=1).value[made_before], ours.value[made_before])
 
 
-def test_it_is_predicted_and_measured_in_its_own_unit() -> None:
+def test_it_is_predicted_and_measured_in_its_own_unit(tmp_path: Path) -> None:
     inputs = made_up("held", planted=1.0)
-    table = baseline_predictions(inputs, replace(FAST, names=("ridge", "reversal", "zero")), seed=1)
+    table = predicted(("ridge", "reversal", "zero"), inputs, FAST, 1, tmp_path)
     assert "gain" in table and not {"return", "score"} & set(table.columns)
     dates = pd.Index(inputs.axes.dates)
     made, known = dates.get_indexer(pd.Index(table["date_made"])), dates.get_indexer(pd.Index(table["date_predicted"]))

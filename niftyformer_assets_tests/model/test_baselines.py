@@ -14,18 +14,14 @@ import torch
 
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.model.baseline_inputs import BaselineInputs, load_baseline_inputs
-from niftyformer_assets.model.baseline_predictions import baseline_predictions, forecast
-from niftyformer_assets.model.baseline_registry import Forecast, Run, array_baseline, baseline, registered
+from niftyformer_assets.model.baseline_inputs import BaselineInputs
+from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Run, baseline, registered
 from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
 from niftyformer_assets.model.build import build_model
-from niftyformer_assets.model.predict import predict
 from niftyformer_assets.model.step import TrainingStep
-from niftyformer_assets.model.training import train
-from niftyformer_assets.store.arrays import Axes, save_arrays
+from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.workspace import ExperimentFolder
-from niftyformer_assets_tests.model.network_baselines import CPU, dataset_of, trained_forecast
+from niftyformer_assets_tests.model.models_on_arrays import CPU, dataset_of, forecast, predicted, trained_forecast
 
 T, N, F = 150, 24, 3
 SPLIT = Split(slice(0, 100), slice(100, 120), slice(120, 140), slice(140, T))
@@ -111,10 +107,10 @@ def test_later_sessions_do_not_change_earlier_predictions(name: str, tmp_path: P
     np.testing.assert_array_equal(part.p_up, whole.p_up[: len(part.p_up)])
 
 
-def test_the_table_says_when_and_for_when() -> None:
+def test_the_table_says_when_and_for_when(tmp_path: Path) -> None:
     inputs = market()
     dates = inputs.axes.dates
-    table = baseline_predictions(inputs, replace(FAST, names=("ridge", "zero")), seed=1)
+    table = predicted(("ridge", "zero"), inputs, FAST, 1, tmp_path)
     assert list(table.columns) == [
         "date_made", "date_predicted", "horizon", "symbol", "split", "return", "p_up", "baseline",
     ]  # fmt: skip
@@ -135,8 +131,8 @@ def test_the_table_says_when_and_for_when() -> None:
     assert table["p_up"].between(0, 1).all()
 
 
-def test_ranked_labels_are_called_scores() -> None:
-    table = baseline_predictions(market(label="rank"), replace(FAST, names=("momentum",)), seed=1)
+def test_ranked_labels_are_called_scores(tmp_path: Path) -> None:
+    table = predicted(("momentum",), market(label="rank"), FAST, 1, tmp_path)
     assert "score" in table
     assert "return" not in table
     spread = table[table["horizon"] == 2].groupby("date_made")["score"].std(ddof=0)
@@ -181,57 +177,30 @@ def test_constants_come_from_training() -> None:
 def test_the_seed_and_nothing_else_decides(tmp_path: Path) -> None:
     inputs = market(planted=0.3)
     names = ("random", "random_forest", "gradient_boosting", "lstm")
-
-    def network(name: str) -> pd.DataFrame:
-        dataset = dataset_of(name, market(planted=0.3), FAST, seed=3)
-        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
-        train(dataset, folder, CPU)
-        return predict(dataset, folder, CPU)
-
-    ours = baseline_predictions(inputs, replace(FAST, names=names), seed=3, network=network)
-    again = baseline_predictions(market(planted=0.3), replace(FAST, names=names[::-1]), seed=3, network=network)
+    ours = predicted(names, inputs, FAST, 3, tmp_path / "ours")
+    again = predicted(names[::-1], market(planted=0.3), FAST, 3, tmp_path / "again")
     order = ["baseline", "date_made", "horizon", "symbol"]
     pd.testing.assert_frame_equal(
         ours.sort_values(order, ignore_index=True), again.sort_values(order, ignore_index=True)
     )
-    other = baseline_predictions(inputs, replace(FAST, names=("random",)), seed=4)
+    other = predicted(("random",), inputs, FAST, 4, tmp_path / "other")
     assert (other["return"].to_numpy() != ours.loc[ours["baseline"] == "random", "return"].to_numpy()).mean() > 0.99
 
 
-def test_inputs_come_from_the_experiments_folder(tmp_path: Path) -> None:
-    inputs = market()
-    files = ExperimentFolder(tmp_path)
-    dense = inputs.returns.astype(np.float32)
-    save_arrays(files.flow, {"result": dense}, inputs.axes, {"result": "TN"})
-    trend = {"result": dense > 0, "valid": inputs.returns_valid}
-    save_arrays(files.trend_indicator, trend, inputs.axes, {"result": "TN", "valid": "TN"})
-    factors = {
-        "result": np.where(inputs.factors_valid, inputs.factors, np.nan),
-        "valid": inputs.factors_valid,
-        "names": np.array(["a", "b", "c"]),
-    }
-    save_arrays(files.neutralized_factors, factors, inputs.axes, {"result": "TNF", "valid": "TNF", "names": "F"})
-    loaded = load_baseline_inputs(files, inputs.axes, SPLIT, inputs.windows)
-    np.testing.assert_array_equal(loaded.factors, inputs.factors)
-    np.testing.assert_array_equal(loaded.returns_valid, inputs.returns_valid)
-    np.testing.assert_allclose(loaded.training, inputs.training, atol=1e-8)
-    files.trend_indicator.unlink()
-    with pytest.raises(NiftyFormerError, match="trend_indicator"):
-        load_baseline_inputs(files, inputs.axes, SPLIT, inputs.windows)
-
-
-def test_progress_is_told() -> None:
+def test_progress_is_told(tmp_path: Path) -> None:
     lines: list[str] = []
-    baseline_predictions(market(), replace(FAST, names=("ridge", "zero")), seed=1, progress=lines.append)
+    predicted(("ridge", "zero"), market(), FAST, 1, tmp_path, lines.append)
     assert "ridge: done" in lines[0]
     assert "2 of 2" in lines[-1]
 
 
-def test_nothing_to_fit_on_is_said() -> None:
+def test_nothing_to_fit_on_is_said(tmp_path: Path) -> None:
     inputs = market()
     blank = replace(inputs, returns_valid=np.where(np.arange(T)[:, None] < 100, False, inputs.returns_valid))
-    with pytest.raises(NiftyFormerError, match="train"):
-        baseline_predictions(blank, FAST, seed=1)
+    for name in BASELINES:
+        with pytest.raises(NiftyFormerError, match="train"):
+            predicted((name,), blank, FAST, 1, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.name != ".training.lock" and path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -250,9 +219,9 @@ def test_wrong_settings_are_refused(change: dict, message: str) -> None:
         replace(FAST, **change)
 
 
-def test_the_module_loads_no_torch() -> None:
+def test_the_settings_load_no_torch() -> None:
     code = (
-        "import sys, niftyformer_assets.model.baseline_predictions, niftyformer_assets.settings\n"
+        "import sys, niftyformer_assets.artifacts, niftyformer_assets.model.data, niftyformer_assets.settings\n"
         "print('torch' in sys.modules, 'sklearn' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -292,12 +261,12 @@ from niftyformer_assets.model import baselines
 
 baselines.__path__.append(sys.argv[1])
 from niftyformer_assets.experiments.files import read_experiment_file
-from niftyformer_assets.model.baseline_predictions import baseline_predictions
+from niftyformer_assets_tests.model.models_on_arrays import predicted
 from niftyformer_assets_tests.model.test_baselines import market
 
 experiment = read_experiment_file(Path(sys.argv[2]), {})
 inputs = market()
-table = baseline_predictions(inputs, experiment.baselines, seed=1)
+table = predicted(experiment.rivals, inputs, experiment.baselines, 1, Path(sys.argv[3]))
 assert list(table["baseline"].unique()) == ["last_factor", "zero"]
 rows = table[(table["baseline"] == "last_factor") & (table["horizon"] == 2)]
 made = np.searchsorted(inputs.axes.dates, rows["date_made"].to_numpy().astype("datetime64[D]"))
@@ -315,7 +284,7 @@ def test_a_baseline_is_one_file(tmp_path: Path) -> None:
         "market: simulated\nsessions: {start: 2022-01-01, end: 2023-12-31, ratio: [0.6, 0.2, 0.2]}\n"
         "baselines: {names: [last_factor, zero], last_factor_times: %s}\n"
     )
-    arguments = [sys.executable, "-c", USED, str(tmp_path / "more"), str(experiment)]
+    arguments = [sys.executable, "-c", USED, str(tmp_path / "more"), str(experiment), str(tmp_path / "folder")]
     experiment.write_text(text % "-2.5")
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -354,7 +323,7 @@ def test_a_network_is_the_same_in_a_larger_place(name: str, monkeypatch: pytest.
                 array[:, N:] = 1e3
         for _ in step.epoch(made_on):
             pass
-        found.append((step.recorded(), step.state(), step.inference(made_on)[0]))
+        found.append((step.recorded(), step.kept()()[0], step.inference(made_on)[0]))
     (record, state, value), (padded_record, padded_state, padded_value) = found
     assert torch.isfinite(record).all() and not record[:, [1, 3]].any()  # nothing is said of a low band
     torch.testing.assert_close(padded_record, record, rtol=1e-4, atol=1e-5)
@@ -376,12 +345,13 @@ def test_what_is_learned_predicts_by_itself(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours.value[late], theirs.value[late])
         np.testing.assert_array_equal(ours.p_up[late], theirs.p_up[late])
         return
-    kind = array_baseline(name)
-    learned = FAST.of(kind).fit(inputs, run)
-    if kind.storable:
+    model = FAST.of(registered()[name])
+    assert isinstance(model, Baseline)
+    learned = model.fit(inputs, run)
+    if model.storable:
         assert all(isinstance(value, np.ndarray) and value.dtype.kind in "fiu" for value in learned.values())
     else:
         assert name in ("gradient_boosting", "random_forest")
-    ours, theirs = (FAST.of(kind).predict(learned, each, run) for each in (inputs, other))
+    ours, theirs = (model.predict(learned, each, run) for each in (inputs, other))
     np.testing.assert_allclose(ours.value[late], theirs.value[late], rtol=1e-9)
     np.testing.assert_allclose(ours.p_up[late], theirs.p_up[late], rtol=1e-9)

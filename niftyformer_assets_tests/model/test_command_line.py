@@ -105,7 +105,8 @@ def test_a_network_is_trained_by_the_same_command_on_a_bare_machine(tmp_path: Pa
     assert "1 epoch is done, the best was epoch 1" in done.stderr
     assert set(pd.read_parquet(experiment / "predictions.parquet")["split"]) == {"validation", "test", "later"}
     refused = run(bare, *MODEL, "--dataset", experiment, "--device", "cpu", "--max-epochs", "3")
-    assert refused.returncode == 1 and refused.stderr.startswith("error: --max-epochs is of the Stockformer's training")
+    said = "error: --max-epochs is of the section training and the experiment's model is gru: leave it out"
+    assert refused.returncode == 1 and refused.stderr.startswith(said)
 
 
 def test_what_is_wrong_ends_in_one_line(tmp_path: Path, bare: dict[str, str]) -> None:

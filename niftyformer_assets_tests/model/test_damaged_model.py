@@ -23,8 +23,7 @@ FILES = ("model.json", "best.pt", "last.pt", "metrics.csv", "trained.json", INDE
 
 
 def with_training(dataset: Dataset, **changes: object) -> Dataset:
-    training = replace(dataset.settings.training, **changes)  # type: ignore[arg-type]
-    return replace(dataset, settings=replace(dataset.settings, training=training))
+    return replace(dataset, settings=dataset.settings.with_training(**changes))
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +64,8 @@ def test_another_experiments_file_is_refused_by_name(
     ("here", "there", "said"),
     [
         ("seed-43", "theirs/seed-43", "seed-43 are of different trainings: the factors of the training"),
-        ("seed-43", "ours/seed-44", "seed-43 was trained with other seed .* 44 against 43"),
-        ("seed-44", "ours/seed-43", "seed-44 was trained with other seed .* 43 against 44"),
+        ("seed-43", "ours/seed-44", "seed-43 was fitted on something else .* seed was 44 and is 43"),
+        ("seed-44", "ours/seed-43", "seed-44 was fitted on something else .* seed was 43 and is 44"),
     ],
 )
 def test_another_networks_whole_folder_is_refused(
@@ -82,7 +81,7 @@ def test_another_experiments_whole_folder_is_refused(trained: Path, several: Dat
     """As of another window of a study, where all else may be the same."""
     split = several.split
     another = replace(several, split=replace(split, train=slice(split.train.start + 5, split.train.stop)))
-    with pytest.raises(NiftyFormerError, match="trained with other sessions than the dataset has: "):
+    with pytest.raises(NiftyFormerError, match="fitted on something else than is there now: sessions changed: "):
         predict(another, trained / "ours", cpu)
 
 

@@ -154,6 +154,21 @@ def test_absent_settings_and_arrays_are_named(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
+def test_what_is_no_network_sees_the_arrays_as_they_are_in_the_files(tmp_path: Path) -> None:
+    files = ExperimentFolder(write_experiment(tmp_path))
+    inputs = load_dataset(tmp_path).inputs
+    with np.load(files.flow) as flow, np.load(files.trend_indicator) as trend, np.load(files.neutralized_factors) as f:
+        assert inputs.returns.dtype == np.float64
+        np.testing.assert_array_equal(inputs.returns, flow["result"])
+        np.testing.assert_array_equal(inputs.returns_valid, trend["valid"])
+        np.testing.assert_array_equal(inputs.factors, np.nan_to_num(f["result"]))
+        np.testing.assert_array_equal(inputs.factors_valid, f["valid"])
+        assert not f["valid"].all() and inputs.factor_names == tuple(f["names"])
+    files.trend_indicator.unlink()
+    with pytest.raises(NiftyFormerError, match="trend_indicator"):
+        load_dataset(tmp_path)
+
+
 def test_the_graph_is_zero_where_none_is_asked_for(tmp_path: Path) -> None:
     files = ExperimentFolder(write_experiment(tmp_path, graph={"embedding": "none"}))
     files.graph_embeddings.unlink()

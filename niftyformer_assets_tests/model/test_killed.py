@@ -23,8 +23,8 @@ KILLS = 5
 def run(experiment: Path, folder: Path, max_epochs: int) -> None:
     torch.set_num_threads(1)
     dataset = load_dataset(experiment)
-    training = replace(dataset.settings.training, max_epochs=max_epochs, patience=100_000)
-    dataset = replace(dataset, settings=replace(dataset.settings, training=training))
+    settings = dataset.settings.with_training(max_epochs=max_epochs, patience=100_000)
+    dataset = replace(dataset, settings=settings)
     train(dataset, folder, choose_device("cpu", "float32"))
 
 

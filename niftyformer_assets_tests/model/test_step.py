@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,13 +48,18 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     )
 
 
+def with_dropout(dataset: Dataset, share: float) -> Dataset:
+    model: Any = dataset.settings.model
+    other = replace(model, model=replace(model.model, dropout=share))
+    return replace(dataset, settings=replace(dataset.settings, model=other))
+
+
 def trained_step(
     dataset: Dataset, device: Device, way: Way = "plain", multiple: int | None = None, share: float | None = None
 ) -> tuple[TrainingStep, Tensor]:
     """A step after 20 batches of an epoch whose last is not full, and what was recorded of each."""
     if share is not None:
-        settings = replace(dataset.settings, model=replace(dataset.settings.model, dropout=share))
-        dataset = replace(dataset, settings=settings)
+        dataset = with_dropout(dataset, share)
     step = TrainingStep(dataset, device, way, multiple)
     torch.manual_seed(5)
     step.begin(dataset, build_model(dataset).state_dict())
@@ -67,8 +73,7 @@ def trained_step(
 
 
 def test_samples_that_fill_up_a_batch_count_for_nothing(dataset: Dataset, cpu: Device) -> None:
-    settings = replace(dataset.settings, model=replace(dataset.settings.model, dropout=0.0))
-    step = TrainingStep(replace(dataset, settings=settings), cpu, "plain")
+    step = TrainingStep(with_dropout(dataset, 0.0), cpu, "plain")
     torch.manual_seed(0)
     network = build_model(dataset)
     step.begin(dataset, network.state_dict())
@@ -85,8 +90,8 @@ def test_absent_stocks_and_channels_change_nothing_but_rounding(dataset: Dataset
     padded, padded_record = trained_step(dataset, cpu, multiple=8, share=share)
     assert padded.data.sizes == (256, 16, 6) and plain.data.sizes[1:] == (10, 3)
     torch.testing.assert_close(padded_record, record, rtol=1e-4, atol=1e-5)
-    for name, weight in plain.state().items():
-        torch.testing.assert_close(padded.state()[name], weight, rtol=1e-3, atol=2e-4, msg=name)
+    for name, weight in plain.kept()()[0].items():
+        torch.testing.assert_close(padded.kept()()[0][name], weight, rtol=1e-3, atol=2e-4, msg=name)
 
 
 def test_garbage_in_the_padding_reaches_nothing(dataset: Dataset, device: Device) -> None:
@@ -105,7 +110,7 @@ def test_garbage_in_the_padding_reaches_nothing(dataset: Dataset, device: Device
         made_on = torch.from_numpy(dataset.samples()["train"].made_on)
         for _ in step.epoch(made_on):
             pass
-        found.append((step.recorded(), step.state(), step.inference(made_on)))
+        found.append((step.recorded(), step.kept()()[0], step.inference(made_on)))
     (record, state, said), (record_too, state_too, said_too) = found
     assert torch.equal(record, record_too)
     assert all(torch.equal(state[name], state_too[name]) for name in state)
@@ -116,15 +121,15 @@ def test_what_is_restored_is_copied_into_place(dataset: Dataset, device: Device)
     step, _ = trained_step(dataset, device)
     places = [step.weights.flat, step.learning_rate, *step._moments().values(), step.data.factors]
     before = [place.data_ptr() for place in places]
-    state, moments = step.state(), step.optimizer_state()
+    state, moments = step.kept()()
     step.begin(dataset, build_model(dataset).state_dict())
     assert not any(moment.any() for moment in step._moments().values())
     step.weights.load(state)
     step.load_optimizer_state(moments)
     after = [step.weights.flat, step.learning_rate, *step._moments().values(), step.data.factors]
     assert [place.data_ptr() for place in after] == before
-    assert all(torch.equal(step.state()[name], state[name]) for name in state)
-    assert all(torch.equal(step.optimizer_state()[name], moments[name]) for name in moments)
+    assert all(torch.equal(step.kept()()[0][name], state[name]) for name in state)
+    assert all(torch.equal(step.kept()()[1][name], moments[name]) for name in moments)
 
 
 def test_weights_of_another_network_are_refused(dataset: Dataset, wide: Dataset, cpu: Device) -> None:

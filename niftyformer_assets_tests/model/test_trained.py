@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.model.baseline_inputs import load_baseline_inputs
-from niftyformer_assets.model.baseline_predictions import baseline_predictions
-from niftyformer_assets.model.baseline_registry import array_baseline, registered
-from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
+from niftyformer_assets.model.baseline_predictions import baseline_predictions, remove_other_rivals
+from niftyformer_assets.model.baseline_registry import Baseline, NetworkModel, registered
+from niftyformer_assets.model.baseline_settings import BASELINES
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import Device, choose_device
 from niftyformer_assets.model.predict import expected_index
 from niftyformer_assets.model.predictions import KEYS
-from niftyformer_assets.model.rival import remove_other_rivals, rival_predictions
-from niftyformer_assets.model.settings import STOCKFORMER, ModelSettings, is_network
-from niftyformer_assets.model.trained import Watch, trained_thing
+from niftyformer_assets.model.settings import ModelSettings
+from niftyformer_assets.model.trained import TrainedThing, Watch
+from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json, write_entered
@@ -34,6 +34,8 @@ from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets_tests.model.each_epoch import EachEpoch
 from niftyformer_assets_tests.model.made_up import WIDTH, write_experiment
 
+STOCKFORMER = "stockformer"
+OTHERS = sorted(name for name in registered() if name != STOCKFORMER)
 SMALL: dict[str, Any] = {
     "names": list(BASELINES),
     "epochs": 2,
@@ -66,6 +68,10 @@ def change(files: ExperimentFolder, **sections: Any) -> None:
     write_entered(files.settings, json.dumps({**read_json(files.settings), **sections}))
 
 
+def is_network(name: str) -> bool:
+    return issubclass(registered()[name], NetworkModel)
+
+
 def asked_by(name: str) -> Callable[[Any], Device]:
     """A device for a network; nothing else asks for one."""
     return cpu if is_network(name) else nobody
@@ -74,14 +80,14 @@ def asked_by(name: str) -> Callable[[Any], Device]:
 def fit(files: ExperimentFolder, *observers: Observer) -> list[str]:
     dataset, lines = load_dataset(files.root), []
     thing, watch = trained_thing(dataset.settings.model.name), Watch(lines.append, lambda _seed, _place: observers)
-    thing.fit(dataset, files, files.model, asked_by(thing.name), watch, None)
+    thing.fit(dataset, files.model, asked_by(thing.name), watch, None)
     return lines
 
 
 def predict(files: ExperimentFolder) -> pd.DataFrame:
     dataset = load_dataset(files.root)
     thing = trained_thing(dataset.settings.model.name)
-    return thing.predict(dataset, files, files.model, asked_by(thing.name))
+    return thing.predict(dataset, files.model, asked_by(thing.name))
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -92,19 +98,17 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 def rival(name: str, files: ExperimentFolder, lines: list[str] | None = None) -> pd.DataFrame:
     """What a baseline says that an experiment is compared with."""
-    dataset, told = load_dataset(files.root), [] if lines is None else lines
-    table = baseline_predictions(
-        load_baseline_inputs(files, dataset.axes, dataset.split, dataset.settings.windows),
-        BaselineSettings(**{**SMALL, "names": (name,)}),
-        dataset.settings.seed,
-        network=lambda name: rival_predictions(trained_thing(name), files, cpu, told.append),
-        to_come=dataset.to_come,
-    )
+    told: list[str] = [] if lines is None else lines
+
+    def device(thing: TrainedThing) -> Callable[[Any], Device]:
+        return asked_by(thing.name)
+
+    table = baseline_predictions([name], partial(load_dataset, files.root), files.rival, device, told.append)
     assert (table["baseline"] == name).all()
     return table.drop(columns="baseline")
 
 
-@pytest.mark.parametrize("name", sorted(registered()))
+@pytest.mark.parametrize("name", OTHERS)
 def test_every_baseline_can_be_the_model_and_says_what_it_says_as_a_rival(name: str, tmp_path: Path) -> None:
     files = write(tmp_path, name)
     fit(files)
@@ -156,7 +160,7 @@ def test_a_network_that_was_interrupted_goes_on_to_the_same_bytes(name: str, tmp
     assert {"model.json", "best.pt", "last.pt", "metrics.csv", "trained.json"} <= set(folders["whole"])
 
 
-@pytest.mark.parametrize("name", sorted(registered()))
+@pytest.mark.parametrize("name", OTHERS)
 def test_the_same_fit_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     files = write(tmp_path, name)
     fit(files)
@@ -170,7 +174,9 @@ def test_the_same_fit_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     if is_network(name):
         assert {"best.pt", "trained.json"} <= set(first) and "fitted_again" not in card
     else:
-        assert ("learned.npz" in first) == array_baseline(name).storable == ("fitted_again" not in card)
+        model = registered()[name]
+        assert issubclass(model, Baseline)
+        assert ("learned.npz" in first) == model.storable == ("fitted_again" not in card)
 
 
 @pytest.mark.parametrize("name", ["ridge", "gradient_boosting", "lstm", "momentum"])
@@ -276,7 +282,7 @@ def test_a_card_of_a_version_with_one_model_is_the_stockformers(tmp_path: Path) 
     del card["settings"]["model"]["name"]
     write_entered(ModelFolder(files.model).card, json.dumps(card))
     dataset = load_dataset(files.root)
-    assert trained_thing(STOCKFORMER).changed_settings(dataset, files, files.model) == []
+    assert trained_thing(STOCKFORMER).changed_settings(dataset, files.model) == []
     assert len(predict(files))
 
 
@@ -345,3 +351,162 @@ def test_a_network_is_one_file(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", USED, *map(str, (tmp_path / "more", experiment, tmp_path / "folder"))]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+LIKE_THE_STOCKFORMER = '''
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from niftyformer_assets.dataset.settings import WaveletSettings
+from niftyformer_assets.model.baseline_registry import NetworkModel, baseline
+from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+
+
+@baseline("one_map")
+@dataclass(frozen=True)
+class OneMap(NetworkModel):
+    """The same map of both bands and of the place in the graph for every stock.
+
+    one_map_width: of it.
+    """
+
+    reads_graph: ClassVar[bool] = True
+    wants_gpu: ClassVar[bool] = True
+
+    one_map_width: int = 8
+    model: ModelSettings = field(default_factory=ModelSettings)
+    wavelet: WaveletSettings = field(default_factory=WaveletSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+    def trained_with(self):
+        return self.training
+
+    def network(self, windows, stocks, factors):
+        import torch
+        from torch import nn
+
+        from niftyformer_assets.model.network import Network, Outputs
+
+        channels, width, horizons = 2 * (1 + factors), self.model.width, windows.output_sessions
+
+        class Net(Network):
+            def __init__(net):
+                super().__init__()
+                net.register_buffer("graph", torch.zeros(stocks, width))
+                net.hidden = nn.Linear(channels + width, self.one_map_width)
+                net.out = nn.Linear(self.one_map_width, 3 * horizons)
+
+            def sees(net, data, made_on, dtype):
+                return data.inputs(made_on, dtype)
+
+            def take_constants(net, dataset):
+                net.graph.copy_(torch.from_numpy(dataset.graph))
+
+            def forward(net, inputs, dropped=None):
+                bands = [band[:, -1, :, None] for band in (inputs.low, inputs.high)]
+                seen = [*bands, inputs.factors_low[:, -1], inputs.factors_high[:, -1]]
+                place = net.graph.expand(len(inputs.low), -1, -1).to(inputs.low.dtype)
+                said = net.out(net.hidden(torch.cat([*seen, place], dim=-1)).relu()).movedim(-1, 1)
+                value, logits = said.split([horizons, 2 * horizons], dim=1)
+                return Outputs(value, None, logits.unflatten(1, (horizons, 2)).movedim(2, -1), None)
+
+        return Net()
+'''
+USED_LIKE_THE_STOCKFORMER = """
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from niftyformer_assets.model import baselines
+
+baselines.__path__.append(sys.argv[1])
+from niftyformer_assets.artifacts import artifacts, deciding_settings
+from niftyformer_assets.experiments.files import read_experiment_file
+from niftyformer_assets.experiments.variants import what_decides
+from niftyformer_assets.model.__main__ import main
+from niftyformer_assets.model.checkpoint import ModelFolder, read_card
+from niftyformer_assets.model.data import load_dataset
+from niftyformer_assets.model.trained_things import trained_thing
+from niftyformer_assets_tests.model import test_trained
+
+assert trained_thing("one_map").model.wants_gpu
+
+
+def experiment(**given):
+    return read_experiment_file(Path(sys.argv[2]), {key.replace("__", "."): value for key, value in given.items()})
+
+
+# Its sections decide on it, and its own settings; not what is of other models.
+for made, asset in ((experiment(), "trained_model"), (experiment(model__name="zero"), "baseline_predictions")):
+    assert set(artifacts()[asset].fit_for(made)) >= {"flow", "graph_embeddings", "corr_adj"}
+    before = deciding_settings(made, asset)
+    given = {} if asset == "trained_model" else {"model__name": "zero"}
+    for key in ("training__patience", "graph__walks", "wavelet__level", "model__layers", "baselines__one_map_width"):
+        assert deciding_settings(experiment(**given, **{key: 3}), asset) != before, key
+for key, value in {"baselines__trees": 9, "baselines__seed": 5}.items():
+    other = experiment(**{key: value})
+    assert deciding_settings(other, "trained_model") == deciding_settings(experiment(), "trained_model")
+    assert what_decides(other.values()) == what_decides(experiment().values())
+assert what_decides(experiment(training__patience=3).values()) != what_decides(experiment().values())
+
+# It is trained as section training says, in files and by the command.
+files = test_trained.write(Path(sys.argv[3]), "one_map", one_map_width=5)
+test_trained.change(files, training={"max_epochs": 2, "precision": "float32", "seeds": 2})
+dataset = load_dataset(files.root)
+assert dataset.graph.any() and dataset.settings.training.seeds == 2
+test_trained.fit(files)
+assert (files.model / "seed-43" / "best.pt").is_file()
+table = test_trained.predict(files)
+card = read_card(ModelFolder(files.model).card)
+assert card["settings"]["baselines"] == {"one_map_width": 5} and card["settings"]["training"]["max_epochs"] == 2
+assert "graph embedding" in card["data"] and "wavelet matrices" in card["data"]
+test_trained.change(files, model={"name": "ridge", "width": test_trained.WIDTH})
+pd.testing.assert_frame_equal(table, test_trained.rival("one_map", files), check_exact=True)
+test_trained.change(files, model={"name": "one_map", "width": test_trained.WIDTH})
+assert main(["--dataset", str(files.root), "--device", "cpu", "--max-epochs", "1", "--restart"]) == 0
+assert read_card(ModelFolder(files.model).card)["settings"]["training"]["max_epochs"] == 1
+"""
+
+
+def test_a_network_that_sees_all_that_the_stockformer_sees_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "one_map.py").write_text(LIKE_THE_STOCKFORMER)
+    experiment = tmp_path / "mine.yaml"
+    experiment.write_text(
+        "market: simulated\nsessions: {start: 2022-01-01, end: 2023-12-31, ratio: [0.6, 0.2, 0.2]}\n"
+        "model: {name: one_map}\nbaselines: {names: [one_map, ridge]}\n"
+    )
+    arguments = [*map(str, (tmp_path / "more", experiment, tmp_path / "folder"))]
+    done = subprocess.run(
+        [sys.executable, "-c", USED_LIKE_THE_STOCKFORMER, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("    taps: int", "setting taps of baseline other needs a default"),
+        ("    trees: int = 7", "setting trees of baseline other is another one elsewhere: rename it"),
+        ("    name: str = 'x'", "setting name of baseline other is the name of the model: rename it"),
+        (
+            "    costs: WaveletSettings = field(default_factory=WaveletSettings)",
+            "costs of baseline other is no section of a model: model, wavelet, training are",
+        ),
+    ],
+)
+def test_settings_that_a_model_cannot_have_are_refused(tmp_path: Path, field: str, message: str) -> None:
+    (tmp_path / "other.py").write_text(
+        "from dataclasses import dataclass, field\n"
+        "from niftyformer_assets.dataset.settings import WaveletSettings\n"
+        "from niftyformer_assets.model.baseline_registry import Baseline, baseline\n"
+        f"@baseline('other')\n@dataclass(frozen=True)\nclass Other(Baseline):\n{field}\n"
+        "    def fit(self, inputs, run): ...\n    def predict(self, learned, inputs, run): ...\n"
+    )
+    code = (
+        "import sys\nfrom niftyformer_assets.model import baselines\nbaselines.__path__.append(sys.argv[1])\n"
+        "import niftyformer_assets.model.baseline_settings"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.endswith(f"TypeError: {message}\n"), done.stderr

@@ -26,8 +26,7 @@ from niftyformer_assets_tests.model.made_up import SESSIONS, write_experiment
 
 
 def with_training(dataset: Dataset, **changes: Any) -> Dataset:
-    training = replace(dataset.settings.training, **changes)
-    return replace(dataset, settings=replace(dataset.settings, training=training))
+    return replace(dataset, settings=dataset.settings.with_training(**changes))
 
 
 def weights(folder: Path, name: str = "best") -> dict[str, torch.Tensor]:

@@ -17,9 +17,7 @@ from niftyformer_assets.model.watch import Bar, Lines, tensorboard
 
 
 def epochs(dataset: Dataset, count: int) -> Dataset:
-    return replace(
-        dataset, settings=replace(dataset.settings, training=replace(dataset.settings.training, max_epochs=count))
-    )
+    return replace(dataset, settings=dataset.settings.with_training(max_epochs=count))
 
 
 def test_tensorboard_has_one_value_an_epoch_also_after_going_on(tmp_path: Path, dataset: Dataset, cpu: Device) -> None:

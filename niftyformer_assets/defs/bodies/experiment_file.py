@@ -40,7 +40,7 @@ def write_experiment_files(opened: OpenedExperiment) -> None:
     write_stockformer_conf(opened.folder, split, experiment.windows, experiment.wavelet, training)
 
 
-def take_over_settings(folder: ExperimentFolder, experiment: Experiment) -> None:
+def update_settings(folder: ExperimentFolder, experiment: Experiment) -> None:
     """Bring `experiment.json` up to the experiment's file; what it was made with must have been looked at before."""
     content = read_json(folder.settings)
     write_entered(folder.settings, json.dumps(content | experiment.values(), indent=1, sort_keys=True) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -10,20 +10,19 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.defs.artifact_asset import Made
-from niftyformer_assets.defs.bodies.experiment_file import sessions_to_come, take_over_settings
+from niftyformer_assets.defs.bodies.experiment_file import update_settings
 from niftyformer_assets.defs.resources import Experiments, GpuResource
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.factors.labels import Label
-from niftyformer_assets.model.baseline_inputs import load_baseline_inputs
 from niftyformer_assets.model.baseline_predictions import baseline_predictions as predictions_of_baselines
+from niftyformer_assets.model.baseline_predictions import remove_other_rivals
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predict import write_last_step
 from niftyformer_assets.model.predictions import BASELINE, value_column
-from niftyformer_assets.model.rival import remove_other_rivals, rival_predictions
-from niftyformer_assets.model.settings import is_network
-from niftyformer_assets.model.trained import Watch, trained_thing
+from niftyformer_assets.model.trained import Watch
+from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import Observer, Told, tensorboard
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
@@ -32,7 +31,7 @@ from niftyformer_assets.store.tables import write_parquet
 def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Fit the experiment's model, or go on where a training was interrupted."""
     experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
-    take_over_settings(folder, experiment)
+    update_settings(folder, experiment)
     dataset, model = load_dataset(folder.root), trained_thing(experiment.model.name)
 
     def observers(seed: int, place: Path) -> list[Observer]:
@@ -40,7 +39,7 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
         return [Told(lambda line: context.log.info(of + line)), tensorboard(ModelFolder(place).tensorboard)]
 
     watch = Watch(context.log.info, observers)
-    fitted = model.fit(dataset, folder, folder.model, gpu.chooser(model), watch, restart=None)
+    fitted = model.fit(dataset, folder.model, gpu.chooser(model), watch, restart=None)
     curves = fitted.history
     return Made(
         {
@@ -60,17 +59,17 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
 def predict_with_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
     """Let the trained model speak about the validation, test and later sessions."""
     experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
-    take_over_settings(folder, experiment)
+    update_settings(folder, experiment)
     dataset, model = load_dataset(folder.root), trained_thing(experiment.model.name)
     # The card, not a record: the model may have been trained on another machine.
-    if found := model.changed_settings(dataset, folder, folder.model):
+    if found := model.changed_settings(dataset, folder.model):
         raise NiftyFormerError(
             f"the model in {folder.model} was trained with other settings than {experiment.name} has: "
             f"{'; '.join(found)}. Materialize trained_model again, or change the experiment back."
         )
-    if other := model.changed_data(dataset, folder, folder.model):
+    if other := model.changed_data(dataset, folder.model):
         context.log.warning(f"the model in {folder.model} was trained on other {', '.join(other)} than are there now")
-    frame = model.predict(dataset, folder, folder.model, gpu.chooser(model))
+    frame = model.predict(dataset, folder.model, gpu.chooser(model))
     write_parquet(folder.predictions, frame)
     write_last_step(ModelFolder(folder.model), dataset, frame)
     return Made(
@@ -83,25 +82,12 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
 
 
 def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiments, gpu: GpuResource) -> Made:
-    """Fit and predict every baseline of the experiment."""
-    opened = experiments.open(context.partition_key)
-    experiment, folder, axes = opened.experiment, opened.folder, opened.axes
+    """Fit and ask every baseline of the experiment."""
+    experiment, folder = experiments.take(context.partition_key), experiments.folder(context.partition_key)
+    update_settings(folder, experiment)
     remove_other_rivals(folder, experiment.rivals)
-    if any(is_network(name) for name in experiment.rivals):
-        take_over_settings(folder, experiment)
-
-    def network(name: str) -> pd.DataFrame:
-        thing = trained_thing(name)
-        return rival_predictions(thing, folder, gpu.chooser(thing), context.log.info)
-
-    inputs = load_baseline_inputs(folder, opened.axes, opened.scope.split, experiment.windows)
     frame = predictions_of_baselines(
-        inputs,
-        replace(experiment.baselines, names=experiment.rivals),  # type: ignore[type-var]
-        experiment.seed_of("baselines"),
-        network=network,
-        to_come=sessions_to_come(axes.dates[-1], max(experiment.windows.known_after)),
-        progress=context.log.info,
+        experiment.rivals, partial(load_dataset, folder.root), folder.rival, gpu.chooser, context.log.info
     )
     write_parquet(folder.baseline_predictions, frame)
     by_name = frame.groupby(BASELINE, sort=False).size().rename("rows").reset_index()

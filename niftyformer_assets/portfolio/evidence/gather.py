@@ -154,7 +154,7 @@ class Evidence:
         """What the verdict rests on."""
         over_all, ic, sharpe = "excess_return_equal_weight", "rank_ic", "sharpe"
         place = self.null.place(self.result)["total_return"]
-        rival, apart, spread = self._rival
+        baseline, apart, spread = self._best_baseline
         by_lot, picks = self.picks_by_lot
         return Standing(
             unjudged=self.unjudged,
@@ -165,10 +165,10 @@ class Evidence:
             excess_low=self.figure(over_all, column="low"),
             excess_high=self.figure(over_all, column="high"),
             span=metrics.excess_span(len(self.result.returns)),
-            rival=rival,
-            rival_excess=apart,
-            rival_low=spread.low,
-            rival_high=spread.high,
+            baseline=baseline,
+            baseline_excess=apart,
+            baseline_low=spread.low,
+            baseline_high=spread.high,
             rank_ic=self.figure(ic),
             rank_ic_t=self.figure(ic, column="t"),
             sharpe=self.figure(sharpe),
@@ -200,7 +200,7 @@ class Evidence:
         return ""
 
     @cached_property
-    def _rival(self) -> tuple[str, float, Spread]:
+    def _best_baseline(self) -> tuple[str, float, Spread]:
         """The baseline that earned most, what the model earned more, and how sure that is."""
         if not self.baselines:
             return "", math.nan, NO_SPREAD

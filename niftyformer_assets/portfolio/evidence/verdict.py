@@ -35,8 +35,8 @@ class Standing:
         portfolios: how many were tried.
     excess, excess_low, excess_high: over the equal-weight universe, with its 95% interval, by
         `metrics.excess_return`; span: what it is over, year or window.
-    rival: the baseline that earned most, empty without one; rival_excess, rival_low, rival_high: what
-        the model earned more than it, with its 95% interval, on the same sessions.
+    baseline: the one that earned most, empty without one; baseline_excess, baseline_low, baseline_high: what the
+        model earned more than it, with its 95% interval, on the same sessions.
     rank_ic, rank_ic_t: of the traded scores with the return of the session after they could trade.
     sharpe, sharpe_low, sharpe_high: with its 95% interval.
     exposure: the invested share of the value, mean over sessions. cash_yield: what the rest earned, a year.
@@ -55,10 +55,10 @@ class Standing:
     excess_low: float
     excess_high: float
     span: str
-    rival: str
-    rival_excess: float
-    rival_low: float
-    rival_high: float
+    baseline: str
+    baseline_excess: float
+    baseline_low: float
+    baseline_high: float
     rank_ic: float
     rank_ic_t: float
     sharpe: float
@@ -127,8 +127,8 @@ def _reservations(standing: Standing) -> list[str]:
     reservations = []
     if not standing.excess_low > TIE:
         reservations.append("the return above equal weight may be none")
-    if standing.rival and not standing.rival_excess > TIE:
-        reservations.append(f"the baseline {readable_name(standing.rival)} did as well or better")
+    if standing.baseline and not standing.baseline_excess > TIE:
+        reservations.append(f"the baseline {readable_name(standing.baseline)} did as well or better")
     if standing.variants > 1 and not standing.deflated >= SURE:
         reservations.append(f"it is one of {counted(standing.variants, 'variant')}")
     return reservations
@@ -163,10 +163,10 @@ def _against_random(standing: Standing) -> str:
 
 def against_baseline(standing: Standing) -> str:
     """The model against the best baseline; empty where none was traded."""
-    if not standing.rival:
+    if not standing.baseline:
         return ""
-    told = _difference(standing.rival_excess, standing.rival_low, standing.rival_high, standing.span)
-    return f"On the same sessions it earned {told} the best baseline, {readable_name(standing.rival)}."
+    told = _difference(standing.baseline_excess, standing.baseline_low, standing.baseline_high, standing.span)
+    return f"On the same sessions it earned {told} the best baseline, {readable_name(standing.baseline)}."
 
 
 def _against_equal_weight(standing: Standing) -> str:

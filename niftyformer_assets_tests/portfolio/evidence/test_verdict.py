@@ -19,10 +19,10 @@ LUCK = Standing(
     excess_low=-0.2,
     excess_high=0.3,
     span="window",
-    rival="momentum",
-    rival_excess=0.02,
-    rival_low=-0.1,
-    rival_high=0.15,
+    baseline="momentum",
+    baseline_excess=0.02,
+    baseline_low=-0.1,
+    baseline_high=0.15,
     rank_ic=0.01,
     rank_ic_t=0.6,
     sharpe=0.8,
@@ -67,7 +67,7 @@ def test_skill_is_called_skill_when_everything_agrees() -> None:
         ({"excess_low": math.nan}, "equal weight may be none"),
         ({"variants": 12, "deflated": 0.8}, "one of 12 variants"),
         ({"variants": 12, "deflated": math.nan}, "one of 12 variants"),
-        ({"rival_excess": -0.01}, "the baseline momentum did as well or better"),
+        ({"baseline_excess": -0.01}, "the baseline momentum did as well or better"),
     ],
 )
 def test_one_yardstick_that_disagrees_is_a_doubt(doubt: dict, why: str) -> None:
@@ -84,17 +84,28 @@ def test_the_best_baseline_is_named_with_its_difference_whoever_did_better() -> 
         "On the same sessions it earned 2.0 percentage points more over the window (95% interval of the difference "
         "−10.0% to 15.0%: it includes zero) than the best baseline, momentum."
     )
-    worse = replace(LUCK, rival="gradient_boosting", rival_excess=-0.3, rival_low=-0.5, rival_high=-0.1, span="year")
+    worse = replace(
+        LUCK,
+        baseline="gradient_boosting",
+        baseline_excess=-0.3,
+        baseline_low=-0.5,
+        baseline_high=-0.1,
+        span="year",
+    )
     assert verdict(worse).sentences[2] == (
         "On the same sessions it earned 30.0 percentage points a year less (95% interval of the difference "
         "−50.0% to −10.0%: it leaves out zero) than the best baseline, gradient boosting."
     )
-    assert "earned as much, to a tenth of a percentage point," in verdict(replace(LUCK, rival_excess=1e-7)).sentences[2]
-    assert not any("baseline" in said for said in verdict(replace(LUCK, rival="", rival_excess=math.nan)).sentences)
+    assert (
+        "earned as much, to a tenth of a percentage point," in verdict(replace(LUCK, baseline_excess=1e-7)).sentences[2]
+    )
+    assert not any(
+        "baseline" in said for said in verdict(replace(LUCK, baseline="", baseline_excess=math.nan)).sentences
+    )
 
 
 def test_a_rupee_of_ten_lakh_decides_no_word() -> None:
-    hair = replace(SKILL, excess=3e-7, excess_low=1e-7, excess_high=5e-7, rival_excess=2e-7, rival_low=1e-7)
+    hair = replace(SKILL, excess=3e-7, excess_low=1e-7, excess_high=5e-7, baseline_excess=2e-7, baseline_low=1e-7)
     said = verdict(hair)
     assert "may be none" in said.sentences[0]
     assert "momentum did as well or better" in said.sentences[0]

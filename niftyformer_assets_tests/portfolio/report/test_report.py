@@ -319,15 +319,15 @@ def test_the_baseline_that_earned_most_is_in_the_verdict(market: Example) -> Non
     evidence = market.evidence(portfolios=20)
     better = replace(evidence, baselines={**evidence.baselines, "oracle": skilled(market), "twin": twin(evidence)})
     standing = better.standing
-    assert standing.rival == "oracle"
-    assert standing.rival_excess == pytest.approx(
+    assert standing.baseline == "oracle"
+    assert standing.baseline_excess == pytest.approx(
         better.figure("total_return") - better.figure("total_return", "oracle")
     )
-    assert standing.rival_low < standing.rival_excess < standing.rival_high < 0
+    assert standing.baseline_low < standing.baseline_excess < standing.baseline_high < 0
     assert "less" in (said := verdict(standing).sentences[2])
     assert said.endswith("than the best baseline, oracle.")
     of_twin = replace(evidence, baselines={"twin": twin(evidence)}).standing
-    assert (of_twin.rival_excess, of_twin.rival_low, of_twin.rival_high) == (0, 0, 0)
+    assert (of_twin.baseline_excess, of_twin.baseline_low, of_twin.baseline_high) == (0, 0, 0)
 
 
 def skilled(market: Example) -> tuple[Scores, BacktestResult]:

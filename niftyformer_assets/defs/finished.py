@@ -1,4 +1,4 @@
-"""Which artifacts of an experiment a new run takes over: those that are finished, and would come out the same."""
+"""Which artifacts of an experiment a new run need not make: those that are finished and would come out the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from niftyformer_assets.store.provenance import must_be_from_the_same, must_have
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
-def to_take_over(
+def finished_artifacts(
     instance: dg.DagsterInstance,
     definitions: dg.Definitions,
     experiment: Experiment,

@@ -1,4 +1,4 @@
-"""A run after one that was cut off: what is finished is taken over, and nothing that would come out otherwise."""
+"""A run after one that was cut off: what is finished is kept, and nothing that would come out otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.take_over import to_take_over
+from niftyformer_assets.defs.finished import finished_artifacts
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import read_provenance
@@ -65,7 +65,7 @@ def copy(graph: Graph, tmp_path: Path) -> Settings:
 def again(graph: Graph, settings: Settings) -> set[str]:
     """What a run would make again."""
     experiment, folder = find_experiment(settings, "tiny"), settings.workspace.experiment("tiny")
-    return set(EXPERIMENT) - to_take_over(graph.instance, build(settings), experiment, folder, EXPERIMENT)
+    return set(EXPERIMENT) - finished_artifacts(graph.instance, build(settings), experiment, folder, EXPERIMENT)
 
 
 @pytest.mark.parametrize("asset", EXPERIMENT)

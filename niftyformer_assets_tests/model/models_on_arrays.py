@@ -1,20 +1,21 @@
-"""Networks among the baselines, trained and asked on arrays: what the others do by `forecast`."""
+"""Models fitted and asked on arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.dataset.settings import WaveletSettings
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
-from niftyformer_assets.model.baseline_registry import Forecast, NetworkBaseline, registered
+from niftyformer_assets.model.baseline_predictions import baseline_predictions
+from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Run, registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.data import Dataset, RunSettings
-from niftyformer_assets.model.device import choose_device
+from niftyformer_assets.model.device import Device, Precision, choose_device
 from niftyformer_assets.model.predict import predict
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.trained import TrainedThing
 from niftyformer_assets.model.training import train
 
 CPU = choose_device("cpu", "float32")
@@ -22,14 +23,13 @@ PARTS = ("train", "validation", "test", "later")
 
 
 def dataset_of(name: str, inputs: BaselineInputs, settings: BaselineSettings, seed: int) -> Dataset:
-    """What the loop trains a network of a name on, of the inputs that baselines have."""
-    network = settings.of(registered()[name])
-    assert isinstance(network, NetworkBaseline)
-    windows, training = inputs.windows, TrainingSettings(**network.training())
-    run = RunSettings("made_up", seed, windows, WaveletSettings(), ModelSettings(name=name), training, network)
+    """What a model of a name without sections of its own is fitted on, of the inputs that those that are no network
+    have."""
+    windows, run = inputs.windows, RunSettings("made_up", seed, inputs.windows, settings.of(registered()[name]))
     factors = tuple(f"FACTOR{number}" for number in range(inputs.factors.shape[-1]))
     return Dataset(
         settings=run,
+        inputs=inputs,
         axes=inputs.axes,
         split=inputs.split,
         factor_names=factors,
@@ -41,6 +41,32 @@ def dataset_of(name: str, inputs: BaselineInputs, settings: BaselineSettings, se
         low_matrix_output=np.full((windows.output_sessions, windows.output_sessions), np.nan, dtype=np.float32),
         to_come=np.array([], dtype="datetime64[D]"),
     )
+
+
+def predicted(
+    names: Sequence[str],
+    inputs: BaselineInputs,
+    settings: BaselineSettings,
+    seed: int,
+    folder: Path,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> pd.DataFrame:
+    """The predictions of baselines, each fitted into a folder of its own."""
+
+    def load(name: str) -> Dataset:
+        return dataset_of(name, inputs, settings, seed)
+
+    def device(_thing: TrainedThing) -> Callable[[Precision], Device]:
+        return lambda _precision: CPU
+
+    return baseline_predictions(names, load, folder.joinpath, device, progress)
+
+
+def forecast(name: str, inputs: BaselineInputs, settings: BaselineSettings, seed: int) -> Forecast:
+    """What a model that is no network says of every sample."""
+    chosen, run = settings.of(registered()[name]), Run(seed)
+    assert isinstance(chosen, Baseline)
+    return chosen.predict(chosen.fit(inputs, run), inputs, run)
 
 
 def trained_forecast(
