@@ -8,6 +8,7 @@ import pytest
 from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor, register
 from niftyformer_assets.factors.registry import FACTOR_SETS, own_set
 from niftyformer_assets.factors.settings import FactorSettings
+from niftyformer_assets.imports import PACKAGE
 from niftyformer_assets.market.panel import Panel
 from niftyformer_assets_tests.factors.panels import made_up_panel
 
@@ -50,3 +51,16 @@ def test_an_own_factor_of_the_wrong_shape_is_named() -> None:
 
 def test_settings_know_every_set() -> None:
     assert get_args(get_type_hints(FactorSettings)["factor_set"]) == tuple(FACTOR_SETS)
+
+
+def test_a_factor_set_knows_the_code_of_its_values() -> None:
+    def named(name: str) -> set[str]:
+        return {each.relative_to(PACKAGE).as_posix() for each in FACTOR_SETS[name].sources}
+
+    kernels = {f"factors/kernels/{name}.py" for name in ("families", "formulas", "lanes", "order", "windows")}
+    assert kernels < named("alpha158") and not kernels & named("alpha360")
+    assert "factors/kernels/lags.py" in named("alpha360") - named("alpha158")
+    assert {"factors/own.py", "factors/registration.py", "factors/history.py"} < named("own")
+    assert named("alpha158_own") == named("alpha158") | named("own")
+    for name in FACTOR_SETS:  # candles are compared themselves
+        assert not {each for each in named(name) if each.startswith(("market/", "store/"))}
