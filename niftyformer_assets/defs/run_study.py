@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.index_lists import require_list
+from niftyformer_assets.defs.bodies.market.index_lists import require_list
 from niftyformer_assets.defs.resources import experiment_held
 from niftyformer_assets.defs.run import (
     dagster_home,
