@@ -40,8 +40,6 @@ from niftyformer_assets.words import counted
 
 # Candles may begin with the first session after a holiday or two.
 _SLACK = timedelta(days=7)
-# The definitions of a process that makes one experiment after the other.
-_built: list[dg.Definitions] = []
 
 
 def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
@@ -192,11 +190,9 @@ def _begin(threads: int) -> None:
 
 
 def _in_process(settings: Settings, study: str, name: str) -> str:
-    if not _built:
-        _built.append(build(settings))
     with dagster_home(settings) as instance, experiment_held(settings.workspace, name):
         experiment = find_study(settings, study).experiments[name]
-        finished = _make(Terminal(), instance, _built[0], settings, experiment)
+        finished = _make(Terminal(), instance, build(settings), settings, experiment)
     return "was finished" if finished else ""
 
 
