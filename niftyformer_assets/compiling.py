@@ -7,11 +7,10 @@ of every source of ours that the kernel's own file imports, directly or through 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, overload
@@ -19,9 +18,9 @@ from typing import Any, overload
 import numba
 from numba.core import config as numba_config
 
+from niftyformer_assets.imports import PACKAGE, sources
 from niftyformer_assets.store.private import private_temporary_folder
 
-PACKAGE = Path(__file__).resolve().parent
 config: Any = numba_config  # its settings are set from the environment, not declared
 njit: Any = numba.njit  # its declaration leaves out some of its options
 
@@ -87,35 +86,6 @@ def cache_folder(file: Path) -> Path:
             return parent / name
     # What is loaded from there is run, so nobody else may have put it there.
     return private_temporary_folder() / name
-
-
-def sources(file: Path) -> set[Path]:
-    """The file, and every file of the package that it imports, directly or through others."""
-    found: set[Path] = set()
-    waiting = [file.resolve()]
-    while waiting:
-        if (file := waiting.pop()) not in found:
-            found.add(file)
-            waiting += _imported(file)
-    return found
-
-
-def _imported(file: Path) -> Iterator[Path]:
-    """The files of the package that a file names in an import, wherever in it that stands."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        start, names = PACKAGE.parent, []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            start = file.parents[node.level - 1] if node.level else start
-            module = node.module or ""
-            # What is imported from a package may be a module of it.
-            names = [module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)]
-        for name in names:
-            path = start.joinpath(*name.split("."))
-            for candidate in (path.with_name(path.name + ".py"), path / "__init__.py"):
-                if candidate.is_relative_to(PACKAGE) and candidate.is_file():
-                    yield candidate
 
 
 def _writable(folder: Path) -> bool:

@@ -6,14 +6,12 @@ from niftyformer_assets.artifacts.rows import SCOPE, SCOPE_SECTIONS, Artifact, R
 
 
 def dataset_rows() -> tuple[Artifact, ...]:
-    made_by = ("dataset", "market", "experiments/opened.py", "defs/assets/dataset.py")
     return (
         row(
             "flow",
             "experiment",
             lambda place: (place.flow,),
-            # The sessions to come that experiment.json names reach as far as the label looks.
-            (*made_by, "factors/labels.py", "defs/bodies/experiment_file.py"),
+            "dataset/flow",
             {"numpy", "wavelet"},
             "Daily returns and their wavelet bands, from `returns`.\n\n"
             "`flow.npz`: `result` [sessions, symbols] (missing = 0), `low_freq` and `high_freq` "
@@ -27,7 +25,7 @@ def dataset_rows() -> tuple[Artifact, ...]:
             "trend_indicator",
             "experiment",
             lambda place: (place.trend_indicator,),
-            made_by,
+            "dataset/trend",
             {"numpy"},
             "Whether each return is above 0, from `returns`.\n\n"
             "`trend_indicator.npz`: `result` 0/1 [sessions, symbols] (missing = 0) and `valid`, False where there was "
@@ -39,7 +37,7 @@ def dataset_rows() -> tuple[Artifact, ...]:
             "corr_adj",
             "experiment",
             lambda place: (place.corr_adj, place.corr_graph),
-            made_by,
+            "dataset/correlation",
             {"numpy", "networkx"},
             "The graph of stocks that move together, from `returns` of the training sessions only (or from "
             "`neutralized_factors`, by a setting).\n\n"
@@ -56,7 +54,7 @@ def dataset_rows() -> tuple[Artifact, ...]:
             "graph_embeddings",
             "experiment",
             lambda place: (place.graph_embeddings,),
-            made_by,
+            "dataset/embedding",
             {"numpy", "gensim"},
             "A vector for each stock that says where it stands in `corr_adj`: struc2vec, spectral or none.\n\n"
             "`128_corr_struc2vec_adjgat.npy`: [symbols, dimensions], rows in the order of the symbols. The name is "

@@ -6,9 +6,6 @@ from niftyformer_assets.artifacts.rows import SCOPE, SCOPE_SECTIONS, Artifact, R
 
 
 def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
-    made_by = ("factors", "market")
-    selecting = ("factors", "market", "experiments/opened.py", "defs/bodies/selection.py")
-
     panels = tuple(
         Read(f"{name}_panel", lambda experiment, name=name: experiment.factors.factor_set == name)  # type: ignore[misc]
         for name in factor_sets
@@ -18,7 +15,7 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "returns",
             "workspace",
             lambda place: (place.returns,),
-            made_by,
+            "factors/returns",
             {"csv"},
             "Daily returns, from `market_panel`: what is predicted, one and two sessions ahead.\n\n"
             "`label.csv`: (close − previous close) / previous close [sessions × symbols], simple return, not percent; "
@@ -30,7 +27,7 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "ic_summary",
             "experiment",
             lambda place: (place.ic_summary, place.selected_factors),
-            selecting,
+            "factors/selection",
             {"csv"},
             "How well each factor orders the stocks by their next return, and which are kept, from the factor panel "
             "and `returns` of the training sessions only.\n\n"
@@ -44,7 +41,7 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "neutralized_factors",
             "experiment",
             lambda place: (place.neutralized_factors, place.factors),
-            selecting,
+            "factors/selection",
             {"numpy", "csv"},
             "The selected factors without size and sector, from `ic_summary`, the factor panel, `size_proxy` and "
             "`sector_dummies`.\n\n"
@@ -73,7 +70,7 @@ def _panel(factor_set: str) -> Artifact:
         f"{factor_set}_panel",
         "workspace",
         lambda place: (place.factor_panel(factor_set),),
-        ("factors", "market", "defs/bodies/factor_panels.py"),
+        "factors/panels",
         {"numba" if factor_set in words else "python", "parquet"},
         words.get(factor_set, own),
         reads=("market_panel",),

@@ -6,14 +6,12 @@ from niftyformer_assets.artifacts.rows import Artifact, row
 
 
 def market_rows() -> tuple[Artifact, ...]:
-    made_by = ("market",)
-    cleaned = ("market", "defs/bodies/quality.py")
     return (
         row(
             "universe",
             "workspace",
             lambda place: (place.universe,),
-            ("market", "indices.py", "defs/bodies/index_lists.py"),
+            "market/universe",
             {"nse", "parquet"},
             "Who is and was in the indices that experiments ask for, from NSE's constituent lists and tables of "
             "membership.\n\n"
@@ -26,7 +24,7 @@ def market_rows() -> tuple[Artifact, ...]:
             "sector_dummies",
             "workspace",
             lambda place: (place.sector_dummies,),
-            made_by,
+            "market/sectors",
             {"parquet"},
             "A 0/1 column for each of NSE's 12 macro-economic sectors, from `universe`.\n\n"
             "`sector_dummies.parquet`: a row a symbol and sector; since (the list that first had it there, empty for "
@@ -37,7 +35,7 @@ def market_rows() -> tuple[Artifact, ...]:
             "raw_ohlcv",
             "symbol",
             lambda place: (place.raw,),
-            ("market", "defs/bodies/candles.py"),
+            "market/candles",
             {"kite", "parquet"},
             "Daily candles by symbol, from Kite Connect, adjusted for corporate actions as Kite gives them.\n\n"
             "`raw/SYMBOL.parquet`: date, open, high, low, close (rupees), volume (shares). A run over many symbols is "
@@ -51,8 +49,7 @@ def market_rows() -> tuple[Artifact, ...]:
             "benchmark_index",
             "workspace",
             lambda place: (place.benchmark_index,),
-            # The index may be read from a file of any vendor.
-            ("market", "vendors", "defs/bodies/benchmark.py"),
+            "market/benchmark",
             {"kite", "parquet"},
             "The NIFTY 50 by session, from Kite Connect or a file: what a person gets without choosing.\n\n"
             "`benchmark_index.parquet`: date, open, high, low, close (points, without dividends), total_return "
@@ -62,7 +59,7 @@ def market_rows() -> tuple[Artifact, ...]:
             "data_quality_report",
             "workspace",
             lambda place: (place.data_quality_report, place.data_quality_text),
-            cleaned,
+            "market/quality",
             {"parquet", "markdown"},
             "What is right and wrong with each symbol's candles, from `raw_ohlcv` and `universe`.\n\n"
             "`data_quality_report.parquet`: a row a symbol with its verdict and why; `data_quality_report.md`: the "
@@ -73,7 +70,7 @@ def market_rows() -> tuple[Artifact, ...]:
             "market_panel",
             "workspace",
             lambda place: (place.market_panel,),
-            cleaned,
+            "market/quality",
             {"numpy"},
             "All candles as arrays on the exchange's sessions, from `raw_ohlcv` and what `data_quality_report` "
             "quarantined.\n\n"
@@ -87,7 +84,7 @@ def market_rows() -> tuple[Artifact, ...]:
             "size_proxy",
             "workspace",
             lambda place: (place.size_proxy,),
-            made_by,
+            "market/size_proxy",
             {"parquet"},
             "How large a stock is, as far as candles tell, from `market_panel`: neutralisation takes it out of "
             "factors.\n\n"

@@ -61,16 +61,6 @@ def _reads_graph(models: Models) -> Callable[[Experiment], bool]:
 
 
 def model_rows() -> tuple[Artifact, ...]:
-    made_by = (
-        "model",
-        "dataset",
-        "factors/labels.py",
-        "market",
-        "experiments/opened.py",
-        "defs/bodies/training.py",
-        "defs/bodies/experiment_file.py",
-    )
-
     reads = _reads(_traded)
 
     return (
@@ -78,7 +68,7 @@ def model_rows() -> tuple[Artifact, ...]:
             "trained_model",
             "experiment",
             lambda place: (place.model,),
-            made_by,
+            "model/training",
             {"pytorch"},
             "The model that is traded, fitted on the training sessions of the experiment's folder: the "
             "Multitask-Stockformer, of which the epoch with the best validation error is kept, or the baseline that "
@@ -100,7 +90,7 @@ def model_rows() -> tuple[Artifact, ...]:
             "predictions",
             "experiment",
             lambda place: (place.predictions,),
-            made_by,
+            "model/training",
             {"pytorch", "parquet"},
             "What the trained model says of each stock one and two sessions ahead, from `trained_model`.\n\n"
             "`predictions.parquet`: date_made, date_predicted, horizon (sessions), symbol, split, return (or score, "
@@ -115,7 +105,7 @@ def model_rows() -> tuple[Artifact, ...]:
             "baseline_predictions",
             "experiment",
             lambda place: (place.baseline_predictions,),
-            made_by,
+            "model/training",
             {"scikitlearn", "pytorch", "parquet"},
             "Predictions of simpler models of the same stocks on the same sessions: ridge, gradient boosting, random "
             "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random, but the one that is the "

@@ -6,13 +6,12 @@ from niftyformer_assets.artifacts.rows import SCOPE, Artifact, row
 
 
 def portfolio_rows() -> tuple[Artifact, ...]:
-    made_by = ("portfolio", "factors", "dataset", "market", "experiments/opened.py", "defs/bodies/backtest.py")
     return (
         row(
             "backtest_report",
             "experiment",
             lambda place: (place.backtest / "report.html", place.backtest),
-            made_by,
+            "portfolio/backtest",
             {"html", "parquet"},
             "What the predictions would have earned, from `predictions`, `baseline_predictions` and `market_panel`: "
             "scores of the close of a session, traded at the next one, in whole shares, with Zerodha's charges.\n\n"
@@ -31,7 +30,7 @@ def portfolio_rows() -> tuple[Artifact, ...]:
             "study_predictions",
             "study",
             lambda place: (place.predictions, place.contenders),
-            ("portfolio", "dataset", "market", "defs/bodies/studies.py"),
+            "portfolio/study_predictions",
             {"parquet"},
             "The scores of a study's windows joined to one series for each model, seed, ensemble and baseline.\n\n"
             "`study_predictions.parquet`: a row a series, session and stock; the window whose test part holds the "
@@ -43,7 +42,7 @@ def portfolio_rows() -> tuple[Artifact, ...]:
             "study_report",
             "study",
             lambda place: (place.report / "study.html", place.report),
-            ("portfolio", "factors", "market", "defs/bodies/studies.py"),
+            "portfolio/study_report",
             {"html", "parquet"},
             "What a study proves: all windows together, traded as one continuous portfolio, each model and baseline "
             "on the same sessions.\n\n"
@@ -56,10 +55,11 @@ def portfolio_rows() -> tuple[Artifact, ...]:
             "model_comparison",
             "workspace",
             lambda place: (place.comparison_csv, place.comparison_html),
-            made_by,
+            "portfolio/comparison",
             {"html", "csv"},
             "All experiments and baselines side by side, from every `backtest_report`.\n\n"
-            "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run is named.",
+            "`comparison.csv` and `comparison.html`: ranked, with intervals; what has not been run, or not as it is "
+            "set now, is named.",
             reads=("backtest_report",),
             also=lambda workspace, _experiment: (workspace.tries,),
         ),
@@ -67,11 +67,12 @@ def portfolio_rows() -> tuple[Artifact, ...]:
             "experiment_log",
             "workspace",
             lambda place: (place.experiment_log_csv, place.experiment_log_html),
-            ("portfolio", "defs/bodies/backtest.py"),
+            "portfolio/experiment_log",
             {"html", "csv"},
             "Every finished experiment, those of studies too: what differs from the published setting, its sessions, "
             "headline figures, how long it took and on what, from every `backtest_report`.\n\n"
-            "`experiments.csv` and `experiments.html`, which is sorted and filtered without a server.",
+            "`experiments.csv` and `experiments.html`, which is sorted and filtered without a server. What has not "
+            "been run as it is set now is left out.",
             reads=("backtest_report",),
             of_studies=True,
         ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from niftyformer_assets.artifacts.code import code_of
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 
@@ -34,7 +35,7 @@ class Artifact:
     reads: the artifacts that it is made from.
     sections: of an experiment's settings, which decide on it beside those that decide on what it reads; None is all.
     part: what of those sections decides, where not all of them does.
-    made_by: the packages whose code makes it, its own first, and modules where a package is not meant whole.
+    body: the module below `defs/bodies` that makes it, `package/module`; its version is that of the code behind it.
     kinds, words: shown in the web UI.
     read_as: the files that its readers read; by itself the first.
     also: files that it reads and no asset makes, or not alone.
@@ -47,7 +48,7 @@ class Artifact:
     name: str
     scope: Scope
     files: Callable[[Any], tuple[Path, ...]]
-    made_by: tuple[str, ...]
+    body: str
     kinds: frozenset[str]
     words: str
     reads: tuple[Read, ...] = ()
@@ -66,7 +67,13 @@ class Artifact:
 
     @property
     def group(self) -> str:
-        return self.made_by[0]
+        """The package of the pipeline that it is of."""
+        return self.body.partition("/")[0]
+
+    @property
+    def code(self) -> str:
+        """The version of the code that makes it."""
+        return code_of(self.body)
 
     @property
     def may_read(self) -> tuple[str, ...]:
@@ -100,7 +107,7 @@ def row(
     name: str,
     scope: Scope,
     files: Callable[[Any], tuple[Path, ...]],
-    made_by: tuple[str, ...],
+    body: str,
     kinds: set[str],
     words: str,
     *,
@@ -115,7 +122,7 @@ def row(
         return tuple(Read(each) if isinstance(each, str) else each for each in given)
 
     return Artifact(
-        *(name, scope, files, made_by, frozenset(kinds), words),
+        *(name, scope, files, body, frozenset(kinds), words),
         reads=all_read(reads),
         after=all_read(after),
         sections=sections if callable(sections) else lambda _experiment: sections,

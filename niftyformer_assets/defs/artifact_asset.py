@@ -11,25 +11,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
 from niftyformer_assets.artifacts import Artifact, deciding_settings, read_files
 from niftyformer_assets.defs.experiment_settings import all_settings_dep, settings_dep
-from niftyformer_assets.defs.made_with import must_be_made_with
+from niftyformer_assets.defs.made_with import Fitting, fitting, must_be_made_with
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
 from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, remember, take_over
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, find_study
+from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import read_given_json
 from niftyformer_assets.store.index import entered_digests
-from niftyformer_assets.store.provenance import Provenance, code_version, fingerprints, must_have_record
+from niftyformer_assets.store.provenance import Provenance, fingerprints, must_have_record
 from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 
 
@@ -70,7 +71,7 @@ def known_of(row: Artifact, partitions: Partitions) -> dict[str, Any]:
         "owners": [f"team:{row.group}"],
         "deps": deps,
         "partitions_def": of[row.scope],
-        "code_version": code_version(*row.made_by),
+        "code_version": row.code,
         "kinds": set(row.kinds),
         "description": row.words,
     }
@@ -98,9 +99,10 @@ def artifact_asset(
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """As `dg.asset`, which gets what the row of this name knows; the body makes the artifact and returns `Made`.
 
-    An asset of an experiment takes `context` and `experiments`, and has the experiment to itself; what it reads was
-    made with the experiment's settings, or it is refused. Any other takes `settings`. Errors meant for a person
-    become failures of one line. What was made is recorded with its provenance.
+    An asset of an experiment takes `context` and `experiments`, and has the experiment to itself. Any other takes
+    `settings`. What it reads of its experiment, or its study, was made with the settings that there are now, or it is
+    refused; where it reads of many experiments, `fitting` says of which that is so, and is no resource of Dagster's.
+    Errors meant for a person become failures of one line. What was made is recorded with its provenance.
 
     Args:
         name: by itself the body's.
@@ -111,14 +113,18 @@ def artifact_asset(
 
     def decorate(body: Body) -> dg.AssetsDefinition:
         row = partitions.artifacts[name or body.__name__]
+        signature = inspect.signature(body)
+        by_dagster = [parameter for parameter in signature.parameters.values() if parameter.name != "fitting"]
 
         @wraps(body)
         def make(*context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
             with one_line_errors():
                 if row.scope != "experiment":
-                    study = context[0].partition_key if row.scope == "study" else ""
-                    made = body(*context, **resources)
-                    return _recorded(row, resources["settings"], None, made, partitions, study)
+                    settings = resources["settings"]
+                    study = find_study(settings, context[0].partition_key) if row.scope == "study" else None
+                    fits = _must_fit(row, settings, study, partitions)
+                    made = body(*context, **resources, **fits)
+                    return _recorded(row, settings, None, made, partitions, study)
                 experiments: Experiments = resources["experiments"]
                 experiment = experiments.take(context[0].partition_key)
                 folder = experiments.folder(experiment.name)
@@ -142,12 +148,26 @@ def artifact_asset(
                 return result
 
         # Dagster goes by the body's parameters, and by what is returned.
-        make.__signature__ = inspect.signature(body).replace(return_annotation=dg.MaterializeResult)  # type: ignore[attr-defined]
+        make.__signature__ = signature.replace(parameters=by_dagster, return_annotation=dg.MaterializeResult)  # type: ignore[attr-defined]
         known = known_of(row, partitions)
         made: dg.AssetsDefinition = dg.asset(**(known | {"description": known["description"] + said}), **more)(make)
         return made
 
     return decorate
+
+
+def _must_fit(
+    row: Artifact, settings: Settings, study: Study | None, partitions: Partitions
+) -> dict[Literal["fitting"], Fitting]:
+    """Refuse what was made with another study than there is now; of experiments tell the body which fit."""
+    workspace, above = settings.workspace, [partitions.artifacts[name] for name in row.may_follow]
+    if study is not None:
+        of_study = [each.name for each in above if each.scope == "study"]
+        must_be_made_with(study, workspace.study(study.name), of_study)
+    of_experiments = [each.name for each in above if each.scope == "experiment"]
+    if not of_experiments:
+        return {}
+    return {"fitting": fitting(_experiments_of(row, settings, study), workspace, of_experiments)}
 
 
 def _once(
@@ -198,7 +218,7 @@ def _recorded(
     experiment: Experiment | None,
     made: Made,
     partitions: Partitions,
-    study: str = "",
+    study: Study | None = None,
 ) -> dg.MaterializeResult:
     """Record where an artifact came from and tell Dagster."""
     place = _place(settings, experiment, study)
@@ -222,39 +242,46 @@ def _record(
     experiment: Experiment | None,
     partitions: Partitions,
     made: Made | None = None,
-    study: str = "",
+    study: Study | None = None,
 ) -> Provenance:
     """What an artifact is made from, as it is now."""
     workspace = settings.workspace
     place = _place(settings, experiment, study)
-    of = find_study(settings, study) if study else None
-    all_experiments = experiments_of_files(settings) if of is None else of.experiments
-    if row.of_studies:
-        all_experiments = experiments_of(settings)
+    all_experiments = _experiments_of(row, settings, study)
+    name = "" if study is None else study.name
     inputs = [
-        *read_files(row, workspace, experiment, all_experiments, partitions.artifacts, study),
+        *read_files(row, workspace, experiment, all_experiments, partitions.artifacts, name),
         *row.also(workspace, experiment),
         *(() if made is None else made.given),
     ]
     present = [path for path in inputs if path.exists()]
     of_present = fingerprints(present)
     by_path = dict(zip(present, of_present.values(), strict=True))
-    decided = {} if of is None else of.values()
+    decided = {} if study is None else study.values()
     if experiment is not None:
         decided = deciding_settings(experiment, row.name)
     return Provenance(
         asset=row.name,
         settings=decided | ({} if made is None else dict(made.settings)),
-        code=code_version(*row.made_by),
+        code=row.code,
         inputs=of_present,
         made_from={os.path.relpath(path, place.root): by_path.get(path) for path in inputs},
     )
 
 
-def _place(settings: Settings, experiment: Experiment | None, study: str) -> Workspace | ExperimentFolder | StudyFolder:
+def _experiments_of(row: Artifact, settings: Settings, study: Study | None) -> Mapping[str, Experiment]:
+    """The experiments of which an artifact of the workspace or a study reads what it reads of experiments."""
+    if study is not None:
+        return study.experiments
+    return experiments_of(settings) if row.of_studies else experiments_of_files(settings)
+
+
+def _place(
+    settings: Settings, experiment: Experiment | None, study: Study | None
+) -> Workspace | ExperimentFolder | StudyFolder:
     """Where the artifacts of the workspace, of an experiment or of a study lie."""
-    if study:
-        return settings.workspace.study(study)
+    if study is not None:
+        return settings.workspace.study(study.name)
     return settings.workspace if experiment is None else settings.workspace.experiment(experiment.name)
 
 

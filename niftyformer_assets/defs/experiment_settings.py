@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import dagster as dg
@@ -19,6 +19,7 @@ import dagster as dg
 from niftyformer_assets.artifacts import artifacts, deciding_settings
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, studies_of
+from niftyformer_assets.experiments.study import MOST_EXPERIMENTS
 from niftyformer_assets.settings import Settings
 
 EXPERIMENT_SETTINGS = dg.AssetKey("experiment_settings")
@@ -30,7 +31,6 @@ REPORT = "backtest_report"
 _DATA_VERSION = "dagster/data_version"
 # A second or two.
 MOST_AT_ONCE = 400
-_VERSIONS: dict[int, tuple[Experiment, tuple[tuple[str, str], ...]]] = {}
 
 
 def experiment_settings(experiments: Sequence[str], studies: Sequence[str]) -> dg.AssetSpec:
@@ -98,7 +98,7 @@ def _now(settings: Settings) -> dict[str, tuple[str, str, Callable[[], dict[str,
     """By key: what it decides on, its version, and its values."""
     found: dict[str, tuple[str, str, Callable[[], dict[str, Any]]]] = {}
     for experiment in experiments_of(settings).values():
-        for artifact, version in _versions(experiment):
+        for artifact, version in _versions(experiment.model_dump_json()):
             found[_key(experiment.name, artifact)] = (
                 f"{artifact} of {experiment.name}",
                 version,
@@ -111,13 +111,12 @@ def _now(settings: Settings) -> dict[str, tuple[str, str, Callable[[], dict[str,
     return found
 
 
-def _versions(experiment: Experiment) -> tuple[tuple[str, str], ...]:
-    # Files that did not change give the same object again: of 500 experiments these take seconds.
-    known = _VERSIONS.get(id(experiment))
-    if known is None or known[0] is not experiment:
-        found = tuple((artifact, _version(deciding_settings(experiment, artifact))) for artifact in ARTIFACTS)
-        _VERSIONS[id(experiment)] = known = (experiment, found)
-    return known[1]
+# Of 500 experiments these take seconds, and are asked for every half minute.
+@lru_cache(maxsize=2 * MOST_EXPERIMENTS)
+def _versions(of: str) -> tuple[tuple[str, str], ...]:
+    """By artifact the version of the settings that decide on it, of an experiment given as JSON."""
+    experiment = Experiment.model_validate_json(of)
+    return tuple((artifact, _version(deciding_settings(experiment, artifact))) for artifact in ARTIFACTS)
 
 
 def _version(values: Mapping[str, Any]) -> str:

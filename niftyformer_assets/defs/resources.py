@@ -172,7 +172,7 @@ class Experiments:
         """As `open_experiment`."""
         from niftyformer_assets.experiments.opened import open_experiment
 
-        return open_experiment(self.settings, name)
+        return open_experiment(self.settings.workspace, find_experiment(self.settings, name))
 
 
 @dg.resource(required_resource_keys={"settings"})

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from niftyformer_assets.artifacts import Phase, artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs, own_process
-from niftyformer_assets.defs.bodies.index_lists import require_list
+from niftyformer_assets.defs.bodies.market.index_lists import require_list
 from niftyformer_assets.defs.finished import finished_artifacts
 from niftyformer_assets.defs.resources import CandleSource, experiment_held
 from niftyformer_assets.defs.terminal import Terminal, Watcher

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.index_lists import require_list
+from niftyformer_assets.defs.bodies.market.index_lists import require_list
 from niftyformer_assets.defs.finished import finished_artifacts
 from niftyformer_assets.defs.resources import experiment_held
 from niftyformer_assets.defs.run import (
@@ -40,8 +40,6 @@ from niftyformer_assets.words import counted
 
 # Candles may begin with the first session after a holiday or two.
 _SLACK = timedelta(days=7)
-# The definitions of a process that makes one experiment after the other.
-_built: list[dg.Definitions] = []
 
 
 def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
@@ -188,11 +186,10 @@ def _begin(threads: int) -> None:
 def _in_process(settings: Settings, study: str, name: str) -> str:
     import torch
 
-    if not _built:
-        _built.append(build(settings, one_training=torch.cuda.is_available()))
+    definitions = build(settings, one_training=torch.cuda.is_available())
     with dagster_home(settings) as instance, experiment_held(settings.workspace, name):
         experiment = find_study(settings, study).experiments[name]
-        finished = _make(Terminal(), instance, _built[0], settings, experiment)
+        finished = _make(Terminal(), instance, definitions, settings, experiment)
     return "was finished" if finished else ""
 
 

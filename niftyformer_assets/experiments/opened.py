@@ -2,7 +2,8 @@
 
 A notebook can use this as the assets do:
 
-    opened = open_experiment(read_settings(), "mvp")
+    settings = read_settings()
+    opened = open_experiment(settings.workspace, find_experiment(settings, "mvp"))
     returns = opened.returns()
 """
 
@@ -14,12 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.sectors import UNKNOWN, sectors_in_force
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.portfolio.backtest.places import require_places
-from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet
@@ -90,23 +89,21 @@ class OpenedExperiment:
             raise NiftyFormerError(f"{file} and market_panel.npz disagree: {problem}. Materialize {asset} again.")
 
 
-def open_experiment(settings: Settings, name: str) -> OpenedExperiment:
-    """Open an experiment of the active workspace.
+def open_experiment(workspace: Workspace, experiment: Experiment) -> OpenedExperiment:
+    """Open an experiment of a workspace.
 
     Raises:
-        NiftyFormerError: no such experiment, an artifact it needs is missing or damaged, the
-            candles do not cover its sessions, or its universe or capital cannot fill its portfolio.
+        NiftyFormerError: an artifact it needs is missing or damaged, the candles do not cover its
+            sessions, or its universe or capital cannot fill its portfolio.
     """
-    experiment = find_experiment(settings, name)
-    workspace = settings.workspace
     panel, axes = load_arrays(workspace.market_panel)
     universe = load_universe(workspace.universe)
     part = scope(panel["close"], axes, universe, experiment.sessions, experiment.universe, panel["volume"])
-    require_places(name, experiment.strategy, part.cut(panel["close"]), part)
+    require_places(experiment.name, experiment.strategy, part.cut(panel["close"]), part)
     return OpenedExperiment(
         experiment=experiment,
         workspace=workspace,
-        folder=workspace.experiment(name),
+        folder=workspace.experiment(experiment.name),
         panel=panel,
         panel_axes=axes,
         scope=part,

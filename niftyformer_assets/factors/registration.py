@@ -1,14 +1,15 @@
-"""How a factor of one's own is registered by name."""
+"""How factors of one's own are registered by name, and computed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360
+from niftyformer_assets.factors.history import cut_sessions
 from niftyformer_assets.market.panel import Panel
 
 
@@ -40,3 +41,21 @@ def register(name: str, lookback: int) -> Callable[[Callable[[Panel], np.ndarray
         return function
 
     return enter
+
+
+def compute_own(factors: Mapping[str, OwnFactor], panel: Panel, since: int) -> np.ndarray:
+    """The factors from session `since` on, float32 [F, T - since, N], NaN where missing or infinite.
+
+    Raises:
+        ValueError: a function gives another shape than the panel that it was given.
+    """
+    sessions, symbols = panel.axes.shape
+    result = np.empty((len(factors), sessions - since, symbols), dtype=np.float32)
+    for place, (name, (function, lookback)) in enumerate(factors.items()):
+        start = max(0, since - lookback)
+        with np.errstate(all="ignore"):
+            values = np.asarray(function(cut_sessions(panel, start)), dtype=np.float32)
+        if values.shape != (sessions - start, symbols):
+            raise ValueError(f"factor {name!r} gave shape {values.shape}, not {(sessions - start, symbols)}")
+        result[place] = np.where(np.isfinite(values), values, np.nan)[since - start :]
+    return result

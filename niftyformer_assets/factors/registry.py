@@ -16,9 +16,9 @@ import numpy as np
 
 from niftyformer_assets.factors import own
 from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360, CONSTANT_360
-from niftyformer_assets.factors.history import cut_sessions
-from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor
+from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor, compute_own
 from niftyformer_assets.factors.settings import PANELS_OF_SET
+from niftyformer_assets.imports import PACKAGE, sources
 from niftyformer_assets.market.panel import Panel
 
 
@@ -29,14 +29,19 @@ class FactorSet:
     names: of its F factors, in order.
     compute: (panel, since, threads) -> float32 [F, T - since, N], NaN where missing, never ±inf.
         A value may depend on its own session and earlier ones only.
-    sources: files whose content decides on the values.
+    modules: whose code makes the values, with what they import.
     constant: the names of those that have one value by their definition.
     """
 
     names: tuple[str, ...]
     compute: Callable[[Panel, int, int | None], np.ndarray]
-    sources: tuple[Path, ...]
+    modules: tuple[Path, ...]
     constant: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files whose content decides on the values."""
+        return sorted(set().union(*(sources(module, but=_is_input) for module in self.modules)))
 
     def code_version(self) -> str:
         """A fingerprint of the code behind the values; panels made by other code are made anew."""
@@ -46,8 +51,12 @@ class FactorSet:
         return digest.hexdigest()[:16]
 
 
+def _is_input(file: Path) -> bool:
+    """Not the code that makes factors, but what gives them candles, which are compared themselves."""
+    return file in (PACKAGE / "market" / "panel.py", PACKAGE / "imports.py") or file.is_relative_to(PACKAGE / "store")
+
+
 _here = Path(__file__).parent
-_kernels = tuple(sorted((_here / "kernels").glob("*.py")))
 
 
 def _alpha158(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
@@ -62,22 +71,10 @@ def _alpha360(panel: Panel, since: int = 0, threads: int | None = None) -> np.nd
     return alpha360(panel, since, threads)
 
 
-def own_set(factors: Mapping[str, OwnFactor], sources: tuple[Path, ...] = ()) -> FactorSet:
+def own_set(factors: Mapping[str, OwnFactor], modules: tuple[Path, ...] = ()) -> FactorSet:
     """The factor set made of functions over a panel, as registered in `own.py`."""
 
-    def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
-        sessions, symbols = panel.axes.shape
-        result = np.empty((len(factors), sessions - since, symbols), dtype=np.float32)
-        for place, (name, (function, lookback)) in enumerate(factors.items()):
-            start = max(0, since - lookback)
-            with np.errstate(all="ignore"):
-                values = np.asarray(function(cut_sessions(panel, start)), dtype=np.float32)
-            if values.shape != (sessions - start, symbols):
-                raise ValueError(f"factor {name!r} gave shape {values.shape}, not {(sessions - start, symbols)}")
-            result[place] = np.where(np.isfinite(values), values, np.nan)[since - start :]
-        return result
-
-    return FactorSet(tuple(factors), compute, sources)
+    return FactorSet(tuple(factors), lambda panel, since, _threads: compute_own(factors, panel, since), modules)
 
 
 def together(first: FactorSet, second: FactorSet) -> FactorSet:
@@ -89,15 +86,14 @@ def together(first: FactorSet, second: FactorSet) -> FactorSet:
     return FactorSet(
         (*first.names, *second.names),
         compute,
-        (*first.sources, *second.sources),
+        (*first.modules, *second.modules),
         (*first.constant, *second.constant),
     )
 
 
-_files = (_here / "history.py", _here / "catalogue.py")
 PANELS: dict[str, FactorSet] = {
-    "alpha158": FactorSet(ALPHA158, _alpha158, (*_files, *_kernels, _here / "alpha158.py")),
-    "alpha360": FactorSet(ALPHA360, _alpha360, (*_files, *_kernels, _here / "alpha360.py"), CONSTANT_360),
-    "own": own_set(OWN_FACTORS, (*_files, Path(own.__file__))),
+    "alpha158": FactorSet(ALPHA158, _alpha158, (_here / "alpha158.py",)),
+    "alpha360": FactorSet(ALPHA360, _alpha360, (_here / "alpha360.py",), CONSTANT_360),
+    "own": own_set(OWN_FACTORS, (Path(own.__file__),)),
 }
 FACTOR_SETS = {name: reduce(together, (PANELS[panel] for panel in panels)) for name, panels in PANELS_OF_SET.items()}

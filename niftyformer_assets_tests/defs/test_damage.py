@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.experiment_file import update_settings
+from niftyformer_assets.defs.bodies.dataset.experiment_file import update_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import open_experiment
@@ -45,7 +45,7 @@ Reader = Callable[[Settings], object]
 
 
 def opened(settings: Settings):
-    return open_experiment(settings, "tiny")
+    return open_experiment(settings.workspace, find_experiment(settings, "tiny"))
 
 
 def dataset(settings: Settings) -> object:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.defs.bodies.backtest import index_levels
+from niftyformer_assets.defs.bodies.portfolio.reports import index_levels
+from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import open_experiment
 from niftyformer_assets.market.benchmark import load_benchmark, save_benchmark
 from niftyformer_assets.portfolio.evidence.benchmarks import hold_indices
@@ -27,7 +28,7 @@ from niftyformer_assets_tests.conftest import Graph
     ],
 )
 def test_a_total_return_index_that_ends_elsewhere(graph: Graph, tmp_path: Path, known: slice, said: str) -> None:
-    opened = open_experiment(graph.settings, "tiny")
+    opened = open_experiment(graph.settings.workspace, find_experiment(graph.settings, "tiny"))
     frame, _ = load_benchmark(opened.workspace.benchmark_index)
     levels = pd.Series(np.nan, index=frame.index)
     levels.iloc[known] = 1.4 * frame["close"].iloc[known]

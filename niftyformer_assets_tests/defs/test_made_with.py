@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,16 @@ import pytest
 import torch
 
 from niftyformer_assets.artifacts import deciding_settings
-from niftyformer_assets.defs.made_with import must_be_made_with
+from niftyformer_assets.defs.made_with import fitting, must_be_made_with
 from niftyformer_assets.defs.resources import GpuResource
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import find_experiment, read_experiment_file
+from niftyformer_assets.experiments.files import find_experiment, find_study, read_experiment_file
+from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, write_entered
 from niftyformer_assets.store.provenance import Provenance
-from niftyformer_assets.store.workspace import ExperimentFolder
+from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, tiny_settings
 
 
@@ -142,3 +144,76 @@ def test_without_a_record_nothing_is_taken_for_granted(tmp_path: Path) -> None:
     settings = tiny_settings(tmp_path)
     with pytest.raises(NiftyFormerError, match="materialize flow"):
         must_be_made_with(find_experiment(settings, "tiny"), settings.workspace.experiment("tiny"), ["flow"])
+
+
+def with_report(of: Experiment, folder: ExperimentFolder, **changed: Any) -> ExperimentFolder:
+    """Something recorded as the report of an experiment, whose settings were these."""
+    write_entered(folder.backtest / "metrics.json", of.name)
+    outputs = entered_digests([folder.backtest / "metrics.json"], folder.root)
+    Provenance("backtest_report", {**of.values(), **changed}, "0", {}, outputs).write(folder.provenance)
+    return folder
+
+
+def test_of_many_experiments_those_that_fit_are_told_from_the_others(tmp_path: Path) -> None:
+    workspace = tiny_settings(tmp_path).workspace
+    names = ("fits", "reseeded", "copied", "swapped", "never_run")
+    experiments = {name: experiment(tmp_path).model_copy(update={"name": name}) for name in names}
+    folders = {name: workspace.experiment(name) for name in names}
+    with_report(experiments["fits"], folders["fits"])
+    with_report(experiments["reseeded"], folders["reseeded"], seed=7)
+    with_report(experiments["fits"], folders["copied"])
+    write_entered(with_report(experiments["swapped"], folders["swapped"]).backtest / "metrics.json", "another")
+    found = fitting(experiments, workspace, ["backtest_report"])
+    assert found.experiments == {"fits": experiments["fits"]}
+    assert {name: reason.replace(str(workspace.root), "") for name, reason in found.others.items()} == {
+        "reseeded": "backtest_report of reseeded was made with seed 7 (the experiment has 42): materialize it again, "
+        "with what it is made from, or change the experiment back.",
+        "copied": "the backtest_report in /experiments/copied is that of fits: materialize backtest_report of copied.",
+        "swapped": "/experiments/swapped/backtest/metrics.json is not the file that the record of backtest_report "
+        "describes: its making was cut off, or another file was put in its place. Materialize backtest_report again.",
+        "never_run": "/experiments/never_run has no backtest_report with a record of its making: materialize "
+        "backtest_report.",
+    }
+
+
+STUDY = "experiment: tiny\nseeds: 2\nwalk_forward: {first_test: 2022-09-01, train_months: 5}\n"
+
+
+@pytest.mark.parametrize(
+    ("section", "before", "said"),
+    [
+        ("study", {"seeds": 3}, r"study\.seeds 3 \(the study has 2\)"),
+        ("study", {"judge": "ridge"}, r"study\.judge ridge \(the study has \)"),
+        ("study", {"of_an_earlier_version": 1}, r"study\.of_an_earlier_version 1 \(the study has None\)"),
+        ("experiment", {"seed": 7}, r"experiment\.seed 7 \(the study has 42\)"),
+    ],
+)
+def test_what_was_made_of_a_study_that_was_set_otherwise_is_refused(
+    tmp_path: Path, section: str, before: dict[str, Any], said: str
+) -> None:
+    study, folder = recorded_study(tmp_path, lambda values: values[section].update(before))
+    with pytest.raises(NiftyFormerError, match=rf"study_predictions of wf was made with {said}: .* change the study"):
+        must_be_made_with(study, folder, ["study_predictions"])
+
+
+def test_settings_that_came_later_refuse_nothing_of_a_study_with_their_defaults(tmp_path: Path) -> None:
+    def of_an_earlier_version(values: dict[str, Any]) -> None:
+        del values["study"]["judge"], values["study"]["walk_forward"]["training"]
+        del values["experiment"]["model"]["name"], values["experiment"]["baselines"]["ridge_penalty"]
+
+    study, folder = recorded_study(tmp_path, of_an_earlier_version)
+    must_be_made_with(study, folder, ["study_predictions"])
+
+
+def recorded_study(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> tuple[Study, StudyFolder]:
+    """A study, and a folder with scores that are recorded as joined when it was set otherwise."""
+    settings = tiny_settings(tmp_path)
+    settings.studies.mkdir()
+    (settings.studies / "wf.yaml").write_text(STUDY)
+    study, folder = find_study(settings, "wf"), settings.workspace.study("wf")
+    values = study.values()
+    change(values)
+    write_entered(folder.predictions, b"made")
+    outputs = entered_digests([folder.predictions], folder.root)
+    Provenance("study_predictions", values, "0", {}, outputs).write(folder.provenance)
+    return study, folder

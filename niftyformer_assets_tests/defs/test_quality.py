@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from niftyformer_assets.defs.bodies.quality import make_panel, report_quality
+from niftyformer_assets.defs.bodies.market.quality import make_panel, report_quality
 from niftyformer_assets.market import reference
 from niftyformer_assets.market.candle_files import CandleFile, write_candle_file
 from niftyformer_assets.market.index_lists import IndexList, Member

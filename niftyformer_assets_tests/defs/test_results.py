@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from niftyformer_assets.defs.bodies.candles import _failure
+from niftyformer_assets.defs.bodies.market.candles import _failure
 from niftyformer_assets.defs.results import as_text, table
 from niftyformer_assets.market.ingest import Failed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import pytest
 
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.run_study import run_study
+from niftyformer_assets.experiments.contenders import contenders_of
 from niftyformer_assets.experiments.files import begin, experiments_of, find_study
 from niftyformer_assets.model.predictions import by_model, read_predictions
 from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.provenance import read_provenance
 from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
 
@@ -114,7 +117,40 @@ def test_scores_of_another_setting_are_refused_by_the_report(made: Graph) -> Non
     finally:
         path.write_text(STUDY)
     assert not result.success
-    assert "study_predictions of wf were made with another study.ensembles.both.models" in failure_of(result)
+    assert (
+        "study_predictions of wf was made with study.ensembles.both.models ['model', 'ridge'] (the study has "
+        "['ridge', 'momentum']): materialize it again"
+    ) in failure_of(result)
+
+
+def test_a_window_that_was_made_otherwise_is_left_out_by_name(made: Graph) -> None:
+    settings = made.settings
+    folder = settings.workspace.experiment("wf.2022-10")
+    record = read_provenance(folder.provenance, "predictions")
+    assert record is not None
+    try:
+        replace(record, settings={**record.settings, "seed": 7}).write(folder.provenance)
+        result = made.run("study", "wf")
+        assert result.success, failure_of(result)
+        assert set(read_parquet(settings.workspace.study("wf").predictions)["window"]) == {"2022-09"}
+        content = json.loads((settings.workspace.study("wf").report / "study.json").read_text())
+        assert content["missing"] == ["wf.2022-10", "wf.2022-11"]
+    finally:
+        record.write(folder.provenance)
+        assert made.run("study", "wf").success
+
+
+def test_a_point_whose_first_seed_is_missing_has_its_baselines_beside_another_seed(made: Graph) -> None:
+    study = find_study(made.settings, "wf")
+    study = replace(study, settings=study.settings.model_copy(update={"seeds": 2}))
+    planned = [replace(each, seed=2) for each in study.planned[:2]]
+    contenders = contenders_of(study, made.settings.workspace, planned)
+    assert [(each.name, each.kind) for each in contenders] == [
+        ("model, seed 2", "seed"),
+        *((name, "baseline") for name in ("ridge", "momentum", "random")),
+        ("both", "ensemble"),
+    ]
+    assert all(each.scores.names == ("2022-09", "2022-10") for each in contenders)
 
 
 def test_lineage_says_which_experiments_a_study_is_made_of(made: Graph) -> None:

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.index_lists import require_list
+from niftyformer_assets.defs.bodies.market.index_lists import require_list
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.experiments.files import find_experiment
-from niftyformer_assets.experiments.opened import open_experiment
+from niftyformer_assets.experiments.opened import OpenedExperiment, open_experiment
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.settings import Settings, read_settings
 from niftyformer_assets.sources import simulated_market
@@ -39,6 +39,10 @@ def with_experiments(settings: Settings, universes: Mapping[str, str]) -> Settin
         text = TINY_EXPERIMENT.replace(UNIVERSE, f"universe: {{min_training_sessions: 40, {universe}}}")
         (settings.experiments / f"{name}.yaml").write_text(text.replace("market: simulated", f"market: {market}"))
     return settings
+
+
+def opened_experiment(settings: Settings, name: str) -> OpenedExperiment:
+    return open_experiment(settings.workspace, find_experiment(settings, name))
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ def test_the_members_of_each_index_that_experiments_ask_for(tmp_path: Path, made
     assert counts == {"nifty50": 5, "nifty200": 10, "nifty500": 14}
     # The ingest covers the union.
     assert len(list(settings.workspace.raw.glob("*.parquet"))) == 14
-    taking_part = {name: open_experiment(settings, name).axes.symbols for name in ("small", "usual", "large")}
+    taking_part = {name: opened_experiment(settings, name).axes.symbols for name in ("small", "usual", "large")}
     assert {name: len(symbols) for name, symbols in taking_part.items()} == {"small": 5, "usual": 10, "large": 14}
     assert set(taking_part["small"]) < set(taking_part["usual"]) < set(taking_part["large"])
     assert sorted(path.name.partition("_2")[0] for path in settings.workspace.index_lists.glob("*.csv")) == [
@@ -86,8 +90,8 @@ def test_what_nobody_asks_for_is_not_fetched_and_refused_by_name(tmp_path: Path,
     with pytest.raises(
         NiftyFormerError, match=r"no list of the NIFTY-50 is at hand \(NIFTY-200\).*niftyformer universe"
     ):
-        open_experiment(settings, "small")
-    assert len(open_experiment(settings, "usual").axes.symbols) == 10
+        opened_experiment(settings, "small")
+    assert len(opened_experiment(settings, "usual").axes.symbols) == 10
 
 
 def test_a_list_that_cannot_be_fetched_fails_the_universe(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -118,7 +122,7 @@ def test_a_folder_without_a_list_is_drawn_by_trading(tmp_path: Path, made: Calla
     with pytest.raises(NiftyFormerError, match="a replay needs the constituent list"):
         require_list(settings, find_experiment(settings, "usual"))
     made(settings, "reference", "candles", "panels")
-    opened = open_experiment(settings, "traded")
+    opened = opened_experiment(settings, "traded")
     close, volume, dates = opened.panel["close"], opened.panel["volume"], opened.panel_axes.dates
     assert close.shape[1] == 14
     before = dates.astype("datetime64[Y]") == np.datetime64("2021")
@@ -129,7 +133,7 @@ def test_a_folder_without_a_list_is_drawn_by_trading(tmp_path: Path, made: Calla
     assert "No list or table at hand has the sector of 6 of the 6 stocks" in opened.unknown_sectors
     assert "drawn by the trading of the year before, 6 of the 14 stocks" in opened.scope.survivorship
     with pytest.raises(NiftyFormerError, match=r"no list of the NIFTY-200 is at hand \(nor of another index\)"):
-        open_experiment(settings, "usual")
+        opened_experiment(settings, "usual")
 
 
 def test_a_folder_without_a_list_is_refused_where_nobody_draws(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -153,7 +157,7 @@ def test_a_replay_takes_several_lists_and_tables(tmp_path: Path, made: Callable[
         settings, {"small": "index: nifty50", "usual": "", "large": "index: nifty500", "all": "most_traded: 14"}
     )
     made(settings, "reference", "candles", "panels")
-    opened = {name: open_experiment(settings, name) for name in ("small", "usual", "large", "all")}
+    opened = {name: opened_experiment(settings, name) for name in ("small", "usual", "large", "all")}
     assert {name: len(it.axes.symbols) for name, it in opened.items()} == {
         "small": 5,
         "usual": 10,

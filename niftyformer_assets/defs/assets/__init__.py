@@ -1,1 +1,1 @@
-"""The assets, one module a package of the pipeline. Each loads, calls its package, saves, and tells Dagster."""
+"""The assets as Dagster knows them, one module a package of the pipeline; what they do is in `defs/bodies`."""

@@ -8,7 +8,6 @@ from niftyformer_assets.defs.artifact_asset import Made, artifact_asset
 from niftyformer_assets.defs.automation.sensors import AFTER_A_NEW_PANEL
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import Experiments
-from niftyformer_assets.defs.results import picture
 from niftyformer_assets.settings import Settings
 
 
@@ -18,28 +17,14 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(automation_condition=AFTER_A_NEW_PANEL)
     def returns(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.factors.returns import daily_returns, returns_picture, write_returns
-        from niftyformer_assets.store.arrays import load_arrays
+        from niftyformer_assets.defs.bodies.factors.returns import make_returns
 
-        workspace = settings.workspace
-        panel, axes = load_arrays(workspace.market_panel)
-        values = daily_returns(panel["close"], panel["segment"])
-        write_returns(workspace.returns, values, axes)
-        present = values == values
-        return Made(
-            {
-                "dagster/row_count": len(values),
-                "symbols": values.shape[1],
-                "share_missing": float(1 - present.mean()),
-                "share_up": float((values[present] > 0).mean()),
-                "distribution": picture(returns_picture(values, axes), "the distribution of daily returns"),
-            },
-        )
+        return make_returns(settings)
 
     def factor_panel(factor_set: str) -> dg.AssetsDefinition:
         @asset(f"{factor_set}_panel", automation_condition=AFTER_A_NEW_PANEL)
         def panel(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
-            from niftyformer_assets.defs.bodies.factor_panels import make_panel
+            from niftyformer_assets.defs.bodies.factors.panels import make_panel
 
             return make_panel(context, settings, factor_set)
 
@@ -47,13 +32,13 @@ def factor_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset(said=told_of_wrong_files(partitions.wrong))
     def ic_summary(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
-        from niftyformer_assets.defs.bodies.selection import summarize_ic
+        from niftyformer_assets.defs.bodies.factors.selection import summarize_ic
 
         return summarize_ic(experiments.open(context.partition_key))
 
     @asset()
     def neutralized_factors(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
-        from niftyformer_assets.defs.bodies.selection import neutralize_selected
+        from niftyformer_assets.defs.bodies.factors.selection import neutralize_selected
 
         return neutralize_selected(experiments.open(context.partition_key))
 

@@ -10,7 +10,7 @@ from niftyformer_assets.defs.artifact_asset import Made, artifact_asset, known_o
 from niftyformer_assets.defs.automation.sensors import AFTER_A_NEW_PANEL, AFTER_NEW_CANDLES
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import CandleSource
-from niftyformer_assets.defs.results import one_line_errors, picture, table
+from niftyformer_assets.defs.results import one_line_errors
 from niftyformer_assets.settings import Settings
 
 # Made between the close of a session and 20:00. Cron knows no holidays: on one it is late until the next refresh.
@@ -29,39 +29,15 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         candle_source: dg.ResourceParam[CandleSource],
     ) -> Made:
-        from niftyformer_assets.defs.bodies.index_lists import lists_at_hand
-        from niftyformer_assets.market.pictures import universe_picture
-        from niftyformer_assets.market.universe import build_universe, describe_reach, save_universe
+        from niftyformer_assets.defs.bodies.market.universe import make_universe
 
-        at_hand = lists_at_hand(settings, candle_source, context.log.warning)
-        frame = build_universe(at_hand.lists, at_hand.sectors, at_hand.others)
-        path = settings.workspace.universe
-        save_universe(path, frame)
-        members = frame[frame["member_from"].notna() & frame["member_to"].isna()]
-        return Made(
-            {
-                "dagster/row_count": len(frame),
-                "members_now": members["symbol"].nunique(),
-                "symbols_ever": frame["symbol"].nunique(),
-                "reach": describe_reach(frame),
-                "sectors": picture(universe_picture(frame), "members by sector"),
-            },
-            settings={"lists": [kept.name for kept in at_hand.lists]},
-            given=at_hand.files,
-        )
+        return make_universe(context, settings, candle_source)
 
     @asset()
     def sector_dummies(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.market.sectors import sector_dummies as dummies_of
-        from niftyformer_assets.market.universe import load_universe
-        from niftyformer_assets.store.tables import write_parquet
+        from niftyformer_assets.defs.bodies.market.sectors import make_dummies
 
-        workspace = settings.workspace
-        frame = dummies_of(load_universe(workspace.universe))
-        write_parquet(workspace.sector_dummies, frame)
-        latest = frame.drop_duplicates("symbol", keep="last")
-        counts = latest.drop(columns=["symbol", "since"]).sum().rename_axis("sector").rename("stocks").reset_index()
-        return Made({"dagster/row_count": len(frame), "stocks_by_sector": table(counts)})
+        return make_dummies(settings)
 
     raw = known_of(partitions.artifacts["raw_ohlcv"], partitions)
 
@@ -75,7 +51,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         candle_source: dg.ResourceParam[CandleSource],
     ) -> Iterator[dg.MaterializeResult]:
-        from niftyformer_assets.defs.bodies.candles import fetch_candles
+        from niftyformer_assets.defs.bodies.market.candles import fetch_candles
 
         with one_line_errors():
             fetch_candles(context, settings, candle_source)
@@ -84,41 +60,27 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset()
     def benchmark_index(settings: dg.ResourceParam[Settings], candle_source: dg.ResourceParam[CandleSource]) -> Made:
-        from niftyformer_assets.defs.bodies.benchmark import make_benchmark
+        from niftyformer_assets.defs.bodies.market.benchmark import make_benchmark
 
         return make_benchmark(settings, candle_source)
 
     @asset(automation_condition=AFTER_NEW_CANDLES)
     def data_quality_report(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.bodies.quality import report_quality
+        from niftyformer_assets.defs.bodies.market.quality import report_quality
 
         return report_quality(settings)
 
     @asset(automation_condition=AFTER_NEW_CANDLES, freshness_policy=AFTER_EACH_CLOSE)
     def market_panel(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.bodies.quality import make_panel
+        from niftyformer_assets.defs.bodies.market.quality import make_panel
 
         return make_panel(settings)
 
     @asset(automation_condition=AFTER_A_NEW_PANEL)
     def size_proxy(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.market.panel import load_panel
-        from niftyformer_assets.market.pictures import size_picture
-        from niftyformer_assets.market.size_proxy import save_size_proxy
-        from niftyformer_assets.market.size_proxy import size_proxy as proxy_of
+        from niftyformer_assets.defs.bodies.market.size_proxy import make_size_proxy
 
-        workspace = settings.workspace
-        panel = load_panel(workspace.market_panel)
-        log_size = proxy_of(panel)
-        save_size_proxy(workspace.size_proxy, log_size, panel.axes)
-        present = log_size == log_size
-        return Made(
-            {
-                "dagster/row_count": int(present.sum()),
-                "share_missing": float(1 - present.mean()),
-                "distribution": picture(size_picture(log_size, panel.axes), "the spread of sizes over time"),
-            },
-        )
+        return make_size_proxy(settings)
 
     return [
         universe,

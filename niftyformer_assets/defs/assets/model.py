@@ -25,7 +25,7 @@ def model_assets(partitions: Partitions, *, one_training: bool) -> list[dg.Asset
     def trained_model(
         context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments], gpu: GpuResource
     ) -> Made:
-        from niftyformer_assets.defs.bodies.training import train_model
+        from niftyformer_assets.defs.bodies.model.training import train_model
 
         return train_model(context, experiments, gpu)
 
@@ -33,7 +33,7 @@ def model_assets(partitions: Partitions, *, one_training: bool) -> list[dg.Asset
     def predictions(
         context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments], gpu: GpuResource
     ) -> Made:
-        from niftyformer_assets.defs.bodies.training import predict_with_model
+        from niftyformer_assets.defs.bodies.model.training import predict_with_model
 
         return predict_with_model(context, experiments, gpu)
 
@@ -42,7 +42,7 @@ def model_assets(partitions: Partitions, *, one_training: bool) -> list[dg.Asset
     def baseline_predictions(
         context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments], gpu: GpuResource
     ) -> Made:
-        from niftyformer_assets.defs.bodies.training import predict_baselines
+        from niftyformer_assets.defs.bodies.model.training import predict_baselines
 
         return predict_baselines(context, experiments, gpu)
 

@@ -5,6 +5,7 @@ from functools import partial
 import dagster as dg
 
 from niftyformer_assets.defs.artifact_asset import Made, artifact_asset
+from niftyformer_assets.defs.made_with import Fitting
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.settings import Settings
@@ -16,32 +17,34 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @asset()
     def backtest_report(context: dg.AssetExecutionContext, experiments: dg.ResourceParam[Experiments]) -> Made:
-        from niftyformer_assets.defs.bodies.backtest import report_backtest
+        from niftyformer_assets.defs.bodies.portfolio.backtest import report_backtest
 
         return report_backtest(context, experiments)
 
     @asset()
-    def study_predictions(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.bodies.studies import join_study
+    def study_predictions(
+        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], fitting: Fitting
+    ) -> Made:
+        from niftyformer_assets.defs.bodies.portfolio.study_predictions import join_study
 
-        return join_study(context, settings)
+        return join_study(context, settings, fitting)
 
     @asset()
     def study_report(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.bodies.studies import report_study
+        from niftyformer_assets.defs.bodies.portfolio.study_report import report_study
 
         return report_study(context, settings)
 
     @asset(said=told_of_wrong_files(partitions.wrong))
-    def model_comparison(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.bodies.backtest import compare_experiments
+    def model_comparison(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
+        from niftyformer_assets.defs.bodies.portfolio.comparison import compare_experiments
 
-        return compare_experiments(settings)
+        return compare_experiments(settings, fitting)
 
     @asset()
-    def experiment_log(settings: dg.ResourceParam[Settings]) -> Made:
-        from niftyformer_assets.defs.bodies.backtest import log_experiments
+    def experiment_log(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
+        from niftyformer_assets.defs.bodies.portfolio.experiment_log import log_experiments
 
-        return log_experiments(settings)
+        return log_experiments(settings, fitting)
 
     return [backtest_report, study_predictions, study_report, model_comparison, experiment_log]

@@ -12,7 +12,6 @@ from niftyformer_assets.market.identities import aliases_of_lists, isins_of_list
 from niftyformer_assets.market.ingest import Failed, Fetched, ingest
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.index import file_sha256
-from niftyformer_assets.store.provenance import code_version
 from niftyformer_assets.store.tables import read_parquet
 
 
@@ -74,7 +73,7 @@ def _log(
             partition=outcome.symbol,
             tags={
                 "dagster/data_version": file_sha256(path)[:24],
-                "dagster/code_version": code_version(*artifacts()["raw_ohlcv"].made_by),
+                "dagster/code_version": artifacts()["raw_ohlcv"].code,
                 **universe_tags,
             },
             metadata={

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.defs.artifact_asset import Made
-from niftyformer_assets.defs.bodies.experiment_file import update_settings
+from niftyformer_assets.defs.bodies.dataset.experiment_file import update_settings
 from niftyformer_assets.defs.resources import Experiments, GpuResource
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.factors.labels import Label

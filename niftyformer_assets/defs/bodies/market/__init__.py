@@ -1,0 +1,1 @@
+"""What the assets of the `market` package do."""

@@ -1,0 +1,106 @@
+"""The code version of an artifact changes with what decides on its files or on the figures of its metadata.
+
+That is its body in `defs/bodies` and whatever it imports; and not what `artifacts.code.NOT_COUNTED` names, which
+records itself as an input or a setting, reads and writes, refuses, or is a matter of words and looks.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from niftyformer_assets.artifacts import artifacts
+from niftyformer_assets.artifacts.code import BODIES, NOT_COUNTED, _is_not_counted, modules_of
+from niftyformer_assets.factors.registry import FACTOR_SETS
+from niftyformer_assets.imports import PACKAGE, sources
+from niftyformer_assets.store.provenance import code_version
+
+ROWS = artifacts(tuple(FACTOR_SETS))
+OF = {name: set(modules_of(row.body)) for name, row in ROWS.items()}
+TRAINED = {"trained_model", "predictions", "baseline_predictions"}
+REPORTS = {"backtest_report", "study_report", "model_comparison", "experiment_log"}
+OF_STUDY = {"study_predictions", "study_report"}
+SELECTED = {"ic_summary", "neutralized_factors"}
+PANELS = {f"{name}_panel" for name in FACTOR_SETS}
+OF_RETURNS = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", *SELECTED, *TRAINED, "backtest_report"}
+# A module, and the artifacts whose version changes with it.
+WHOSE = {
+    "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report"},
+    "model/training.py": TRAINED,
+    "model/baselines/forest.py": {*TRAINED, *REPORTS},  # found by name, as all of its folder
+    "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
+    "factors/kernels/families.py": {*PANELS, *SELECTED},
+    "factors/neutralize.py": {*SELECTED, "corr_adj"},
+    "factors/returns.py": {"returns", *OF_RETURNS},
+    "dataset/wavelet.py": {"flow"},
+    "experiments/opened.py": OF_RETURNS,
+    "experiments/variants.py": REPORTS,
+    "experiments/study_files.py": {"universe", *OF_STUDY, "experiment_log"},
+    "experiments/contenders.py": OF_STUDY,
+    "portfolio/backtest/engine.py": {"backtest_report", "study_report"},
+    "portfolio/report/sections/results.py": {"backtest_report", "study_report"},
+    "portfolio/report/sections/study_results.py": {"study_report"},
+    "portfolio/evidence/joined.py": OF_STUDY,
+    "market/cleaning.py": set(ROWS)
+    - {"universe", "sector_dummies", "raw_ohlcv", "benchmark_index", "returns"}
+    - {"study_predictions", "model_comparison", "experiment_log"},
+    "market/ingest.py": {"raw_ohlcv"},
+    "words.py": set(),
+    "market/pictures.py": set(),
+    "store/tables.py": set(),
+    "defs/results.py": set(),
+    "artifacts/model.py": set(),
+}
+
+
+@pytest.mark.parametrize("module", WHOSE)
+def test_whose_version_a_module_is_part_of(module: str) -> None:
+    assert (PACKAGE / module).is_file()
+    assert {name for name, modules in OF.items() if module in modules} == WHOSE[module]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_a_module_that_counts_uses_counts_too(name: str) -> None:
+    """By what Python has loaded: where each class and function that a module names is from."""
+    for module in sorted(OF[name]):
+        loaded = importlib.import_module(f"niftyformer_assets.{module.removesuffix('.py').replace('/', '.')}")
+        for value in vars(loaded).values():
+            used = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            file = _file_of(used) if isinstance(used, str) else None
+            if file is not None and not _is_not_counted(file):
+                assert file.relative_to(PACKAGE).as_posix() in OF[name], f"{module} uses {used}"
+
+
+def _file_of(module: str) -> Path | None:
+    if module.partition(".")[0] != "niftyformer_assets":
+        return None
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
+
+
+def test_every_body_is_an_artifacts() -> None:
+    bodies = {each for each in BODIES.rglob("*.py") if each.name != "__init__.py"}
+    assert {each.relative_to(PACKAGE).as_posix() for each in bodies} <= set().union(*OF.values())
+
+
+def test_what_does_not_count_is_there_and_would_be_met() -> None:
+    """Or its line has become idle."""
+    met = set().union(*(sources(BODIES / f"{row.body}.py") for row in ROWS.values()))
+    for name in NOT_COUNTED:
+        assert any(each == PACKAGE / name or PACKAGE / name in each.parents for each in met), name
+
+
+def test_the_version_is_of_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ROWS["returns"]
+    monkeypatch.setattr("niftyformer_assets.store.provenance.PACKAGE", tmp_path)
+    for module in OF["returns"]:
+        (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / module).write_bytes((PACKAGE / module).read_bytes())
+    version = code_version.__wrapped__
+    assert version(*OF["returns"]) == row.code
+    with (tmp_path / "factors" / "returns.py").open("a") as file:
+        file.write("# more\n")
+    assert version(*OF["returns"]) != row.code
