@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.kernels.cross_section import information_coefficients
+from niftyformer_assets.factors.kernels.cross_section import information_coefficients, rank_correlations
 from niftyformer_assets.factors.labels import Label, Labels
-from niftyformer_assets.factors.settings import MIN_STOCKS
+from niftyformer_assets.factors.settings import MIN_STOCKS, MIN_STOCKS_OF_GROUP
 
 HORIZONS = (1, 2, 5, 10)
 
@@ -143,3 +143,23 @@ def _mean(values: np.ndarray) -> np.ndarray:
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0.0).sum(axis=1) / there.sum(axis=1)
+
+
+def rank_ic_by_group(
+    value: np.ndarray, outcome: np.ndarray, groups: np.ndarray, min_stocks: int = MIN_STOCKS_OF_GROUP
+) -> dict[str, np.ndarray]:
+    """`rank_ic.rank_ic` among the stocks of each group: group -> float [T], in the order of their names.
+
+    A group without a pair is left out.
+
+    Args:
+        value, outcome: float [T, N]. groups: str [T, N], the group of each stock at each session.
+    """
+    rows = [np.where(np.isfinite(side), side, np.nan).astype(np.float64) for side in (value, outcome)]
+    both = np.isfinite(value) & np.isfinite(outcome)
+    names, code = np.unique(groups[both], return_inverse=True)
+    group = np.zeros(groups.shape, dtype=np.int64)
+    group[both] = code
+    coefficients = np.full((len(names), len(value)), np.nan)
+    rank_correlations(*rows, *(np.argsort(side, axis=-1) for side in rows), group, min_stocks, coefficients)
+    return {str(name): of_group for name, of_group in zip(names, coefficients, strict=True)}

@@ -13,8 +13,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.ic import newey_west_lags, statistics
-from niftyformer_assets.factors.rank_ic import rank_ic_by_group
+from niftyformer_assets.factors.ic import newey_west_lags, rank_ic_by_group, statistics
 from niftyformer_assets.factors.settings import MIN_STOCKS
 from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.scores import Scores

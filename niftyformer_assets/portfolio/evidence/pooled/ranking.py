@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.ic import statistics
-from niftyformer_assets.factors.rank_ic import rank_ic, rank_ic_by_group
+from niftyformer_assets.factors.ic import rank_ic_by_group, statistics
+from niftyformer_assets.factors.rank_ic import rank_ic
 from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.evidence.deciles import realised_returns, untradable_returns
 from niftyformer_assets.portfolio.evidence.score_quality import (

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from niftyformer_assets.factors.rank_ic import rank_ic, rank_ic_by_group
+from niftyformer_assets.factors.ic import rank_ic_by_group
+from niftyformer_assets.factors.rank_ic import rank_ic
 from niftyformer_assets.portfolio.evidence.joined import join_scores, joined_market
 from niftyformer_assets.portfolio.evidence.pooled.ranking import (
     Outcomes,
