@@ -26,6 +26,8 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     content = read_json(path)
     if "outcome" not in content:
         raise NiftyFormerError(f"{path} is of an earlier version: materialize backtest_report again.")
+    if isinstance(standing := content.get("standing"), dict):  # the best baseline was called the rival
+        content["standing"] = {key.replace("rival", "baseline"): value for key, value in standing.items()}
     return content
 
 

@@ -15,6 +15,7 @@ from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.report.comparison import COLUMNS, EXCESS, Comparison, model_comparison
 from niftyformer_assets.portfolio.report.comparison_page import picture, sentences, write_comparison
+from niftyformer_assets.portfolio.report.files import METRICS
 from niftyformer_assets.portfolio.report.report import write_report
 from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -73,6 +74,17 @@ def test_models_and_baselines_are_ranked(experiments: dict[str, ExperimentFolder
     assert models.loc["lucky", "verdict"] == "not distinguishable from random"
     assert models["mae_of_zero"].notna().all()
     assert (models[f"{EXCESS}_low"] < models[EXCESS]).all()
+
+
+def test_a_report_of_an_earlier_version_is_compared(experiments: dict[str, ExperimentFolder], tmp_path: Path) -> None:
+    copy = ExperimentFolder(tmp_path / "lucky")
+    shutil.copytree(experiments["lucky"].root, copy.root)
+    content = json.loads((copy.backtest / METRICS).read_text(encoding="utf-8"))
+    content["standing"] = {key.replace("baseline", "rival"): value for key, value in content["standing"].items()}
+    assert "rival_excess" in content["standing"]
+    write_entered(copy.backtest / METRICS, json.dumps(content))
+    compared_now = model_comparison({"lucky": copy}, tried(experiments["lucky"].root.parent / "tries"))
+    assert compared_now.standings == compared(experiments, "lucky").standings
 
 
 def test_verdict_and_luck_are_those_of_the_reports(experiments: dict[str, ExperimentFolder]) -> None:
