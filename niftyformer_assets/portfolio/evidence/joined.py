@@ -133,16 +133,18 @@ def ensemble(parts: Sequence[JoinedScores]) -> JoinedScores:
     """The mean over `parts` of their standardised scores.
 
     A stock has a score where every part has one. Among these stocks, each part's scores of a session are put to
-    mean 0 and deviation 1; scores that are all the same become 0.
+    mean 0 and deviation 1; scores that are all the same become 0. A window that some part lacks yet has none.
 
     Args:
-        parts: on the same sessions and symbols.
+        parts: on the same sessions and symbols, but for windows that are missing.
 
     Raises:
-        NiftyFormerError: there is no part, or they are on different axes or of different windows.
+        NiftyFormerError: there is no part, they have no window in common, or are on different axes.
     """
     if not parts:
         raise NiftyFormerError("an ensemble has no parts: name some in the study's file.")
+    if len({part.names for part in parts}) > 1:
+        parts = _of_shared_windows(parts)
     first = parts[0]
     for part in parts[1:]:
         if (problem := part.axes.difference(first.axes)) is not None:
@@ -155,6 +157,29 @@ def ensemble(parts: Sequence[JoinedScores]) -> JoinedScores:
         total += _standardised(part.score, everywhere)
     member = np.all([part.member for part in parts], axis=0)
     return replace(first, score=np.where(everywhere, total / len(parts), np.nan), member=member)
+
+
+def _of_shared_windows(parts: Sequence[JoinedScores]) -> list[JoinedScores]:
+    """The parts on the sessions of the windows, and with the symbols, that all of them have."""
+    names = tuple(name for name in parts[0].names if all(name in part.names for part in parts))
+    if not names:
+        raise NiftyFormerError("the parts of an ensemble have no window in common: make those that are missing.")
+    symbols = tuple(sorted(set.intersection(*({*part.axes.symbols} for part in parts))))
+    shared = []
+    for part in parts:
+        number = np.array([names.index(name) if name in names else -1 for name in part.names] + [-1])
+        part = part.only(part.axes.dates[number[part.window] >= 0])
+        columns = panel_columns(part.axes, symbols)
+        shared.append(
+            JoinedScores(
+                Axes(part.axes.dates, symbols),
+                part.score[:, columns],
+                part.member[:, columns],
+                number[part.window],
+                names,
+            )
+        )
+    return shared
 
 
 def joined_market(panel: Mapping[str, np.ndarray], panel_axes: Axes, joined: JoinedScores) -> Market:

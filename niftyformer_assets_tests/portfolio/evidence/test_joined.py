@@ -160,13 +160,27 @@ def test_equal_scores_of_a_part_say_nothing_in_an_ensemble(made: Study) -> None:
     np.testing.assert_allclose(2 * joined.score, ensemble([part]).score, atol=1e-12)
 
 
-def test_parts_of_different_windows_make_no_ensemble(made: Study) -> None:
+@pytest.mark.parametrize("there", [(0, 1, 2), (1, 2, 3), (0, 2, 3)])
+def test_an_ensemble_has_the_windows_that_all_parts_have(made: Study, there: tuple[int, ...]) -> None:
+    some = made.joined(0.3, seed=1, windows=there)
+    expected = ensemble([made.joined(0.3, windows=there), some])
+    for parts in ([made.joined(0.3), some], [some, made.joined(0.3)]):
+        found = ensemble(parts)
+        assert found.names == expected.names == some.names
+        assert found.axes.difference(expected.axes) is None
+        np.testing.assert_array_equal(found.window, expected.window)
+        np.testing.assert_array_equal(found.member, expected.member)
+        np.testing.assert_allclose(found.score, expected.score, atol=1e-12)
+
+
+def test_parts_without_a_window_in_common_make_no_ensemble(made: Study) -> None:
     with pytest.raises(NiftyFormerError, match="no parts"):
         ensemble([])
+    with pytest.raises(NiftyFormerError, match="no window in common"):
+        ensemble([made.joined(windows=(0, 1)), made.joined(windows=(2, 3))])
+    other_sessions = replace(made.joined(), window=np.roll(made.joined().window, 1))
     with pytest.raises(NiftyFormerError, match="different windows"):
-        ensemble([made.joined(), replace(made.joined(), names=("a", "b", "c", "d"))])
-    with pytest.raises(NiftyFormerError, match="different axes"):
-        ensemble([made.joined(), made.joined(windows=(0, 1, 2))])
+        ensemble([made.joined(), other_sessions])
 
 
 # --- refusals ---------------------------------------------------------------------------------------------
