@@ -150,7 +150,7 @@ def card_of(dataset: Dataset, settings: Mapping[str, Any], data: Mapping[str, st
     """
     return {
         "format": FORMAT,
-        "code": code_version("model", "dataset"),
+        "code": code_version("model", "dataset", "factors/labels.py"),
         "sessions": sessions_of(dataset),
         "settings": dict(settings),
         "symbols": list(dataset.axes.symbols),
@@ -189,7 +189,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if cards[0].get("model.name") != cards[1].get("model.name"):  # each model has other settings, and sees other data
         return [line for line in found if line.startswith("model.name ")]
     if before.get("code") != now.get("code"):
-        found.append("the code of `model` or `dataset` changed")
+        found.append("the code of `model`, `dataset` or the labels changed")
     if before.get("sessions") == now.get("sessions"):
         found += [
             f"the {name} of the training and validation sessions changed"
