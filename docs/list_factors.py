@@ -1,4 +1,4 @@
-"""Writes the table of the 158 factors in docs/factors.md from their catalogue.
+"""Writes the tables of the 158 and of the 93 factors in docs/factors.md from their catalogues.
 
 python docs/list_factors.py
 """
@@ -6,11 +6,13 @@ python docs/list_factors.py
 from __future__ import annotations
 
 from niftyformer_assets.factors.catalogue import FAMILIES, SHAPES, WINDOWS
+from niftyformer_assets.factors.nse93.catalogue import GROUPS
 from niftyformer_assets.settings import PROJECT
 
 PAGE = PROJECT / "docs" / "factors.md"
 
 HEADER = "| # | factor | formula | meaning | source | from session |"
+HEADER_93 = "| # | group | factor | formula | meaning | source |"
 # Where the idea of a family comes from, beside Qlib, which all 158 definitions are from.
 _RSI, _AROON, _LINE = "relative strength index (Wilder 1978)", "Aroon (Chande 1995)", "linear regression on time"
 IDEA = {
@@ -49,11 +51,23 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def table_93() -> str:
+    """The 93 factors as a Markdown table."""
+    lines = [HEADER_93, "|---:|---|---|---|---|---|"]
+    rows = [(group, name, entry) for group, entries in GROUPS.items() for name, entry in entries.items()]
+    for place, (group, name, entry) in enumerate(rows, start=1):
+        cells = (str(place), group, name, entry.formula.replace("|", "\\|"), entry.meaning, entry.source)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def page() -> str:
-    """The page with the table as it should be."""
+    """The page with the tables as they should be."""
     text = PAGE.read_text(encoding="utf-8")
-    before, after = text.split(HEADER)
-    return before + table() + after[after.index("\n\n") + 1 :]
+    for header, written in ((HEADER, table()), (HEADER_93, table_93())):
+        before, after = text.split(header)
+        text = before + written + after[after.index("\n\n") + 1 :]
+    return text
 
 
 if __name__ == "__main__":

@@ -61,6 +61,11 @@ def _panel(factor_set: str) -> Artifact:
         "docs/factors.md has every formula. Only new sessions are computed when candles were added.",
         "alpha360": "Qlib's Alpha360, from `market_panel`: the last 60 sessions of each field, scaled by the session's "
         "close.\n\n`alpha360.parquet`: date, symbol, 360 columns (float32).",
+        "nse93": "93 factors of a stock against the market, from `market_panel`: nights and days, liquidity, risk, "
+        "residual returns, principal components, clusters, seasons.\n\n`nse93.parquet`: date, symbol, 93 columns "
+        "(float32). docs/factors.md has every formula.",
+        "alpha158_nse93": "Alpha158 and the 93 of `nse93` after them, from `market_panel`.\n\n"
+        "`alpha158_nse93.parquet`: date, symbol, 251 columns (float32).",
     }
     own = (
         "Your own factors (`factors/own.py`), from `market_panel`; with Alpha158 before them in `alpha158_own`.\n\n"

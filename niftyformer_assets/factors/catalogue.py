@@ -73,6 +73,10 @@ _SHARE, _SIGNED_SHARE, _PRICES, _VOLUMES = (0.0, 1.0), (-1.0, 1.0), (0.01, 100.0
 _RANGES = {
     **dict.fromkeys(("KUP2", "KLOW2", "RSQR", "RANK", "RSV", "IMAX", "IMIN", "CNTP", "CNTN"), _SHARE),
     **dict.fromkeys(("SUMP", "SUMN", "VSUMP", "VSUMN"), _SHARE),
+    **dict.fromkeys(("ZERO", "DOWNVAR", "CLV", "TOHIGH"), _SHARE),
+    **dict.fromkeys(("ONIDCORR", "MCORR", "RESAC"), _SIGNED_SHARE),
+    "TOLOW": (1.0, 100.0),
+    "SINCEHIGH": (0.0, 249.0),
     **dict.fromkeys(("KMID2", "KSFT2", "IMXD", "CORR", "CORD", "CNTD", "SUMD", "VSUMD"), _SIGNED_SHARE),
     **dict.fromkeys(("KMID", "KSFT"), (-2.0, 2.0)),
     **dict.fromkeys(("KLEN", "KUP", "KLOW"), (0.0, 3.0)),

@@ -97,12 +97,16 @@ def sound_factors(name: str, chosen: FactorSet, factors: np.ndarray, panel: Pane
     """
     infinite, constant = infinite_values(factors, chosen.names), constant_factors(factors, chosen.names)
     missing = missing_share(factors, chosen.names, panel.segment >= 0)
+    judged = np.array([name not in chosen.late for name in chosen.names])
+    timely = tuple(name for name in chosen.names if name not in chosen.late)
+    begun = np.cumsum(panel.segment >= 0, axis=0) > chosen.warm_up
+    often = missing_share(factors[judged], timely, begun)
     found = {
         "infinite": infinite,
         "implausible": implausible_values(factors, chosen.names, panel.axes),
         "constant": constant[~constant["factor"].isin(chosen.constant)],
-        "often missing": missing[missing["missing_share"] > MOST_MISSING_SHARE],
-        "thin sessions": thin_sessions(factors, panel.axes.dates, min_stocks=MIN_STOCKS, after=60),
+        "often missing": often[often["missing_share"] > MOST_MISSING_SHARE],
+        "thin sessions": thin_sessions(factors[judged], panel.axes.dates, MIN_STOCKS, max(60, chosen.warm_up)),
     }
     wrong = [f"{len(rows)} {what}" for what, rows in found.items() if len(rows)]
     nothing = "no factor is infinite, implausible, constant or often missing, no session is thin"

@@ -1,7 +1,7 @@
 """Factor sets by name: what an experiment's `factor_set` may say (`settings.PANELS_OF_SET`).
 
-A set is names, a function and how far the function looks back. Alpha158 and Alpha360 are here; a
-user's own factors, registered in `own.py`, make up the set `own`.
+A set is names, a function and how far the function looks back. Alpha158, Alpha360 and the 93 of
+`nse93` are here; a user's own factors, registered in `own.py`, make up the set `own`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from niftyformer_assets.factors import own
 from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360, CONSTANT_360
+from niftyformer_assets.factors.nse93.catalogue import NSE93, NSE93_LATE, NSE93_WARM_UP
 from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor, compute_own
 from niftyformer_assets.factors.settings import PANELS_OF_SET
 from niftyformer_assets.imports import PACKAGE, sources
@@ -31,12 +32,16 @@ class FactorSet:
         A value may depend on its own session and earlier ones only.
     modules: whose code makes the values, with what they import.
     constant: the names of those that have one value by their definition.
+    warm_up: how many sessions of a stock may lie before its first values.
+    late: the names of those that need years of candles, and are missing before.
     """
 
     names: tuple[str, ...]
     compute: Callable[[Panel, int, int | None], np.ndarray]
     modules: tuple[Path, ...]
     constant: tuple[str, ...] = ()
+    warm_up: int = 0
+    late: tuple[str, ...] = ()
 
     @property
     def sources(self) -> list[Path]:
@@ -71,6 +76,12 @@ def _alpha360(panel: Panel, since: int = 0, threads: int | None = None) -> np.nd
     return alpha360(panel, since, threads)
 
 
+def _nse93(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
+    from niftyformer_assets.factors.nse93.compute import nse93
+
+    return nse93(panel, since, threads)
+
+
 def own_set(factors: Mapping[str, OwnFactor], modules: tuple[Path, ...] = ()) -> FactorSet:
     """The factor set made of functions over a panel, as registered in `own.py`."""
 
@@ -88,12 +99,15 @@ def together(first: FactorSet, second: FactorSet) -> FactorSet:
         compute,
         (*first.modules, *second.modules),
         (*first.constant, *second.constant),
+        max(first.warm_up, second.warm_up),
+        (*first.late, *second.late),
     )
 
 
 PANELS: dict[str, FactorSet] = {
     "alpha158": FactorSet(ALPHA158, _alpha158, (_here / "alpha158.py",)),
     "alpha360": FactorSet(ALPHA360, _alpha360, (_here / "alpha360.py",), CONSTANT_360),
+    "nse93": FactorSet(NSE93, _nse93, (_here / "nse93" / "compute.py",), warm_up=NSE93_WARM_UP, late=NSE93_LATE),
     "own": own_set(OWN_FACTORS, (Path(own.__file__),)),
 }
 FACTOR_SETS = {name: reduce(together, (PANELS[panel] for panel in panels)) for name, panels in PANELS_OF_SET.items()}

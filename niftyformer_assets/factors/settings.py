@@ -13,6 +13,8 @@ PANELS_OF_SET = {
     "alpha360": ("alpha360",),
     "own": ("own",),
     "alpha158_own": ("alpha158", "own"),
+    "nse93": ("nse93",),
+    "alpha158_nse93": ("alpha158", "nse93"),
 }
 if TYPE_CHECKING:
     FactorSetName = str
@@ -31,7 +33,8 @@ class FactorSettings:
     """Which factors are computed, how they are selected, how they are neutralised.
 
     factor_set: the panel the factors come from; `own` holds the factors of `factors/own.py`,
-        `alpha158_own` both.
+        `alpha158_own` both; `nse93` holds 93 of a stock against the
+        market, `alpha158_nse93` Alpha158 and these.
     ic_threshold: a factor is kept if the absolute mean of its daily information coefficient over
         the training sessions is at least this.
     ic_horizon: sessions ahead of the return that the selection looks at.

@@ -34,7 +34,7 @@ WHOSE = {
     "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
     "factors/kernels/families.py": {*PANELS, *SELECTED},
     "factors/neutralize.py": {*SELECTED, "corr_adj"},
-    "factors/returns.py": {"returns", *OF_RETURNS},
+    "factors/returns.py": {"returns", *PANELS, *OF_RETURNS},
     "dataset/wavelet.py": {"flow"},
     "experiments/opened.py": OF_RETURNS,
     "experiments/variants.py": REPORTS,

@@ -19,6 +19,7 @@ from niftyformer_assets.factors.checks import (
     missing_share,
     thin_sessions,
 )
+from niftyformer_assets.factors.nse93.catalogue import NSE93
 from niftyformer_assets.factors.selection import FactorSelection, select_factors
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
@@ -35,7 +36,8 @@ def test_the_documented_table_is_the_generated_one() -> None:
     found.loader.exec_module(script)
     text = DOCS.read_text(encoding="utf-8")
     assert all(f"| {name} |" in script.table() for name in ALPHA158)
-    assert script.table() in text
+    assert all(f"| {name} |" in script.table_93() for name in NSE93)
+    assert script.table() in text and script.table_93() in text
     assert text == script.page(), "write it again: python docs/list_factors.py"
 
 
