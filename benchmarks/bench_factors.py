@@ -1,11 +1,11 @@
 """Alpha158 side by side with KunQuant and Qlib on the same candles; neutralisation, IC, files, memory, compilation.
 
-    python benchmarks/bench_factors.py [--quick]
+    python benchmarks/bench_factors.py [--quick | --wide]
 
 The other two are installed from their packages into environments of their own under
 `~/.cache/niftyformer-bench` (or BENCH_CACHE). The small panel is the real one from
 ../shared/market_data where that is present, else made up; the large one is made up.
-`--quick` leaves out Qlib on the large panel, which takes minutes.
+`--quick` leaves out Qlib on the large panel, which takes minutes; `--wide` measures `alpha158_nse93` alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,25 @@ peak = lambda: int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_t
 before = peak()
 result = alpha158(panel, threads=int(sys.argv[2]))
 print((peak() - before) / result.nbytes)
+"""
+WIDE = r"""
+import re, sys, time
+from pathlib import Path
+import numpy as np
+from niftyformer_assets.factors.registry import FACTOR_SETS
+from niftyformer_assets.market.panel import Panel
+from niftyformer_assets.store.arrays import Axes
+file = dict(np.load(sys.argv[1]))
+axes = Axes(file.pop("dates"), [str(n) for n in range(file["close"].shape[1])])
+panel, chosen = Panel(axes, **file), FACTOR_SETS["alpha158_nse93"]
+def timed(since):
+    started = time.perf_counter()
+    chosen.compute(panel, since, 2)
+    return time.perf_counter() - started
+timed(0)
+last = len(axes.dates) - 1
+peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+print(*(sorted(timed(since) for _ in range(5))[2] for since in (0, last)), peak)
 """
 START = """
 import time
@@ -156,12 +175,13 @@ def other(package: str, script: str, path: Path, threads: int, repetitions: int)
     return statistics.median(answer["seconds"]), f"{package} {answer['version']}, {answer['factors']} factors"
 
 
-def in_a_new_process(code: str, *arguments: str, **variables: str) -> float:
+def in_a_new_process(code: str, *arguments: str, **variables: str) -> list[float]:
+    """The numbers of the last line that the code prints."""
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=HERE.parent, env={**os.environ, **variables}
     )
-    return float(done.stdout.splitlines()[-1])
+    return [float(number) for number in done.stdout.splitlines()[-1].split()]
 
 
 def compare(case: Case, threads: int, quick: bool) -> None:
@@ -237,9 +257,30 @@ def rest_of_the_step(panel: Panel) -> None:
     print(f"one new session: {seconds(lambda: alpha158(panel, since=last)) * 1e3:.1f} ms")
 
 
+def weekdays(panel: Panel) -> Panel:
+    """The same candles on Mondays to Fridays, by which seasons and refits go."""
+    dates = np.busday_offset("2010-01-04", np.arange(len(panel.axes.dates)))
+    return replace(panel, axes=Axes(dates, panel.axes.symbols))
+
+
+def wide(folder: Path) -> None:
+    """The 251 factors of `alpha158_nse93` in a process of their own, compiled before: all sessions, and a new one."""
+    panel, path = weekdays(made_up_panel(3300, 200)), folder / "wide.npz"
+    arrays = {field: getattr(panel, field) for field in (*FIELDS, "segment")}
+    np.savez(path, **arrays, dates=panel.axes.dates)
+    in_a_new_process(WIDE, str(path))
+    every, new, peak = in_a_new_process(WIDE, str(path))
+    print(f"251 factors, 3300 × 200 made up, 2 threads: {every:.1f} s, one new session {new:.2f} s; ", end="")
+    print(f"peak memory of the process {peak / 1e9:.2f} GB")
+
+
 def main() -> None:
     quick = "--quick" in sys.argv
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    if "--wide" in sys.argv:
+        with tempfile.TemporaryDirectory() as folder:
+            wide(Path(folder))
+        return
     with tempfile.TemporaryDirectory() as folder:
         small = real_panel()
         cases = []
@@ -251,8 +292,8 @@ def main() -> None:
             arrays = {field: getattr(panel, field) for field in (*FIELDS, "segment")}
             np.savez(path, **arrays, dates=panel.axes.dates)
             cases.append(Case(name, panel, path))
-        first = in_a_new_process(START, NUMBA_CACHE_DIR=folder)
-        again = in_a_new_process(START, NUMBA_CACHE_DIR=folder)
+        (first,) = in_a_new_process(START, NUMBA_CACHE_DIR=folder)
+        (again,) = in_a_new_process(START, NUMBA_CACHE_DIR=folder)
         print(f"first compilation ever {first:.1f} s, start from the cache {again:.1f} s (imports included)")
         print("| panel | threads | implementation | median | ours beside it | theirs / ours | |")
         print("|---|---:|---|---:|---:|---:|---|")
@@ -261,10 +302,11 @@ def main() -> None:
                 compare(case, threads, quick)
         for case in cases:
             for threads in (1, 2):
-                share = in_a_new_process(MEMORY, str(case.path), str(threads))
+                (share,) = in_a_new_process(MEMORY, str(case.path), str(threads))
                 print(f"peak memory, {case.name}, {threads} threads: {share:.2f} × the result")
         agreement(cases[0])
         rest_of_the_step(cases[0].panel)
+        wide(Path(folder))
 
 
 if __name__ == "__main__":
