@@ -39,9 +39,9 @@ from niftyformer_assets.model.baselines.stockformer import MultitaskStockformer
 from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import MIB, Device, choose_device
-from niftyformer_assets.model.settings import TrainingSettings
 from niftyformer_assets.model.step import Steps, TrainingStep
 from niftyformer_assets.model.training import train
+from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.arrays import Axes
 

@@ -15,7 +15,8 @@ from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
 from niftyformer_assets.model.baseline_settings import BaselineSettings
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.settings import ModelSettings
+from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 
 

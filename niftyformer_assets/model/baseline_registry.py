@@ -63,6 +63,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
+from niftyformer_assets.model import baselines
+from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.require import require
 
 if TYPE_CHECKING:
@@ -71,7 +73,6 @@ if TYPE_CHECKING:
     from niftyformer_assets.dataset.settings import WindowSettings
     from niftyformer_assets.model.baseline_inputs import BaselineInputs
     from niftyformer_assets.model.network import Network, Windows
-    from niftyformer_assets.model.settings import TrainingSettings
 
 # What a fit gives: all that a prediction needs beside the inputs and the settings.
 Learned = Mapping[str, Any]
@@ -223,8 +224,6 @@ class NetworkBaseline(NetworkModel):
 
     def trained_with(self) -> TrainingSettings:
         """How the loop trains it; the rest is as published."""
-        from niftyformer_assets.model.settings import TrainingSettings
-
         return TrainingSettings(max_epochs=self.epochs, patience=self.patience, batch_size=4, precision="float32")
 
     def sessions_of_an_epoch(self, samples: int, stocks: int) -> int:
@@ -275,8 +274,6 @@ def baseline(name: str) -> Callable[[_M], _M]:
 @cache
 def registered() -> Mapping[str, type[Model]]:
     """Every model in `model/baselines/`, by name."""
-    from niftyformer_assets.model import baselines
-
     for module in sorted(each.name for each in iter_modules(baselines.__path__)):
         import_module(f"{baselines.__name__}.{module}")
     return _MODELS

@@ -21,7 +21,8 @@ from niftyformer_assets.model.baseline_inputs import BaselineInputs
 from niftyformer_assets.model.baseline_registry import Model, NetworkModel, registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.calendar_features import calendar_features
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.settings import ModelSettings
+from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.store.arrays import Axes, hashes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import read_json

@@ -38,8 +38,8 @@ from niftyformer_assets.model.epoch_log import SPEED, EpochLog, best_epoch
 from niftyformer_assets.model.finite import must_be_finite, must_be_finite_in_validation
 from niftyformer_assets.model.metrics import mean_absolute_error
 from niftyformer_assets.model.saving import Saver
-from niftyformer_assets.model.settings import TrainingSettings
 from niftyformer_assets.model.step import Steps, TrainingStep
+from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.model.watch import Observer
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError

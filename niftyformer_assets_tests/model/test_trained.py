@@ -359,7 +359,8 @@ from typing import ClassVar
 
 from niftyformer_assets.dataset.settings import WaveletSettings
 from niftyformer_assets.model.baseline_registry import NetworkModel, baseline
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.settings import ModelSettings
+from niftyformer_assets.model.training_settings import TrainingSettings
 
 
 @baseline("one_map")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from niftyformer_assets.dataset.settings import WaveletSettings
 from niftyformer_assets.model.baseline_registry import NetworkModel, baseline
-from niftyformer_assets.model.settings import ModelSettings, TrainingSettings
+from niftyformer_assets.model.settings import ModelSettings
+from niftyformer_assets.model.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from niftyformer_assets.dataset.settings import WindowSettings
