@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).resolve().parent
 def sources(file: Path, but: Callable[[Path], bool] = lambda _file: False) -> set[Path]:
     """The file, and every file of the package that it imports, directly or through others.
 
-    An import counts wherever it stands, but for those of type checkers; a file that asks for the modules of a package
-    (`pkgutil.iter_modules`) counts as importing them all.
+    An import counts wherever it stands, but for those of type checkers. What a file finds by its name as it runs
+    (`importlib.import_module`) does not: whoever asks for it by its name counts it.
 
     Args:
         but: files that do not count, nor what they import.
@@ -31,10 +31,9 @@ def sources(file: Path, but: Callable[[Path], bool] = lambda _file: False) -> se
 @cache
 def _imported(file: Path) -> tuple[Path, ...]:
     """The files of the package that a file names in an import."""
-    text = file.read_bytes()
     modules: list[Path] = []  # and packages, without a suffix
     named = [file.parent] if file.name == "__init__.py" else []
-    for node in _imports(ast.parse(text)):
+    for node in _imports(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             named += [PACKAGE.parent.joinpath(*alias.name.split(".")) for alias in node.names]
         else:
@@ -43,8 +42,6 @@ def _imported(file: Path) -> tuple[Path, ...]:
             # What is imported from a package may be a module of it.
             named += [modules[-1] / alias.name for alias in node.names]
     files = [each for path in (*modules, *named) for each in (path.with_name(f"{path.name}.py"), path / "__init__.py")]
-    if b"iter_modules(" in text:
-        files += [each for path in named for each in path.glob("*.py")]
     return tuple(each for each in files if each.is_relative_to(PACKAGE) and each.is_file())
 
 

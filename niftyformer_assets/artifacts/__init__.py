@@ -28,6 +28,7 @@ __all__ = [
     "Read",
     "Scope",
     "artifacts",
+    "deciding_models",
     "deciding_settings",
     "phase_of",
     "phases",
@@ -73,6 +74,16 @@ def deciding_settings(experiment: Experiment, name: str) -> dict[str, Any]:
     if sections is None:
         return experiment.values()
     return artifacts()[name].part(experiment, experiment.model_dump(mode="json", include=set(sections)))
+
+
+def deciding_models(experiment: Experiment, name: str) -> dict[str, str]:
+    """The versions of the code of the models that one of an experiment's artifacts is made with, or made from."""
+    rows = artifacts(FACTOR_SET_NAMES)
+    found = dict(rows[name].models(experiment))
+    for read in rows[name].read_for(experiment):
+        if rows[read.artifact].scope == "experiment":
+            found |= deciding_models(experiment, read.artifact)
+    return found
 
 
 def read_files(

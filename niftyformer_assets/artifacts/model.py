@@ -23,6 +23,10 @@ def _rivals(experiment: Experiment) -> tuple[type[Model], ...]:
     return tuple(registered()[name] for name in experiment.rivals)
 
 
+def _code(models: Models) -> Callable[[Experiment], dict[str, str]]:
+    return lambda experiment: {model.name: model.code() for model in models(experiment)}
+
+
 def _sections(models: Models) -> Callable[[Experiment], frozenset[str]]:
     """The sections that decide on some models, whichever they are."""
     return lambda experiment: frozenset({"seed"}).union(*(model.sections() for model in models(experiment)))
@@ -34,9 +38,11 @@ def _of_traded(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]
 
 
 def _of_rivals(experiment: Experiment, values: dict[str, Any]) -> dict[str, Any]:
-    """Which baselines they are, and not which model is traded."""
+    """Which baselines they are, with the settings of each, and not which model is traded."""
     which = {"model": {**values["model"], "name": ModelSettings.name}} if "model" in values else {}
-    return values | which | {"baselines": values["baselines"] | {"names": list(experiment.rivals)}}
+    own = {"seed", *(field.name for model in _rivals(experiment) for field in model.own_fields())}
+    baselines = {key: value for key, value in values["baselines"].items() if key in own}
+    return values | which | {"baselines": {"names": list(experiment.rivals), **baselines}}
 
 
 def _reads(models: Models) -> tuple[str | Read, ...]:
@@ -85,6 +91,7 @@ def model_rows() -> tuple[Artifact, ...]:
                 *sorted(place.model.glob("seed-*/best.pt")),
             ),
             has_card=True,
+            models=_code(_traded),
         ),
         row(
             "predictions",
@@ -99,6 +106,7 @@ def model_rows() -> tuple[Artifact, ...]:
             reads=("trained_model", *reads),
             after=(Read("corr_adj", _reads_graph(_traded)),),
             part=_of_traded,
+            models=_code(_traded),
             beside=lambda place: (place.model / "output",),
         ),
         row(
@@ -115,5 +123,6 @@ def model_rows() -> tuple[Artifact, ...]:
             after=(Read("corr_adj", _reads_graph(_rivals)),),
             sections=lambda experiment: frozenset({"baselines"}) | _sections(_rivals)(experiment),
             part=_of_rivals,
+            models=_code(_rivals),
         ),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from niftyformer_assets.artifacts.code import code_of
+from niftyformer_assets.code import body_file, code_of
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 
@@ -36,6 +38,7 @@ class Artifact:
     sections: of an experiment's settings, which decide on it beside those that decide on what it reads; None is all.
     part: what of those sections decides, where not all of them does.
     body: the module below `defs/bodies` that makes it, `package/module`; its version is that of the code behind it.
+    models: the versions of the code of the models that make it by the settings of an experiment, by their names.
     kinds, words: shown in the web UI.
     read_as: the files that its readers read; by itself the first.
     also: files that it reads and no asset makes, or not alone.
@@ -60,6 +63,7 @@ class Artifact:
     after: tuple[Read, ...] = ()
     of_studies: bool = False
     has_card: bool = False
+    models: Callable[[Experiment], Mapping[str, str]] = lambda _experiment: {}
 
     def is_of(self, experiment: Experiment) -> bool:
         """Is it of one experiment alone, whose name it shows, and no other's even with the same settings?"""
@@ -72,8 +76,15 @@ class Artifact:
 
     @property
     def code(self) -> str:
-        """The version of the code that makes it."""
-        return code_of(self.body)
+        """The version of the code that makes it, but for the models that an experiment names."""
+        return code_of(body_file(self.body))
+
+    def code_for(self, experiment: Experiment | None) -> str:
+        """The version of the code that makes it, with the models that an experiment names."""
+        models = {} if experiment is None else self.models(experiment)
+        if not models:
+            return self.code
+        return hashlib.sha256(json.dumps([self.code, models], sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def may_read(self) -> tuple[str, ...]:

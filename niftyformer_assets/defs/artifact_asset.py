@@ -263,7 +263,7 @@ def _record(
     return Provenance(
         asset=row.name,
         settings=decided | ({} if made is None else dict(made.settings)),
-        code=row.code,
+        code=row.code_for(experiment),
         inputs=of_present,
         made_from={os.path.relpath(path, place.root): by_path.get(path) for path in inputs},
     )

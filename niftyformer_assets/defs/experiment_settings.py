@@ -3,7 +3,8 @@
 Dagster compares what an artifact was made from with what is there now, by data versions. A file that a person
 edits gets its version from an observation: at the beginning of every run, so that the run records the settings it
 works with, and every half minute by the sensor `experiment_files`. Staleness does not travel along the graph, so each
-artifact has a partition here for just the settings that decide on it, transitively, as `artifacts` knows them.
+artifact has a partition here for just the settings that decide on it, transitively, as `artifacts` knows them. The
+code of the models that an experiment names is part of it: the code version of an asset is one for all experiments.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 
 import dagster as dg
 
-from niftyformer_assets.artifacts import artifacts, deciding_settings
+from niftyformer_assets.artifacts import artifacts, deciding_models, deciding_settings
+from niftyformer_assets.defs.made_with import study_without_defaults
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, studies_of
 from niftyformer_assets.experiments.study import MOST_EXPERIMENTS
+from niftyformer_assets.experiments.variants import without_defaults
 from niftyformer_assets.settings import Settings
 
 EXPERIMENT_SETTINGS = dg.AssetKey("experiment_settings")
@@ -39,8 +42,8 @@ def experiment_settings(experiments: Sequence[str], studies: Sequence[str]) -> d
         EXPERIMENT_SETTINGS,
         description="What each experiment's file (`data/experiments/NAME.yaml`) says, and each study's "
         "(`data/studies/NAME.yaml`), by the artifact that it decides on. Nobody materializes it: every half minute "
-        "the files are read, and what was made with other settings shows as stale. What is wrong with a file is said "
-        "by the check `experiment_files`.",
+        "the files are read, and what was made with other settings, or other code of a model that they name, shows as "
+        "stale. What is wrong with a file is said by the check `experiment_files`.",
         group_name="experiments",
         owners=["team:model"],
         kinds={"yaml"},
@@ -105,9 +108,13 @@ def _now(settings: Settings) -> dict[str, tuple[str, str, Callable[[], dict[str,
                 partial(deciding_settings, experiment, artifact),
             )
     for study in studies_of(settings).values():
+        models: dict[str, str] = {}
+        for experiment in study.experiments.values():
+            models |= deciding_models(experiment, REPORT)
+        values = study.values()
+        version = _version(study_without_defaults(values), models)
         for artifact in OF_STUDY:
-            values = study.values()
-            found[_key(study.name, artifact)] = f"{artifact} of {study.name}", _version(values), partial(dict, values)
+            found[_key(study.name, artifact)] = f"{artifact} of {study.name}", version, partial(dict, values)
     return found
 
 
@@ -116,11 +123,21 @@ def _now(settings: Settings) -> dict[str, tuple[str, str, Callable[[], dict[str,
 def _versions(of: str) -> tuple[tuple[str, str], ...]:
     """By artifact the version of the settings that decide on it, of an experiment given as JSON."""
     experiment = Experiment.model_validate_json(of)
-    return tuple((artifact, _version(deciding_settings(experiment, artifact))) for artifact in ARTIFACTS)
+    return tuple(
+        (
+            artifact,
+            _version(
+                without_defaults(deciding_settings(experiment, artifact)),
+                deciding_models(experiment, artifact),
+            ),
+        )
+        for artifact in ARTIFACTS
+    )
 
 
-def _version(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]
+def _version(settings: Mapping[str, Any], models: Mapping[str, str]) -> str:
+    """Of settings without those that are defaults, as records are compared, and of the models' code."""
+    return hashlib.sha256(json.dumps([settings, models], sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _key(experiment: str, artifact: str) -> str:

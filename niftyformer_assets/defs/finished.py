@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from niftyformer_assets.artifacts import artifacts
+from niftyformer_assets.artifacts import Artifact, artifacts
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
@@ -17,7 +17,6 @@ from niftyformer_assets.store.workspace import ExperimentFolder
 
 def finished_artifacts(
     instance: dg.DagsterInstance,
-    definitions: dg.Definitions,
     experiment: Experiment,
     folder: ExperimentFolder,
     assets: Iterable[str],
@@ -27,28 +26,27 @@ def finished_artifacts(
     Their files are those that were recorded; settings, code and inputs are those they were made with; Dagster has
     been told; and the same is so of all that they are made from by the experiment's settings.
     """
-    graph, candidates, rows = definitions.resolve_asset_graph(), set(assets), artifacts(FACTOR_SET_NAMES)
+    candidates, rows = set(assets), artifacts(FACTOR_SET_NAMES)
     holds: dict[str, bool] = {}
 
     def found(asset: str) -> bool:
         if asset not in holds:
-            above, code = candidates & {*rows[asset].fit_for(experiment)}, graph.get(dg.AssetKey(asset)).code_version
-            holds[asset] = all(map(found, above)) and _is_finished(instance, code, experiment, folder, asset)
+            above = candidates & {*rows[asset].fit_for(experiment)}
+            holds[asset] = all(map(found, above)) and _is_finished(instance, rows[asset], experiment, folder)
         return holds[asset]
 
     return {asset for asset in candidates if found(asset)}
 
 
-def _is_finished(
-    instance: dg.DagsterInstance, code: str | None, experiment: Experiment, folder: ExperimentFolder, asset: str
-) -> bool:
+def _is_finished(instance: dg.DagsterInstance, row: Artifact, experiment: Experiment, folder: ExperimentFolder) -> bool:
     try:
-        record = must_have_record(folder.provenance, asset)
-        must_be_made_with(experiment, folder, [asset])
+        record = must_have_record(folder.provenance, row.name)
+        must_be_made_with(experiment, folder, [row.name])
         must_be_from_the_same(folder.provenance, record)
     except NiftyFormerError:
         return False
-    return record.code == code and record.fingerprint == _told(instance, experiment.name, asset)
+    told = _told(instance, experiment.name, row.name)
+    return record.code == row.code_for(experiment) and record.fingerprint == told
 
 
 def _told(instance: dg.DagsterInstance, experiment: str, asset: str) -> str | None:

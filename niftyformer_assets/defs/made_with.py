@@ -78,15 +78,15 @@ def _changes(experiment: Experiment, record: Provenance) -> list[tuple[str, Any,
 
 def _changes_of_study(study: Study, record: Provenance) -> list[tuple[str, Any, Any]]:
     """As `_changes`: everything decides, the study's own settings and those of its experiment."""
-    one, other = _settings_of_study(record.settings), _settings_of_study(study.values())
+    one, other = study_without_defaults(record.settings), study_without_defaults(study.values())
     default = {f"experiment.{key}": value for key, value in flat_settings(defaults_of(study.base.values())).items()}
     return [
         (name, one.get(name, default.get(name)), other.get(name, default.get(name))) for name in _differing(one, other)
     ]
 
 
-def _settings_of_study(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a study, now or of an earlier version, as `section.key` -> value, defaults told alike."""
+def study_without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As `without_defaults`, of `Study.values`, now or of an earlier version."""
     own = values.get("study", {})
     with suppress(ValueError):  # of a version that had other settings: they differ
         own = StudySettings.model_validate_json(json.dumps(own)).model_dump(mode="json")

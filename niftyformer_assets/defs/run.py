@@ -226,7 +226,7 @@ def run_experiment_job(
     for index in folder.root.rglob(INDEX_NAME):
         settle(index.parent)
     assets = phases(artifacts())["experiment"]
-    finished = finished_artifacts(instance, definitions, experiment, folder, assets)
+    finished = finished_artifacts(instance, experiment, folder, assets)
     if finished:
         names = ", ".join(asset for asset in assets if asset in finished)
         terminal.say(f"kept, for nothing they are made from has changed: {names}")

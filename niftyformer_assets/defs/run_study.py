@@ -135,7 +135,7 @@ def _make(
 ) -> bool:
     """Make what is not finished of an experiment; whether all of it was."""
     folder, assets = settings.workspace.experiment(experiment.name), phases(artifacts())["experiment"]
-    if finished_artifacts(instance, definitions, experiment, folder, assets) == set(assets):
+    if finished_artifacts(instance, experiment, folder, assets) == set(assets):
         return True
     run_experiment_job(terminal, instance, definitions, experiment, folder)
     return False

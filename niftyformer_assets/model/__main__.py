@@ -19,7 +19,7 @@ from typing import Any
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import RunSettings, load_dataset
 from niftyformer_assets.model.device import choose_device
-from niftyformer_assets.model.predict import write_last_step
+from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.trained import Watch
 from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import tensorboard, terminal

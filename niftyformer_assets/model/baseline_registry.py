@@ -58,11 +58,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from importlib import import_module
+from inspect import getfile
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
+from niftyformer_assets.code import code_of
 from niftyformer_assets.model import baselines
 from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.require import require
@@ -115,11 +118,13 @@ class Model:
     reads_graph: whether it sees the embedding of the correlation graph, `model.width` wide: the section `graph` decides
         too.
     wants_gpu: whether it takes too long on a CPU to be fitted there without a word.
+    fitted_by: the module of `model/` that fits and asks it, by its kind.
     """
 
     name: ClassVar[str]
     reads_graph: ClassVar[bool] = False
     wants_gpu: ClassVar[bool] = False
+    fitted_by: ClassVar[str]
 
     @classmethod
     def section_fields(cls) -> dict[str, type]:
@@ -149,6 +154,16 @@ class Model:
         """Whether it sees the wavelet's bands of a window, on which the section `wavelet` decides."""
         return "wavelet" in cls.section_fields()
 
+    @classmethod
+    def code(cls) -> str:
+        """The version of the code that makes it; what makes other models alone does not count."""
+        return code_of(*cls.code_files())
+
+    @classmethod
+    def code_files(cls) -> tuple[Path, ...]:
+        """The files whose code, with what they import, makes it: its own, and that of what fits it."""
+        return Path(getfile(cls)), Path(__file__).with_name(f"{cls.fitted_by}.py")
+
 
 class Baseline(Model, ABC):
     """Fits and predicts by itself.
@@ -157,6 +172,7 @@ class Baseline(Model, ABC):
         again on the same labels before it predicts in another process.
     """
 
+    fitted_by = "trained_baseline"
     storable: ClassVar[bool] = True
 
     @abstractmethod
@@ -174,6 +190,7 @@ class NetworkModel(Model, ABC):
     threads: of a CPU that it is computed on; None is all.
     """
 
+    fitted_by = "trained_network"
     threads: ClassVar[int | None] = None
 
     @abstractmethod

@@ -37,7 +37,7 @@ from niftyformer_assets.model.device import Device
 from niftyformer_assets.store.atomic import remove_leftovers
 from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
 from niftyformer_assets.store.index import entered_digests, read_entered, read_json, write_entered
-from niftyformer_assets.store.provenance import code_version, flat_settings
+from niftyformer_assets.store.provenance import flat_settings
 
 FORMAT = 1
 # What last.pt and best.pt hold.
@@ -150,7 +150,7 @@ def card_of(dataset: Dataset, settings: Mapping[str, Any], data: Mapping[str, st
     """
     return {
         "format": FORMAT,
-        "code": code_version("model", "dataset", "factors/labels.py"),
+        "code": dataset.settings.model.code(),
         "sessions": sessions_of(dataset),
         "settings": dict(settings),
         "symbols": list(dataset.axes.symbols),
@@ -189,7 +189,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if cards[0].get("model.name") != cards[1].get("model.name"):  # each model has other settings, and sees other data
         return [line for line in found if line.startswith("model.name ")]
     if before.get("code") != now.get("code"):
-        found.append("the code of `model`, `dataset` or the labels changed")
+        found.append("the code that makes the model changed")
     if before.get("sessions") == now.get("sessions"):
         found += [
             f"the {name} of the training and validation sessions changed"

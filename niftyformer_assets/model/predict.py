@@ -16,19 +16,14 @@ from niftyformer_assets.model.checkpoint import ModelFolder, changes, must_fit, 
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
-from niftyformer_assets.model.metrics import matrix
 from niftyformer_assets.model.predictions import (
     KEYS,
     OUT_OF_SAMPLE,
-    of_horizon,
-    of_parts,
     out_of_sample,
     prediction_table,
-    value_column,
 )
 from niftyformer_assets.model.training import networks
 from niftyformer_assets.model.weights import FlatWeights
-from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
 
 
@@ -98,33 +93,6 @@ def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
     if {name: tensor.shape for name, tensor in state.items()} != {name: t.shape for name, t in expected.items()}:
         raise damaged(files.best, ValueError("its weights are not those of the settings in model.json"))
     return state
-
-
-def write_last_step(files: ModelFolder, dataset: Dataset, predictions: pd.DataFrame, part: str = "test") -> None:
-    """The published code's four CSVs of one part, in `output`: [sessions × symbols] of the largest horizon.
-
-    Each row is of the session on which the label is known. regression_pred_last_step.csv has the predicted label,
-    regression_label_last_step.csv the label; classification_pred_last_step.csv the probability of
-    a label above 0, classification_label_last_step.csv 1 where it is. Missing is empty.
-    """
-    rows = of_horizon(of_parts(predictions, [part]), dataset.settings.windows.output_sessions)
-    place: slice = getattr(dataset.split, part)
-    index = pd.Index(dataset.axes.dates[place].astype("datetime64[ns]"), name="date")
-    symbols = pd.Index(dataset.axes.symbols)
-    of_session = dataset.labels.by_session_known(dataset.settings.windows.output_sessions)
-    labels = pd.DataFrame(of_session[place], index, symbols)
-    for name, table in (
-        ("regression_pred", _wide(rows, value_column(predictions), index, symbols)),
-        ("regression_label", labels),
-        ("classification_pred", _wide(rows, "p_up", index, symbols)),
-        ("classification_label", (labels > 0).astype("Int8").where(labels.notna())),
-    ):
-        with atomic_path(files.output / f"{name}_last_step.csv") as temporary:
-            table.to_csv(temporary, date_format="%Y-%m-%d")
-
-
-def _wide(rows: pd.DataFrame, column: str, index: pd.Index, symbols: pd.Index) -> pd.DataFrame:
-    return pd.DataFrame(matrix(rows, "date_predicted", column, index, symbols), index=index, columns=symbols)
 
 
 def expected_index(dataset: Dataset, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.MultiIndex:

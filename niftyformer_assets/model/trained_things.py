@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from niftyformer_assets.model.baseline_registry import Baseline, Model, NetworkModel, registered
+from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.model.trained import TrainedThing
 from niftyformer_assets.model.trained_baseline import TrainedBaseline
 from niftyformer_assets.model.trained_network import TrainedNetwork
 
-THINGS: Mapping[type[Model], type[TrainedThing]] = {NetworkModel: TrainedNetwork, Baseline: TrainedBaseline}
+# By the module that each stands in.
+THINGS: Mapping[str, type[TrainedThing]] = {
+    thing.__module__.rpartition(".")[2]: thing for thing in (TrainedNetwork, TrainedBaseline)
+}
 
 
 def trained_thing(name: str) -> TrainedThing:
     """The model of a name that `ModelSettings` accepts."""
-    return next(thing for kind, thing in THINGS.items() if issubclass(registered()[name], kind))(name)
+    return THINGS[registered()[name].fitted_by](name)

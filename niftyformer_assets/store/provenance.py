@@ -28,7 +28,7 @@ class Provenance:
     """What made an artifact.
 
     settings: those that matter to it, as JSON values.
-    code: the version of the packages that made it (`code_version`).
+    code: the version of the code that made it.
     inputs: the name of each input and the fingerprint of its content.
     outputs: the SHA-256 of each file it consists of, by its path below the folder that holds the records'.
     made_from: the fingerprint of each input by its path from there, None for one that was not there.
@@ -133,12 +133,16 @@ def must_be_from_the_same(folder: Path, record: Provenance) -> None:
 
 @cache
 def code_version(*parts: str) -> str:
-    """12 hex digits of the sources of our packages, or of single modules (`name.py`); any edit in them changes it."""
+    """12 hex digits of the sources of our packages, or of single modules (`name.py`); any edit in them changes it.
+
+    A module elsewhere may be given by its absolute path; where it lies makes no difference.
+    """
     digest = hashlib.sha256()
     for part in sorted(parts):
         path = PACKAGE / part
         for source in [path] if path.suffix else sorted(path.rglob("*.py")):
-            digest.update(source.relative_to(PACKAGE).as_posix().encode())
+            ours = source.is_relative_to(PACKAGE)
+            digest.update((source.relative_to(PACKAGE).as_posix() if ours else source.name).encode())
             digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -1,7 +1,8 @@
 """The code version of an artifact changes with what decides on its files or on the figures of its metadata.
 
-That is its body in `defs/bodies` and whatever it imports; and not what `artifacts.code.NOT_COUNTED` names, which
-records itself as an input or a setting, reads and writes, refuses, or is a matter of words and looks.
+That is its body in `defs/bodies` and whatever it imports; and not what `code.NOT_COUNTED` names, which
+records itself as an input or a setting, reads and writes, refuses, or is a matter of words and looks. The code of a
+model counts for the artifacts of the experiments that name it: its own file, what fits it, and what these import.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from types import ModuleType
 import pytest
 
 from niftyformer_assets.artifacts import artifacts
-from niftyformer_assets.artifacts.code import BODIES, NOT_COUNTED, _is_not_counted, modules_of
+from niftyformer_assets.code import BODIES, NOT_COUNTED, _is_not_counted, body_file, modules_of
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.imports import PACKAGE, sources
+from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.store.provenance import code_version
 
 ROWS = artifacts(tuple(FACTOR_SETS))
-OF = {name: set(modules_of(row.body)) for name, row in ROWS.items()}
+OF = {name: set(modules_of(body_file(row.body))) for name, row in ROWS.items()}
+MODELS = registered()
+OF_MODEL = {name: set(modules_of(*model.code_files())) for name, model in MODELS.items()}
+NETWORKS = {"stockformer", "lstm", "gru"}
 TRAINED = {"trained_model", "predictions", "baseline_predictions"}
 REPORTS = {"backtest_report", "study_report", "model_comparison", "experiment_log"}
 OF_STUDY = {"study_predictions", "study_report"}
@@ -29,8 +34,7 @@ OF_RETURNS = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", *SELECT
 # A module, and the artifacts whose version changes with it.
 WHOSE = {
     "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report"},
-    "model/training.py": TRAINED,
-    "model/baselines/forest.py": {*TRAINED, *REPORTS},  # found by name, as all of its folder
+    "model/data.py": TRAINED,
     "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
     "factors/kernels/families.py": {*PANELS, *SELECTED},
     "factors/neutralize.py": {*SELECTED, "corr_adj"},
@@ -53,6 +57,29 @@ WHOSE = {
     "store/tables.py": set(),
     "defs/results.py": set(),
     "artifacts/model.py": set(),
+    # These count with the models.
+    "model/training.py": set(),
+    "model/trained_baseline.py": set(),
+    "model/stockformer.py": set(),
+    "model/baselines/stockformer.py": set(),
+    "model/baselines/forest.py": set(),
+}
+# A module, and the models whose version changes with it.
+WHOSE_MODEL = {
+    "model/baselines/forest.py": {"random_forest"},
+    "model/baselines/ranked.py": {"ridge", "gradient_boosting"},
+    "model/baselines/stockformer.py": {"stockformer"},
+    "model/stockformer.py": {"stockformer"},
+    "model/training.py": NETWORKS,
+    "model/trained_network.py": NETWORKS,
+    "model/trained_baseline.py": set(MODELS) - NETWORKS,
+    "model/data.py": set(MODELS),
+    "factors/labels.py": set(MODELS),
+    "dataset/windows.py": set(MODELS),
+    "dataset/flow.py": set(),
+    "defs/bodies/model/training.py": set(),
+    "words.py": set(),
+    "store/arrays.py": set(),
 }
 
 
@@ -62,16 +89,23 @@ def test_whose_version_a_module_is_part_of(module: str) -> None:
     assert {name for name, modules in OF.items() if module in modules} == WHOSE[module]
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("module", WHOSE_MODEL)
+def test_which_models_a_module_makes(module: str) -> None:
+    assert (PACKAGE / module).is_file()
+    assert {name for name, modules in OF_MODEL.items() if module in modules} == WHOSE_MODEL[module]
+
+
+@pytest.mark.parametrize("name", [*ROWS, *MODELS])
 def test_what_a_module_that_counts_uses_counts_too(name: str) -> None:
     """By what Python has loaded: where each class and function that a module names is from."""
-    for module in sorted(OF[name]):
+    counted = (OF | OF_MODEL)[name]
+    for module in sorted(counted):
         loaded = importlib.import_module(f"niftyformer_assets.{module.removesuffix('.py').replace('/', '.')}")
         for value in vars(loaded).values():
             used = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
             file = _file_of(used) if isinstance(used, str) else None
             if file is not None and not _is_not_counted(file):
-                assert file.relative_to(PACKAGE).as_posix() in OF[name], f"{module} uses {used}"
+                assert file.relative_to(PACKAGE).as_posix() in counted, f"{module} uses {used}"
 
 
 def _file_of(module: str) -> Path | None:

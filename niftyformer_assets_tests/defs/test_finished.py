@@ -11,7 +11,6 @@ import dagster as dg
 import pytest
 
 from niftyformer_assets.artifacts import artifacts, phases
-from niftyformer_assets.defs import build
 from niftyformer_assets.defs.finished import finished_artifacts
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.settings import Settings
@@ -65,7 +64,7 @@ def copy(graph: Graph, tmp_path: Path) -> Settings:
 def again(graph: Graph, settings: Settings) -> set[str]:
     """What a run would make again."""
     experiment, folder = find_experiment(settings, "tiny"), settings.workspace.experiment("tiny")
-    return set(EXPERIMENT) - finished_artifacts(graph.instance, build(settings), experiment, folder, EXPERIMENT)
+    return set(EXPERIMENT) - finished_artifacts(graph.instance, experiment, folder, EXPERIMENT)
 
 
 @pytest.mark.parametrize("asset", EXPERIMENT)

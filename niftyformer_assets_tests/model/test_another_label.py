@@ -20,7 +20,8 @@ from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import Device
-from niftyformer_assets.model.predict import expected_index, predict, write_last_step
+from niftyformer_assets.model.predict import expected_index, predict
+from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.training import train
 from niftyformer_assets.portfolio.evidence.prediction_errors import prediction_errors, with_labels
 from niftyformer_assets.portfolio.report.sections.results import predictions as section

@@ -17,7 +17,8 @@ from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.checkpoint import ModelFolder, read_checkpoint
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device
-from niftyformer_assets.model.predict import expected_index, predict, write_last_step
+from niftyformer_assets.model.predict import expected_index, predict
+from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.training import networks, train
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.model.made_up import PARTS, SESSIONS, SYMBOLS, write_experiment

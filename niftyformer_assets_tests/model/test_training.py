@@ -243,8 +243,8 @@ def test_a_loss_that_is_not_finite_names_the_sessions_and_keeps_the_last_good_st
 
 def test_changed_code_is_named(tmp_path: Path, dataset: Dataset, cpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     train(with_training(dataset, max_epochs=1), tmp_path, cpu)
-    monkeypatch.setattr("niftyformer_assets.model.checkpoint.code_version", lambda *_packages: "another")
-    with pytest.raises(NiftyFormerError, match="the code of `model`, `dataset` or the labels changed"):
+    monkeypatch.setattr("niftyformer_assets.model.baseline_registry.code_of", lambda *_files: "another")
+    with pytest.raises(NiftyFormerError, match="the code that makes the model changed"):
         train(dataset, tmp_path, cpu)
 
 

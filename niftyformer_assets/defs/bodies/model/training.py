@@ -19,8 +19,8 @@ from niftyformer_assets.model.baseline_predictions import remove_other_rivals
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
-from niftyformer_assets.model.predict import write_last_step
 from niftyformer_assets.model.predictions import BASELINE, value_column
+from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.trained import Watch
 from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import Observer, Told, tensorboard

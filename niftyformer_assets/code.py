@@ -1,8 +1,9 @@
-"""The version of the code that makes an artifact.
+"""The version of the code that makes something: an artifact, or a model.
 
-What counts is what decides on the artifact's files, or on the figures and tables that its metadata shows: the module
+What counts is what decides on an artifact's files, or on the figures and tables that its metadata shows: the module
 with the asset's body, and what it imports, directly or through others. No list says so for each artifact; one list
-says what counts for none.
+says what counts for none. Of what is found by its name, as models are, the version is told apart: it counts where it
+is asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ NOT_COUNTED = {
     "settings.py": "where things lie and who answers: what comes of it is an input",
     "experiments/experiment.py": "the settings, recorded themselves",
     "experiments/reading.py": "how a file is read; the settings in it are recorded themselves",
+    "model/trained_things.py": "how a model is fitted: counts with the models that an experiment names",
     "store": "how files are read and written",
     "web.py": "how a server is asked",
     "require.py": "refuses, and decides nothing",
@@ -32,18 +34,24 @@ NOT_COUNTED = {
     "model/pictures.py": "pictures beside an artifact",
     "report_server.py": "the addresses of pages",
     "imports.py": "this version",
+    "code.py": "this version",
 }
 
 
 @cache
-def code_of(body: str) -> str:
-    """The version of the code behind a module of `defs/bodies`, as 12 hex digits."""
-    return code_version(*modules_of(body))
+def code_of(*files: Path) -> str:
+    """The version of the code behind some modules, themselves included, as 12 hex digits."""
+    return code_version(*modules_of(*files))
 
 
-def modules_of(body: str) -> list[str]:
-    """The modules behind a module of `defs/bodies`, as paths below the package."""
-    return sorted(_name(file) for file in sources(BODIES / f"{body}.py", but=_is_not_counted))
+def modules_of(*files: Path) -> list[str]:
+    """The modules behind some modules, themselves included, as paths below the package."""
+    return sorted({_name(each) for file in files for each in sources(file, but=_is_not_counted)})
+
+
+def body_file(body: str) -> Path:
+    """The file of a module of `defs/bodies`, `package/module`."""
+    return BODIES / f"{body}.py"
 
 
 def _is_not_counted(file: Path) -> bool:
@@ -52,4 +60,4 @@ def _is_not_counted(file: Path) -> bool:
 
 
 def _name(file: Path) -> str:
-    return file.relative_to(PACKAGE).as_posix()
+    return file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else str(file)
