@@ -22,6 +22,7 @@ NOT_COUNTED = {
     "settings.py": "where things lie and who answers: what comes of it is an input",
     "experiments/experiment.py": "the settings, recorded themselves",
     "experiments/reading.py": "how a file is read; the settings in it are recorded themselves",
+    "experiments/files.py": "how experiments and studies are found; what they say is recorded itself",
     "model/trained_things.py": "how a model is fitted: counts with the models that an experiment names",
     "store": "how files are read and written",
     "web.py": "how a server is asked",

@@ -18,8 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.portfolio.evidence.tries import NAMES
-from niftyformer_assets.portfolio.names import MODEL
+from niftyformer_assets.portfolio.names import MODEL, NAMES
 from niftyformer_assets.words import counted
 
 # Dagster's keys, and a person's patience, end somewhere.

@@ -11,7 +11,7 @@ from niftyformer_assets.experiments.experiment import Experiment, kind_of_split
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
 from niftyformer_assets.model.baseline_settings import deciding_values
 from niftyformer_assets.model.settings import ModelSettings
-from niftyformer_assets.portfolio.evidence.tries import NAMES
+from niftyformer_assets.portfolio.names import NAMES
 from niftyformer_assets.store.provenance import flat_settings
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from niftyformer_assets.market.cleaning import CleanMarket
 from niftyformer_assets.store.arrays import Axes, load_arrays, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
+
+if TYPE_CHECKING:
+    from niftyformer_assets.market.cleaning import CleanMarket
 
 ARRAYS = ("open", "high", "low", "close", "volume", "segment")
 

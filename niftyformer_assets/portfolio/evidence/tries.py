@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from niftyformer_assets.portfolio.names import NAMES
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import damaged
 from niftyformer_assets.store.given import read_given_json
-
-# What an experiment is called, and how it came by its values, is no setting of it.
-NAMES = ("name", "market", "overrides")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.portfolio.evidence.tries import NAMES, Tries
+from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.evidence.verdict import Standing, in_short
-from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL, NAMES
 from niftyformer_assets.portfolio.report.files import METRICS, read_metrics
 from niftyformer_assets.store.errors import NiftyFormerError, damaged
 from niftyformer_assets.store.provenance import flat_settings

@@ -12,7 +12,7 @@ from niftyformer_assets.defs.results import table
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import studies_of
 from niftyformer_assets.experiments.variants import without_defaults
-from niftyformer_assets.portfolio.evidence.tries import NAMES
+from niftyformer_assets.portfolio.names import NAMES
 from niftyformer_assets.portfolio.report.experiment_log import experiment_log
 from niftyformer_assets.portfolio.report.experiment_log_page import write_experiment_log
 from niftyformer_assets.report_server import log_address
