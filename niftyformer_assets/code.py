@@ -23,6 +23,7 @@ NOT_COUNTED = {
     "experiments/experiment.py": "the settings, recorded themselves",
     "experiments/reading.py": "how a file is read; the settings in it are recorded themselves",
     "experiments/files.py": "how experiments and studies are found; what they say is recorded itself",
+    "factors/registry.py": "which factor sets there are: the code of each counts where its panel is made",
     "model/trained_things.py": "how a model is fitted: counts with the models that an experiment names",
     "store": "how files are read and written",
     "web.py": "how a server is asked",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from niftyformer_assets.artifacts.rows import SCOPE, SCOPE_SECTIONS, Artifact, Read, row
+from niftyformer_assets.factors.registry import FACTOR_SETS
 
 
 def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
@@ -55,28 +56,16 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
 
 def _panel(factor_set: str) -> Artifact:
     """The panel of a factor set: one mechanism for ours and a user's own."""
-    words = {
-        "alpha158": "Qlib's Alpha158, from `market_panel`: 158 factors of a stock's own candles.\n\n"
-        "`alpha158.parquet`: date, symbol, 158 columns (float32); a row for each stock from its first candle on. "
-        "docs/factors.md has every formula. Only new sessions are computed when candles were added.",
-        "alpha360": "Qlib's Alpha360, from `market_panel`: the last 60 sessions of each field, scaled by the session's "
-        "close.\n\n`alpha360.parquet`: date, symbol, 360 columns (float32).",
-        "nse93": "93 factors of a stock against the market, from `market_panel`: nights and days, liquidity, risk, "
-        "residual returns, principal components, clusters, seasons.\n\n`nse93.parquet`: date, symbol, 93 columns "
-        "(float32). docs/factors.md has every formula.",
-        "alpha158_nse93": "Alpha158 and the 93 of `nse93` after them, from `market_panel`.\n\n"
-        "`alpha158_nse93.parquet`: date, symbol, 251 columns (float32).",
-    }
-    own = (
-        "Your own factors (`factors/own.py`), from `market_panel`; with Alpha158 before them in `alpha158_own`.\n\n"
-        f"`{factor_set}.parquet`: date, symbol, a column a factor (float32)."
-    )
+    chosen = FACTOR_SETS[factor_set]
     return row(
         f"{factor_set}_panel",
         "workspace",
         lambda place: (place.factor_panel(factor_set),),
         "factors/panels",
-        {"numba" if factor_set in words else "python", "parquet"},
-        words.get(factor_set, own),
+        {*chosen.kinds, "parquet"},
+        f"{chosen.words}, from `market_panel`.\n\n"
+        f"`{factor_set}.parquet`: date, symbol, a column a factor (float32); a row for each stock from its first "
+        "candle on. docs/factors.md has the formulas. Only new sessions are computed when candles were added.",
         reads=("market_panel",),
+        modules=chosen.modules,
     )

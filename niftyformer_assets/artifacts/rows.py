@@ -38,6 +38,7 @@ class Artifact:
     sections: of an experiment's settings, which decide on it beside those that decide on what it reads; None is all.
     part: what of those sections decides, where not all of them does.
     body: the module below `defs/bodies` that makes it, `package/module`; its version is that of the code behind it.
+    modules: that make it beside the body, which finds them by a name; they count for that version too.
     models: the versions of the code of the models that make it by the settings of an experiment, by their names.
     kinds, words: shown in the web UI.
     read_as: the files that its readers read; by itself the first.
@@ -63,6 +64,7 @@ class Artifact:
     after: tuple[Read, ...] = ()
     of_studies: bool = False
     has_card: bool = False
+    modules: tuple[Path, ...] = ()
     models: Callable[[Experiment], Mapping[str, str]] = lambda _experiment: {}
 
     def is_of(self, experiment: Experiment) -> bool:
@@ -77,7 +79,12 @@ class Artifact:
     @property
     def code(self) -> str:
         """The version of the code that makes it, but for the models that an experiment names."""
-        return code_of(body_file(self.body))
+        return code_of(*self.code_files)
+
+    @property
+    def code_files(self) -> tuple[Path, ...]:
+        """The files whose code, with what they import, makes it."""
+        return body_file(self.body), *self.modules
 
     def code_for(self, experiment: Experiment | None) -> str:
         """The version of the code that makes it, with the models that an experiment names."""

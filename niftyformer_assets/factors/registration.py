@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360
 from niftyformer_assets.factors.history import cut_sessions
-from niftyformer_assets.factors.nse93.catalogue import NSE93
+from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.market.panel import Panel
 
 
@@ -36,7 +35,8 @@ def register(name: str, lookback: int) -> Callable[[Callable[[Panel], np.ndarray
     """
 
     def enter(function: Callable[[Panel], np.ndarray]) -> Callable[[Panel], np.ndarray]:
-        if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in (*ALPHA158, *ALPHA360, *NSE93, *OWN_FACTORS):
+        taken = {*OWN_FACTORS}.union(*(each.names for each in FACTOR_SETS.values()))
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in taken:
             raise ValueError(f"{name!r} is no name for a factor: letters, digits, _ only, and none that is taken")
         OWN_FACTORS[name] = OwnFactor(function, lookback)
         return function

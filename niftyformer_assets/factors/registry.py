@@ -1,7 +1,8 @@
-"""Factor sets by name: what an experiment's `factor_set` may say (`settings.PANELS_OF_SET`).
+"""Factor sets by name: what an experiment's `factor_set` may say, each one panel.
 
-A set is names, a function and how far the function looks back. Alpha158, Alpha360 and the 93 of
-`nse93` are here; a user's own factors, registered in `own.py`, make up the set `own`.
+A row says what a set is; what computes it is loaded when it is asked for. A set is added by a row here and a module of
+its own with the function; one that puts two others together is a row alone. A user's own factors, registered in
+`own.py`, make up the set `own`.
 """
 
 from __future__ import annotations
@@ -9,25 +10,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niftyformer_assets.factors import own
 from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360, CONSTANT_360
 from niftyformer_assets.factors.nse93.catalogue import NSE93, NSE93_LATE, NSE93_WARM_UP
-from niftyformer_assets.factors.registration import OWN_FACTORS, OwnFactor, compute_own
-from niftyformer_assets.factors.settings import PANELS_OF_SET
 from niftyformer_assets.imports import PACKAGE, sources
-from niftyformer_assets.market.panel import Panel
+
+if TYPE_CHECKING:
+    from niftyformer_assets.factors.registration import OwnFactor
+    from niftyformer_assets.market.panel import Panel
+
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class FactorSet:
     """One panel of factors.
 
-    names: of its F factors, in order.
+    words: what they are, the beginning of a sentence.
+    kinds: what they are computed with, shown in the web UI.
+    listed: gives the names of its F factors, in order.
     compute: (panel, since, threads) -> float32 [F, T - since, N], NaN where missing, never ±inf.
         A value may depend on its own session and earlier ones only.
     modules: whose code makes the values, with what they import.
@@ -36,12 +42,19 @@ class FactorSet:
     late: the names of those that need years of candles, and are missing before.
     """
 
-    names: tuple[str, ...]
+    words: str
+    kinds: frozenset[str]
+    listed: Callable[[], tuple[str, ...]]
     compute: Callable[[Panel, int, int | None], np.ndarray]
     modules: tuple[Path, ...]
     constant: tuple[str, ...] = ()
     warm_up: int = 0
     late: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its F factors, in order."""
+        return self.listed()
 
     @property
     def sources(self) -> list[Path]:
@@ -57,57 +70,89 @@ class FactorSet:
 
 
 def _is_input(file: Path) -> bool:
-    """Not the code that makes factors, but what gives them candles, which are compared themselves."""
-    return file in (PACKAGE / "market" / "panel.py", PACKAGE / "imports.py") or file.is_relative_to(PACKAGE / "store")
+    """Not the code that makes factors, but what gives them candles, which are compared themselves, or names."""
+    others = (PACKAGE / "market" / "panel.py", PACKAGE / "imports.py", _HERE / "registry.py")
+    return file in others or file.is_relative_to(PACKAGE / "store")
 
 
-_here = Path(__file__).parent
-
-
-def _alpha158(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
-    from niftyformer_assets.factors.alpha158 import alpha158  # numba takes half a second to load
-
-    return alpha158(panel, since, threads)
-
-
-def _alpha360(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
-    from niftyformer_assets.factors.alpha360 import alpha360
-
-    return alpha360(panel, since, threads)
-
-
-def _nse93(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
-    from niftyformer_assets.factors.nse93.compute import nse93
-
-    return nse93(panel, since, threads)
-
-
-def own_set(factors: Mapping[str, OwnFactor], modules: tuple[Path, ...] = ()) -> FactorSet:
-    """The factor set made of functions over a panel, as registered in `own.py`."""
-
-    return FactorSet(tuple(factors), lambda panel, since, _threads: compute_own(factors, panel, since), modules)
-
-
-def together(first: FactorSet, second: FactorSet) -> FactorSet:
-    """Both sets as one."""
+def _computed(name: str, module: str, names: tuple[str, ...], words: str, **more: Any) -> FactorSet:
+    """A set that a function of its name computes, in a module below this package."""
 
     def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
-        return np.concatenate([first.compute(panel, since, threads), second.compute(panel, since, threads)])
+        # Found by its name: numba takes half a second to load, and settings and rows do without it.
+        function = getattr(import_module(f"{__package__}.{module}"), name)
+        values: np.ndarray = function(panel, since, threads)
+        return values
+
+    file = _HERE.joinpath(*module.split(".")).with_suffix(".py")
+    return FactorSet(words, frozenset({"numba"}), lambda: names, compute, (file,), **more)
+
+
+def own_set(factors: Mapping[str, OwnFactor] | Callable[[], Mapping[str, OwnFactor]]) -> FactorSet:
+    """The factor set made of functions over a panel, or of those that will be there when it is asked."""
+    asked = factors if callable(factors) else lambda: factors
+
+    def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
+        values: np.ndarray = import_module(f"{__package__}.registration").compute_own(asked(), panel, since)
+        return values
+
+    words = "Your own factors (`factors/own.py`)"
+    return FactorSet(words, frozenset({"python"}), lambda: tuple(asked()), compute, (_HERE / "own.py",))
+
+
+def _registered() -> Mapping[str, OwnFactor]:
+    """The factors of `own.py`, which is loaded when they are asked for: it is the user's."""
+    import_module(f"{__package__}.own")
+    factors: Mapping[str, OwnFactor] = import_module(f"{__package__}.registration").OWN_FACTORS
+    return factors
+
+
+def _together(first: str, second: str) -> FactorSet:
+    """Two sets as one."""
+    one, other = _SETS[first], _SETS[second]
+
+    def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
+        return np.concatenate([one.compute(panel, since, threads), other.compute(panel, since, threads)])
 
     return FactorSet(
-        (*first.names, *second.names),
+        f"The factors of `{first}`, and after them those of `{second}`",
+        one.kinds | other.kinds,
+        lambda: (*one.names, *other.names),
         compute,
-        (*first.modules, *second.modules),
-        (*first.constant, *second.constant),
-        max(first.warm_up, second.warm_up),
-        (*first.late, *second.late),
+        (*one.modules, *other.modules),
+        (*one.constant, *other.constant),
+        max(one.warm_up, other.warm_up),
+        (*one.late, *other.late),
     )
 
 
-PANELS: dict[str, FactorSet] = {
-    "alpha158": FactorSet(ALPHA158, _alpha158, (_here / "alpha158.py",)),
-    "alpha360": FactorSet(ALPHA360, _alpha360, (_here / "alpha360.py",), CONSTANT_360),
-    "nse93": FactorSet(NSE93, _nse93, (_here / "nse93" / "compute.py",), warm_up=NSE93_WARM_UP, late=NSE93_LATE),
-    "own": own_set(OWN_FACTORS, (Path(own.__file__),)),
+_SETS = {
+    "alpha158": _computed(
+        "alpha158",
+        "alpha158",
+        ALPHA158,
+        "Qlib's Alpha158: 158 factors of a stock's own candles",
+    ),
+    "alpha360": _computed(
+        "alpha360",
+        "alpha360",
+        ALPHA360,
+        "Qlib's Alpha360: the last 60 sessions of each field, scaled by the session's close",
+        constant=CONSTANT_360,
+    ),
+    "own": own_set(_registered),
+    "nse93": _computed(
+        "nse93",
+        "nse93.compute",
+        NSE93,
+        "93 factors of a stock against the market: nights and days, liquidity, risk, residual returns, principal "
+        "components, clusters, seasons",
+        warm_up=NSE93_WARM_UP,
+        late=NSE93_LATE,
+    ),
 }
-FACTOR_SETS = {name: reduce(together, (PANELS[panel] for panel in panels)) for name, panels in PANELS_OF_SET.items()}
+FACTOR_SETS: Mapping[str, FactorSet] = {
+    **_SETS,
+    "alpha158_own": _together("alpha158", "own"),
+    "alpha158_nse93": _together("alpha158", "nse93"),
+}

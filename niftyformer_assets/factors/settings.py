@@ -5,22 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.require import require
 
-# What an experiment's `factor_set` may say, and which panels of `registry.PANELS` each puts one after the other.
-PANELS_OF_SET = {
-    "alpha158": ("alpha158",),
-    "alpha360": ("alpha360",),
-    "own": ("own",),
-    "alpha158_own": ("alpha158", "own"),
-    "nse93": ("nse93",),
-    "alpha158_nse93": ("alpha158", "nse93"),
-}
+# What an experiment's `factor_set` may say.
+FACTOR_SET_NAMES = tuple(FACTOR_SETS)
 if TYPE_CHECKING:
     FactorSetName = str
 else:
-    FactorSetName = Literal[tuple(PANELS_OF_SET)]
-FACTOR_SET_NAMES = tuple(PANELS_OF_SET)
+    FactorSetName = Literal[FACTOR_SET_NAMES]
 
 # Below so many stocks a session says too little to have a coefficient.
 MIN_STOCKS = 10
@@ -32,9 +25,8 @@ MIN_STOCKS_OF_GROUP = 5
 class FactorSettings:
     """Which factors are computed, how they are selected, how they are neutralised.
 
-    factor_set: the panel the factors come from; `own` holds the factors of `factors/own.py`,
-        `alpha158_own` both; `nse93` holds 93 of a stock against the
-        market, `alpha158_nse93` Alpha158 and these.
+    factor_set: the panel the factors come from; `own` holds the factors of `factors/own.py`, and a name of two
+        those of both.
     ic_threshold: a factor is kept if the absolute mean of its daily information coefficient over
         the training sessions is at least this.
     ic_horizon: sessions ahead of the return that the selection looks at.

@@ -14,14 +14,14 @@ from types import ModuleType
 import pytest
 
 from niftyformer_assets.artifacts import artifacts
-from niftyformer_assets.code import BODIES, NOT_COUNTED, _is_not_counted, body_file, modules_of
+from niftyformer_assets.code import BODIES, NOT_COUNTED, _is_not_counted, modules_of
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.imports import PACKAGE, sources
 from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.store.provenance import code_version
 
 ROWS = artifacts(tuple(FACTOR_SETS))
-OF = {name: set(modules_of(body_file(row.body))) for name, row in ROWS.items()}
+OF = {name: set(modules_of(*row.code_files)) for name, row in ROWS.items()}
 MODELS = registered()
 OF_MODEL = {name: set(modules_of(*model.code_files())) for name, model in MODELS.items()}
 NETWORKS = {"stockformer", "lstm", "gru"}
@@ -36,9 +36,15 @@ WHOSE = {
     "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report"},
     "model/data.py": TRAINED,
     "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
-    "factors/kernels/families.py": {*PANELS, *SELECTED},
+    "factors/alpha158.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
+    "factors/kernels/families.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
+    "factors/alpha360.py": {"alpha360_panel"},
+    "factors/nse93/compute.py": {"nse93_panel", "alpha158_nse93_panel"},
+    "factors/own.py": {"own_panel", "alpha158_own_panel"},
+    "factors/panel_file.py": {*PANELS, *SELECTED},
+    "factors/registry.py": set(),
     "factors/neutralize.py": {*SELECTED, "corr_adj"},
-    "factors/returns.py": {"returns", *PANELS, *OF_RETURNS},
+    "factors/returns.py": {"returns", "nse93_panel", "alpha158_nse93_panel", *OF_RETURNS},
     "dataset/wavelet.py": {"flow"},
     "experiments/opened.py": OF_RETURNS,
     "experiments/variants.py": REPORTS,

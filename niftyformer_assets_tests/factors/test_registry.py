@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -70,7 +73,33 @@ def test_a_factor_set_knows_the_code_of_its_values() -> None:
     kernels = {f"factors/kernels/{name}.py" for name in ("families", "formulas", "lanes", "order", "windows")}
     assert kernels < named("alpha158") and not kernels & named("alpha360")
     assert "factors/kernels/lags.py" in named("alpha360") - named("alpha158")
-    assert {"factors/own.py", "factors/registration.py", "factors/history.py"} < named("own")
+    assert {"factors/own.py", "factors/registration.py", "factors/history.py"} == named("own")
     assert named("alpha158_own") == named("alpha158") | named("own")
     for name in FACTOR_SETS:  # candles are compared themselves
         assert not {each for each in named(name) if each.startswith(("market/", "store/"))}
+
+
+ONE_ROW = """
+import sys
+
+from niftyformer_assets.factors import registry
+
+registry.FACTOR_SETS["wide"] = registry._together("alpha360", "nse93")
+from niftyformer_assets.artifacts import artifacts
+from niftyformer_assets.factors.settings import FACTOR_SET_NAMES, FactorSettings
+from pydantic import TypeAdapter
+
+assert TypeAdapter(FactorSettings).validate_python({"factor_set": "wide"}).factor_set == "wide"
+rows = artifacts(FACTOR_SET_NAMES)
+assert rows["wide_panel"].words.startswith("The factors of `alpha360`, and after them those of `nse93`, from")
+assert rows["wide_panel"].kinds == {"numba", "parquet"}
+assert {"wide_panel"} < set(rows["ic_summary"].may_read) & set(rows["neutralized_factors"].may_read)
+assert len(registry.FACTOR_SETS["wide"].names) == 360 + 93
+slow = {"numba", "torch", "niftyformer_assets.factors.own"} & {*sys.modules}
+assert not slow, slow
+"""
+
+
+def test_a_set_of_two_is_one_row_and_rows_load_nothing_that_computes() -> None:
+    done = subprocess.run([sys.executable, "-c", ONE_ROW], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
