@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
+from niftyformer_assets.factors.rank_ic import rank_correlations
 from niftyformer_assets.factors.selection import FactorSelection
 from niftyformer_assets.pictures import figure, legend, png
 from niftyformer_assets.words import counted
@@ -78,13 +78,8 @@ def average_rank_correlation(factors: np.ndarray) -> np.ndarray:
     Ties share their mean rank. Sessions on which one of two factors is constant say nothing of them; NaN without any.
     """
     total, sessions = np.zeros((2, len(factors), len(factors)))
-    for t in range(factors.shape[1]):
-        values = factors[:, t][:, np.isfinite(factors[:, t]).all(axis=0)]
-        if values.shape[1] < 3:
-            continue
-        off = pd.DataFrame(values).rank(axis=1).to_numpy() - (values.shape[1] + 1) / 2
-        spread = np.sqrt((off**2).sum(axis=1, keepdims=True))
-        off = np.divide(off, spread, out=np.zeros(off.shape), where=spread > 0)
-        total += off @ off.T
-        sessions += (spread > 0) @ (spread > 0).T
+    for session in range(factors.shape[1]):
+        found = rank_correlations(factors[:, session], min_stocks=3)
+        total += np.nan_to_num(found)
+        sessions += np.isfinite(found)
     return np.divide(total, sessions, out=np.full(total.shape, np.nan), where=sessions > 0)

@@ -6,6 +6,8 @@ many groups at once, compiled; this one needs no compiler, so a bare training ma
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -20,12 +22,24 @@ def rank_ic(value: np.ndarray, outcome: np.ndarray, min_stocks: int = MIN_STOCKS
     order of the stocks does not even change a rounding error.
     """
     both = np.isfinite(value) & np.isfinite(outcome)
-    ranks = []
-    for side in (value, outcome):
-        rows = np.where(both, side, np.nan).reshape(-1, side.shape[-1])
-        ranks.append(pd.DataFrame(rows).rank(axis=1).to_numpy().reshape(side.shape))
-    count = both.sum(-1)
+    a, b = (_centred_ranks(np.where(both, side, np.nan)) for side in (value, outcome))
+    spread = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        a, b = (np.nan_to_num(rank - np.nansum(rank, -1, keepdims=True) / count[..., None]) for rank in ranks)
-        spread = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
-        return np.where((count >= min_stocks) & (spread > 0), (a * b).sum(-1) / spread, np.nan)
+        return np.where((both.sum(-1) >= min_stocks) & (spread > 0), (a * b).sum(-1) / spread, np.nan)
+
+
+def rank_correlations(values: np.ndarray, min_stocks: int) -> np.ndarray:
+    """[F, F] from [F, N]: `rank_ic` of each two, over the stocks that have all F."""
+    ranks = _centred_ranks(values[:, np.isfinite(values).all(axis=0)])
+    spread = np.sqrt(np.outer((ranks**2).sum(-1), (ranks**2).sum(-1)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((ranks.shape[1] >= min_stocks) & (spread > 0), ranks @ ranks.T / spread, np.nan)
+
+
+def _centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks over the last dimension of [..., N] less their mean, ties sharing their mean rank; missing = 0."""
+    rows = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
+    ranks = pd.DataFrame(rows).rank(axis=1).to_numpy().reshape(values.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.nansum(ranks, -1, keepdims=True) / np.isfinite(ranks).sum(-1)[..., None]
+        return np.nan_to_num(ranks - mean)

@@ -20,6 +20,7 @@ from niftyformer_assets.factors.checks import (
     thin_sessions,
 )
 from niftyformer_assets.factors.nse93.catalogue import NSE93
+from niftyformer_assets.factors.rank_ic import rank_ic
 from niftyformer_assets.factors.selection import FactorSelection, select_factors
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
@@ -91,6 +92,17 @@ def test_ties_and_constants_are_no_correlation() -> None:
     assert np.isnan(together[3]).all()
     first = pd.DataFrame({"up": up[0], "down": down[0]}).corr("spearman").iloc[0, 1]
     assert pictures.average_rank_correlation(np.stack([up[:1], down[:1]]))[0, 1] == pytest.approx(first)
+
+
+def test_the_picture_shows_the_one_rank_correlation() -> None:
+    """That of the stocks that have all factors; a session without any says nothing."""
+    random = np.random.default_rng(0)
+    factors = random.integers(0, 6, (3, 12, 15)).astype(float)
+    factors[1, 2, 4] = np.nan
+    factors[2, 7] = np.nan
+    have_all = np.where(np.isfinite(factors).all(axis=0), factors, np.nan)
+    expected = [[np.nanmean(rank_ic(one, other, min_stocks=3)) for one in have_all] for other in have_all]
+    np.testing.assert_allclose(pictures.average_rank_correlation(factors), expected)
 
 
 def test_tables_of_what_is_wrong() -> None:
