@@ -7,8 +7,8 @@ from typing import Any
 
 from niftyformer_assets.artifacts.rows import Artifact, Read, row
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.model.baseline_registry import Model, registered
-from niftyformer_assets.model.baseline_settings import deciding_values
+from niftyformer_assets.model.baseline_registry import Model, registered, words_of
+from niftyformer_assets.model.baseline_settings import BASELINES, deciding_values
 from niftyformer_assets.model.settings import ModelSettings
 
 # Whose settings and files decide on an artifact: the model that is traded, or those beside it.
@@ -115,9 +115,9 @@ def model_rows() -> tuple[Artifact, ...]:
             lambda place: (place.baseline_predictions,),
             "model/training",
             {"scikitlearn", "pytorch", "parquet"},
-            "Predictions of simpler models of the same stocks on the same sessions: ridge, gradient boosting, random "
-            "forest, LSTM, GRU, reversal, momentum, equal weight, zero, majority, random, but the one that is the "
-            "model itself.\n\n"
+            "Predictions of simpler models of the same stocks on the same sessions: "
+            f"{', '.join(map(words_of, BASELINES))} unless an experiment names others, but the one that is the model "
+            "itself.\n\n"
             "`baseline_predictions.parquet`: as `predictions`, with the name of the baseline.",
             reads=_reads(_rivals),
             after=(Read("corr_adj", _reads_graph(_rivals)),),

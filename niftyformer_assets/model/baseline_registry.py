@@ -114,7 +114,7 @@ class Model:
     settings is a section of the experiment, the one of the field's name (of `SECTIONS`); all others are given under
     `baselines`.
 
-    name: that it is registered under.
+    name: that it is registered under; words: what reports call it.
     reads_graph: whether it sees the embedding of the correlation graph, `model.width` wide: the section `graph` decides
         too.
     wants_gpu: whether it takes too long on a CPU to be fitted there without a word.
@@ -122,6 +122,7 @@ class Model:
     """
 
     name: ClassVar[str]
+    words: ClassVar[str]
     reads_graph: ClassVar[bool] = False
     wants_gpu: ClassVar[bool] = False
     fitted_by: ClassVar[str]
@@ -260,11 +261,12 @@ class NetworkBaseline(NetworkModel):
         """The value, in units of a usual label, and the logit of a label above 0, both [B, N, T2]."""
 
 
-def baseline(name: str) -> Callable[[_M], _M]:
+def baseline(name: str, words: str = "") -> Callable[[_M], _M]:
     """Register a model under a name (a decorator).
 
     Args:
-        name: small letters, digits and underscores; tables, settings and reports call it so.
+        name: small letters, digits and underscores; tables and settings call it so.
+        words: what reports call it; by itself the name with spaces.
 
     Raises:
         ValueError: it is no such name, or taken.
@@ -279,9 +281,11 @@ def baseline(name: str) -> Callable[[_M], _M]:
                 raise TypeError(f"setting {field.name} of baseline {name} needs a default")
             if field.name == "name":
                 raise TypeError(f"setting name of baseline {name} is the name of the model: rename it")
+            if field.name in (*Model.__annotations__, *vars(Model)):
+                raise TypeError(f"setting {field.name} of baseline {name} is what every model has: rename it")
         if strange := model.section_fields().keys() - {*SECTIONS}:
             raise TypeError(f"{min(strange)} of baseline {name} is no section of a model: {', '.join(SECTIONS)} are")
-        model.name = name
+        model.name, model.words = name, words or name.replace("_", " ")
         _MODELS[name] = model
         return model
 
@@ -294,6 +298,12 @@ def registered() -> Mapping[str, type[Model]]:
     for module in sorted(each.name for each in iter_modules(baselines.__path__)):
         import_module(f"{baselines.__name__}.{module}")
     return _MODELS
+
+
+def words_of(name: str) -> str:
+    """What reports call a model; a name that none has is shown with spaces."""
+    model = registered().get(name)
+    return name.replace("_", " ") if model is None else model.words
 
 
 def _section(field: Field[Any]) -> type | None:

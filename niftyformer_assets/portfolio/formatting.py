@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from niftyformer_assets.model.baseline_registry import words_of
+
 NONE = "–"
 STATUS_NAMES = {
     "short_of_cash": "not enough cash",
@@ -74,11 +76,4 @@ def count(value: int) -> str:
 
 def readable_name(name: str) -> str:
     """A predictor's name as it stands in tables."""
-    known = {
-        "stockformer": "Stockformer",
-        "lstm": "LSTM",
-        "gru": "GRU",
-        "random": "random scores",
-        "equal_weight": "mean of training",
-    }
-    return known.get(name, name.replace("_", " "))
+    return words_of(name)

@@ -15,7 +15,7 @@ import torch
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
-from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Run, baseline, registered
+from niftyformer_assets.model.baseline_registry import Baseline, Forecast, Run, baseline, registered, words_of
 from niftyformer_assets.model.baseline_settings import BASELINES, BaselineSettings
 from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.step import TrainingStep
@@ -355,3 +355,12 @@ def test_what_is_learned_predicts_by_itself(name: str, tmp_path: Path) -> None:
     ours, theirs = (model.predict(learned, each, run) for each in (inputs, other))
     np.testing.assert_allclose(ours.value[late], theirs.value[late], rtol=1e-9)
     np.testing.assert_allclose(ours.p_up[late], theirs.p_up[late], rtol=1e-9)
+
+
+def test_what_reports_call_a_model_is_said_where_it_is_registered() -> None:
+    assert {name: words_of(name) for name in ("lstm", "gradient_boosting", "random", "no_model")} == {
+        "lstm": "LSTM",
+        "gradient_boosting": "gradient boosting",
+        "random": "random scores",
+        "no_model": "no model",
+    }

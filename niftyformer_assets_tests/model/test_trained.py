@@ -491,6 +491,8 @@ def test_a_network_that_sees_all_that_the_stockformer_sees_is_one_file(tmp_path:
         ("    taps: int", "setting taps of baseline other needs a default"),
         ("    trees: int = 7", "setting trees of baseline other is another one elsewhere: rename it"),
         ("    name: str = 'x'", "setting name of baseline other is the name of the model: rename it"),
+        ("    words: int = 3", "setting words of baseline other is what every model has: rename it"),
+        ("    code: int = 3", "setting code of baseline other is what every model has: rename it"),
         (
             "    costs: WaveletSettings = field(default_factory=WaveletSettings)",
             "costs of baseline other is no section of a model: model, wavelet, training are",

@@ -20,7 +20,7 @@ class _Constant(Baseline):
         return Forecast(inputs.everywhere(learned["value"]), inputs.everywhere(learned["p_up"]))
 
 
-@baseline("equal_weight")
+@baseline("equal_weight", "mean of training")
 @dataclass(frozen=True)
 class EqualWeight(Baseline):
     """The mean of the training labels."""
@@ -55,7 +55,7 @@ class Majority(_Constant):
         return {"value": np.nanmedian(inputs.training, axis=(0, 1)), "p_up": share_up}
 
 
-@baseline("random")
+@baseline("random", "random scores")
 @dataclass(frozen=True)
 class Random(Baseline):
     """Lots of the deviation of the training labels."""

@@ -50,7 +50,7 @@ class _Recurrent(NetworkBaseline):
         return parts["value"](last), parts["up"](last)
 
 
-@baseline("lstm")
+@baseline("lstm", "LSTM")
 @dataclass(frozen=True)
 class Lstm(_Recurrent):
     """Long short-term memory."""
@@ -58,7 +58,7 @@ class Lstm(_Recurrent):
     cell = "LSTM"
 
 
-@baseline("gru")
+@baseline("gru", "GRU")
 @dataclass(frozen=True)
 class Gru(_Recurrent):
     """Gated recurrent units."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from niftyformer_assets.model.network import Network
 
 
-@baseline("stockformer")
+@baseline("stockformer", "Stockformer")
 @dataclass(frozen=True)
 class MultitaskStockformer(NetworkModel):
     """Two bands of returns, the factors and the correlation graph of all stocks."""
