@@ -45,10 +45,16 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "factors/selection",
             {"numpy", "csv"},
             "The selected factors without size and sector, from `ic_summary`, the factor panel, `size_proxy` and "
-            "`sector_dummies`.\n\n"
+            "`sector_dummies`; or raw or ranked, as `factors.transform` says.\n\n"
             "`factors/NAME.csv` [sessions × symbols] and `neutralized_factors.npz`: residuals of each session's "
             "regression, standardised on each session; missing = 0, with `valid` beside.",
-            reads=(*panels, "ic_summary", "size_proxy", "sector_dummies", *SCOPE),
+            reads=(
+                *panels,
+                "ic_summary",
+                Read("size_proxy", lambda experiment: experiment.factors.looks_at_size),
+                Read("sector_dummies", lambda experiment: experiment.factors.looks_at_sectors),
+                *SCOPE,
+            ),
             sections=SCOPE_SECTIONS | {"factors"},
         ),
     )

@@ -1,9 +1,9 @@
-"""Neutralisation: what a factor says beyond a stock's size and sector."""
+"""Neutralisation: what a factor says beyond a stock's size and sector; and the factors as the model reads them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.kernels.cross_section import rolling_zscore, standardised_residuals
+from niftyformer_assets.factors.ranked import ranked
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.store.arrays import Axes, enter_in_index, load_arrays, save_arrays
 from niftyformer_assets.store.atomic import atomic_path
@@ -66,8 +67,32 @@ def neutralize(
 
 
 @dataclass(frozen=True, eq=False)
+class Beside:
+    """What a factor is measured beside; each is asked for where the transform looks at it.
+
+    log_size: gives float64 [T, N]. sectors: gives names [T, N]. member: bool [T, N].
+    """
+
+    log_size: Callable[[], np.ndarray]
+    sectors: Callable[[], np.ndarray]
+    member: np.ndarray
+
+
+def transformed(
+    factors: np.ndarray, beside: Beside, settings: FactorSettings, threads: int | None = None
+) -> np.ndarray:
+    """Factors [F, T, N] in the form of `settings.transform`: float32 [F, T, N], NaN where missing."""
+    if settings.transform == "neutralized":
+        return neutralize(factors, beside.log_size(), beside.sectors(), settings, threads)
+    if settings.transform == "raw":
+        return np.where(np.isfinite(factors), factors, np.float32(np.nan))
+    groups = beside.sectors() if settings.transform == "sector_rank" else None
+    return ranked(factors, beside.member, settings.min_stocks, groups, threads)
+
+
+@dataclass(frozen=True, eq=False)
 class NeutralizedFactors:
-    """The selected factors as the model reads them.
+    """The selected factors as the model reads them: neutralised, or as `factors.transform` says.
 
     result: float32 [T, N, F], 0 where missing. valid: bool [T, N, F], what was not missing.
     names: F of them, sorted, as the published loader finds the files.
@@ -81,14 +106,13 @@ class NeutralizedFactors:
 def neutralized_factors(
     factors: np.ndarray,
     names: Sequence[str],
-    log_size: np.ndarray,
-    sectors: np.ndarray | Sequence[str | None],
+    beside: Beside,
     settings: FactorSettings,
     threads: int | None = None,
 ) -> NeutralizedFactors:
-    """`neutralize` the selected factors [F, T, N] and lay them out for the model."""
+    """Put the selected factors [F, T, N] into the form of `settings.transform`, and lay them out for the model."""
     order = sorted(range(len(names)), key=lambda place: names[place])
-    values = neutralize(factors[order], log_size, sectors, settings, threads).transpose(1, 2, 0)
+    values = transformed(factors[order], beside, settings, threads).transpose(1, 2, 0)
     valid = np.isfinite(values)
     return NeutralizedFactors(np.where(valid, values, np.float32(0)), valid, tuple(names[place] for place in order))
 

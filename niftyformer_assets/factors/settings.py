@@ -33,7 +33,10 @@ class FactorSettings:
     ic_sessions: share of the training sessions on which a factor must have a coefficient to be
         kept; over a few sessions the mean is far from zero by luck.
     select_on: whether the selection looks at raw or at neutralised factors.
-    min_stocks: a session with fewer valid stocks than this has no coefficient and no regression.
+    min_stocks: a session with fewer valid stocks than this has no coefficient, no regression and no ranks.
+    transform: how the models see the selected factors: `neutralized` is what size and sector leave of them (the
+        published setting), `raw` as they are, `rank` their place among the session's members, `sector_rank` that
+        among the members of the stock's sector; ranks are centred and of unit variance.
     winsorize: share of each tail that is clipped on each session before the regression, or none.
     rolling_zscore_sessions: length of a rolling z-score of each stock's residuals, or none.
     """
@@ -46,6 +49,7 @@ class FactorSettings:
     ic_sessions: float = 0.5
     select_on: Literal["raw", "neutralized"] = "raw"
     min_stocks: int = MIN_STOCKS
+    transform: Literal["neutralized", "raw", "rank", "sector_rank"] = "neutralized"
     winsorize: float | None = None
     rolling_zscore_sessions: int | None = None
 
@@ -59,3 +63,17 @@ class FactorSettings:
             self.rolling_zscore_sessions is None or self.rolling_zscore_sessions >= 2,
             "rolling_zscore_sessions must be at least 2",
         )
+        require(
+            self.transform == "neutralized" or (self.winsorize is None and self.rolling_zscore_sessions is None),
+            "winsorize and rolling_zscore_sessions belong to factors.transform neutralized: leave them out",
+        )
+
+    @property
+    def looks_at_size(self) -> bool:
+        """Whether the transform does."""
+        return self.transform == "neutralized"
+
+    @property
+    def looks_at_sectors(self) -> bool:
+        """Whether the transform does."""
+        return self.transform in ("neutralized", "sector_rank")

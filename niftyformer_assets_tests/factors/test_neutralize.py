@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.factors.neutralize import (
+    Beside,
     neutralize,
     neutralized_factors,
     read_neutralized,
@@ -170,7 +171,8 @@ def folder_with(tmp_path: Path, names: tuple[str, ...]) -> tuple[ExperimentFolde
     factors, size, sectors = made_up()
     axes = Axes(np.datetime64("2022-01-03") + np.arange(T), tuple(f"S{n}" for n in range(N)))
     folder = ExperimentFolder(tmp_path / "mvp")
-    chosen = neutralized_factors(factors[: len(names)], names, size, sectors, PLAIN)
+    beside = Beside(lambda: size, lambda: np.array([sectors] * T, dtype=object), np.ones((T, N), dtype=bool))
+    chosen = neutralized_factors(factors[: len(names)], names, beside, PLAIN)
     write_neutralized(folder, chosen, axes)
     return folder, axes
 

@@ -48,7 +48,7 @@ def information_coefficients(
         stocks[t] = count
         padded = (count + 63) // 64 * 64
         values[count:padded] = np.nan
-        _sort(values[:padded], places[:count], order)
+        sort(values[:padded], places[:count], order)
         before[:] = ranks
         ranks[:] = np.nan
         _average_ranks(factor[t], order[:count], factor[t], ranks)
@@ -120,7 +120,7 @@ def _rank_correlation(
 
 
 @kernel
-def _sort(values: np.ndarray, places: np.ndarray, order: np.ndarray) -> None:
+def sort(values: np.ndarray, places: np.ndarray, order: np.ndarray) -> None:
     """Put `places` into the order of their values, equal ones as they come.
 
     Counting the smaller ones compares every pair, but without a branch: for the few hundred stocks

@@ -9,7 +9,7 @@ import numpy as np
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.experiments.opened import OpenedExperiment
-from niftyformer_assets.factors.neutralize import neutralized_factors, write_neutralized
+from niftyformer_assets.factors.neutralize import Beside, neutralized_factors, write_neutralized
 from niftyformer_assets.factors.panel_file import read_factor_panel
 from niftyformer_assets.factors.pictures import cumulative_ic, factor_correlations, ic_ranking
 from niftyformer_assets.factors.registry import FACTOR_SETS
@@ -20,6 +20,8 @@ SHOWN = (
     *("ic_mean_h1", "ic_t_nw_h1", "ic_mean_h2", "rank_ic_mean_h1"),
     *("ic_mean_h1_validation_not_used", "ic_mean_h1_test_not_used"),
 )
+
+SHOWN_AS = {"neutralized": "neutralised", "raw": "raw", "rank": "ranked", "sector_rank": "ranked within sectors"}
 
 
 def summarize_ic(opened: OpenedExperiment) -> Made:
@@ -54,13 +56,17 @@ def summarize_ic(opened: OpenedExperiment) -> Made:
 
 
 def neutralize_selected(opened: OpenedExperiment) -> Made:
-    """Take size and sector out of the selected factors, session by session."""
+    """Put the selected factors into the form that the models see: by itself without size and sector."""
     folder = opened.folder
     names = read_selected(folder.selected_factors)
     made = neutralized_factors(
-        _factors(opened, names), names, opened.log_size(), opened.sectors_in_force(), opened.experiment.factors
+        _factors(opened, names),
+        names,
+        Beside(opened.log_size, opened.sectors_in_force, opened.scope.member),
+        opened.experiment.factors,
     )
     write_neutralized(folder, made, opened.axes)
+    shown = SHOWN_AS[opened.experiment.factors.transform]
     return Made(
         {
             "dagster/row_count": len(made.result),
@@ -73,9 +79,9 @@ def neutralize_selected(opened: OpenedExperiment) -> Made:
                     np.where(made.valid, made.result, np.nan).transpose(2, 0, 1),
                     made.names,
                     opened.scope.split.train,
-                    "neutralised",
+                    shown,
                 ),
-                "correlations of the neutralised factors",
+                f"correlations of the {shown} factors",
             ),
         },
     )
