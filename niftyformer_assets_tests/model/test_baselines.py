@@ -26,10 +26,22 @@ from niftyformer_assets_tests.model.models_on_arrays import CPU, dataset_of, for
 T, N, F = 150, 24, 3
 SPLIT = Split(slice(0, 100), slice(100, 120), slice(120, 140), slice(140, T))
 FAST = BaselineSettings(
-    epochs=4, patience=2, recurrent_width=8, recurrent_layers=1, trees=20, boosting_rounds=20, ridge_penalty=1.0
+    epochs=4,
+    patience=2,
+    recurrent_width=8,
+    recurrent_layers=1,
+    perceptron_width=8,
+    trees=20,
+    boosting_rounds=20,
+    ridge_penalty=1.0,
+    lightgbm_trees=20,
+    lightgbm_rows_per_leaf=20,
+    lightgbm_factors=1.0,
+    lightgbm_rate=0.1,
+    lightgbm_l2=1.0,
 )
-NETWORKS = ("lstm", "gru")
-FITTED = ("ridge", "gradient_boosting", "random_forest", "lstm", "gru")
+NETWORKS = ("lstm", "gru", "perceptron")
+FITTED = ("ridge", "gradient_boosting", "lightgbm", "random_forest", *NETWORKS)
 
 
 def market(planted: float = 0.0, horizon: int = 1, label: str = "return") -> BaselineInputs:
@@ -90,7 +102,7 @@ def test_labels_after_training_change_nothing_that_is_fitted(name: str, label: s
     np.testing.assert_array_equal(ours.p_up[made_before], theirs.p_up[made_before])
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", sorted({*BASELINES, *FITTED}))
 def test_later_sessions_do_not_change_earlier_predictions(name: str, tmp_path: Path) -> None:
     inputs = market(planted=0.5)
     cut = 130
@@ -364,3 +376,21 @@ def test_what_reports_call_a_model_is_said_where_it_is_registered() -> None:
         "random": "random scores",
         "no_model": "no model",
     }
+
+
+def test_a_penalty_by_row_is_the_same_shrinkage_for_any_number_of_rows() -> None:
+    inputs = market(planted=0.5)
+    rows = [int(np.isfinite(inputs.training[..., horizon]).sum()) for horizon in range(2)]
+    by_row = forecast("ridge", inputs, replace(FAST, ridge_penalty_per_row=0.12), 1).value
+    for horizon, count in enumerate(rows):
+        same = forecast("ridge", inputs, replace(FAST, ridge_penalty=0.12 * count), 1).value
+        np.testing.assert_array_equal(by_row[..., horizon], same[..., horizon])
+    assert not np.array_equal(by_row, forecast("ridge", inputs, FAST, 1).value)
+
+
+def test_lightgbm_draws_rows_and_factors_by_the_seed_alone() -> None:
+    inputs = market(planted=0.5)
+    settings = replace(FAST, lightgbm_factors=0.7)
+    one, again, other = (forecast("lightgbm", inputs, settings, seed).value for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)

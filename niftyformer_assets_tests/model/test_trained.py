@@ -45,6 +45,8 @@ SMALL: dict[str, Any] = {
     "recurrent_layers": 1,
     "trees": 5,
     "boosting_rounds": 5,
+    "lightgbm_trees": 5,
+    "lightgbm_rows_per_leaf": 10,
 }
 
 
