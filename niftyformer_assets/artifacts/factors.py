@@ -46,8 +46,8 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             {"numpy", "csv"},
             "The selected factors without size and sector, from `ic_summary`, the factor panel, `size_proxy` and "
             "`sector_dummies`; or raw or ranked, as `factors.transform` says.\n\n"
-            "`factors/NAME.csv` [sessions × symbols] and `neutralized_factors.npz`: residuals of each session's "
-            "regression, standardised on each session; missing = 0, with `valid` beside.",
+            "`factors/NAME.csv` [sessions × symbols] (of residuals only) and `neutralized_factors.npz`: residuals of "
+            "each session's regression, standardised on each session; missing = 0, with `valid` beside.",
             reads=(
                 *panels,
                 "ic_summary",

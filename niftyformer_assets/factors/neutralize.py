@@ -117,14 +117,18 @@ def neutralized_factors(
     return NeutralizedFactors(np.where(valid, values, np.float32(0)), valid, tuple(names[place] for place in order))
 
 
-def write_neutralized(folder: ExperimentFolder, factors: NeutralizedFactors, axes: Axes) -> None:
+def write_neutralized(
+    folder: ExperimentFolder, factors: NeutralizedFactors, axes: Axes, settings: FactorSettings
+) -> None:
     """Write neutralized_factors.npz and factors/NAME.csv, and nothing else into that folder.
 
     The CSVs are dense [sessions × symbols] with the date as index column: the published loader
-    reads every file there is, in sorted order. Those of factors no longer selected are removed.
+    reads every file there is, in sorted order. Those of factors no longer selected are removed. It knows
+    residuals alone, and text of hundreds of factors over years takes minutes: in another form there are none.
     """
     folder.factors.mkdir(parents=True, exist_ok=True)
-    wanted = {f"{name}.csv": place for place, name in enumerate(factors.names)}
+    named = factors.names if settings.transform == "neutralized" else ()
+    wanted = {f"{name}.csv": place for place, name in enumerate(named)}
     for file in folder.factors.iterdir():
         if file.name not in wanted:
             file.unlink(missing_ok=True)

@@ -167,13 +167,15 @@ def test_rolling_zscore_of_each_stock() -> None:
         np.testing.assert_allclose(ours[0, :, n], expected, atol=1e-4)
 
 
-def folder_with(tmp_path: Path, names: tuple[str, ...]) -> tuple[ExperimentFolder, Axes]:
+def folder_with(
+    tmp_path: Path, names: tuple[str, ...], settings: FactorSettings = PLAIN
+) -> tuple[ExperimentFolder, Axes]:
     factors, size, sectors = made_up()
     axes = Axes(np.datetime64("2022-01-03") + np.arange(T), tuple(f"S{n}" for n in range(N)))
     folder = ExperimentFolder(tmp_path / "mvp")
     beside = Beside(lambda: size, lambda: np.array([sectors] * T, dtype=object), np.ones((T, N), dtype=bool))
-    chosen = neutralized_factors(factors[: len(names)], names, beside, PLAIN)
-    write_neutralized(folder, chosen, axes)
+    chosen = neutralized_factors(factors[: len(names)], names, beside, settings)
+    write_neutralized(folder, chosen, axes, settings)
     return folder, axes
 
 
@@ -212,3 +214,12 @@ def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     third, _ = folder_with(tmp_path / "c", ("KMID", "KLEN"))
     for name in ("neutralized_factors.npz", "index.json", "factors/KMID.csv"):
         assert (first.root / name).read_bytes() == (third.root / name).read_bytes()
+
+
+def test_ranks_are_not_written_for_the_published_loader(tmp_path: Path) -> None:
+    folder_with(tmp_path, ("KMID", "KLEN"))
+    folder, axes = folder_with(tmp_path, ("KMID", "ROC5"), FactorSettings(transform="rank"))
+    assert list(folder.factors.iterdir()) == []
+    ranks, _ = read_neutralized(folder, axes)
+    assert ranks.names == ("KMID", "ROC5")
+    np.testing.assert_allclose(np.std(ranks.result, axis=1, where=ranks.valid), 1, atol=1e-5)

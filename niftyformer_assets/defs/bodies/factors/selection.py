@@ -65,7 +65,7 @@ def neutralize_selected(opened: OpenedExperiment) -> Made:
         Beside(opened.log_size, opened.sectors_in_force, opened.scope.member),
         opened.experiment.factors,
     )
-    write_neutralized(folder, made, opened.axes)
+    write_neutralized(folder, made, opened.axes, opened.experiment.factors)
     shown = SHOWN_AS[opened.experiment.factors.transform]
     return Made(
         {
