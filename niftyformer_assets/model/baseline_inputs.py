@@ -22,7 +22,8 @@ class BaselineInputs:
     """What a model that is no network sees of an experiment.
 
     axes: T sessions, N symbols.
-    factors: float [T, N, F], neutralised, dense (missing = 0). factors_valid: bool [T, N, F].
+    factors: float [T, N, F], in the form of `factors.transform`, dense (missing = 0). factors_valid: bool [T, N, F].
+    are_ranks: whether the factors are ranks of the session already.
     returns: float [T, N], raw; returns_valid: bool [T, N], elsewhere they are not looked at.
     factor_names: of the F factors.
     """
@@ -35,6 +36,7 @@ class BaselineInputs:
     returns: np.ndarray
     returns_valid: np.ndarray
     factor_names: tuple[str, ...] = ()
+    are_ranks: bool = False
 
     @cached_property
     def samples(self) -> Samples:
@@ -74,12 +76,19 @@ class BaselineInputs:
     @cached_property
     def made_on_factors(self) -> np.ndarray:
         """float32 [S, N, F]: the factors of the session a sample is made on."""
-        return self.factors[self.samples.made_on].astype(np.float32)
+        return self.factors[self._made_on].astype(np.float32, copy=False)
 
     @cached_property
     def made_on_ranks(self) -> np.ndarray:
         """float32 [S, N, F]: the same, ranked across the stocks of the session."""
-        return ranked_factors(self.made_on_factors, self.factors_valid[self.samples.made_on])
+        if self.are_ranks:
+            return self.made_on_factors
+        return ranked_factors(self.made_on_factors, self.factors_valid[self._made_on])
+
+    @property
+    def _made_on(self) -> slice:
+        """The sessions of the samples; of gigabytes of factors a slice is no copy."""
+        return slice(self.samples.start, self.samples.stop)
 
     def fingerprint(self) -> dict[str, str]:
         """Hashes by name of all that a fit reads: nothing after the validation sessions."""
@@ -91,7 +100,8 @@ class BaselineInputs:
                 "split": np.array([self.split.train.start, self.split.train.stop, self.split.validation.start, end]),
                 "returns": self.known_returns[:end],
                 "factor names": np.array(self.factor_names),
-                "factors": np.where(self.factors_valid, self.factors, np.nan)[:end],
+                "factors": self.factors[:end],
+                "missing factors": self.factors_valid[:end],
             }
         )
 

@@ -16,6 +16,7 @@ import numpy as np
 from niftyformer_assets.dataset.settings import GraphSettings, WindowSettings
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
 from niftyformer_assets.factors.labels import Labels
+from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
 from niftyformer_assets.model.baseline_registry import Model, NetworkModel, registered
@@ -186,6 +187,7 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
         model_settings = settings_section("model", ModelSettings, content)
         graph_settings = settings_section("graph", GraphSettings, content)
         periods = {part: np.array(content["split"][part], dtype="datetime64[D]") for part in PERIODS}
+        transform = content.get("factors", {}).get("transform", FactorSettings.transform)
         to_come = np.array(content.get("to_come", []), dtype="datetime64[D]")
     except (KeyError, TypeError, ValueError) as error:
         detail = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
@@ -193,15 +195,17 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
     flow, axes = load_arrays(files.flow)
     trend, _ = load_arrays(files.trend_indicator, axes)
     factors, _ = load_arrays(files.neutralized_factors, axes)
+    np.putmask(factors["result"], ~factors["valid"], 0)
     inputs = BaselineInputs(
         axes=axes,
         split=_split(axes.dates, periods, files.settings),
         windows=run.windows,
-        factors=np.where(factors["valid"], factors["result"], 0),
+        factors=factors["result"],
         factors_valid=factors["valid"],
         returns=flow["result"],
         returns_valid=trend["valid"],
         factor_names=tuple(str(name) for name in factors["names"]),
+        are_ranks="rank" in transform,
     )
     dense = inputs.factors.astype(np.float32, copy=False)
     _must_be_finite(files.neutralized_factors, dense, axes, inputs.factor_names)

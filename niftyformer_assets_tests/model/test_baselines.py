@@ -394,3 +394,13 @@ def test_lightgbm_draws_rows_and_factors_by_the_seed_alone() -> None:
     one, again, other = (forecast("lightgbm", inputs, settings, seed).value for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["ridge", "lightgbm", "gradient_boosting"])
+def test_factors_that_are_ranks_are_not_ranked_again(name: str) -> None:
+    inputs = market(planted=0.5)
+    ranks = np.zeros(inputs.factors.shape, dtype=np.float32)
+    ranks[inputs.samples.made_on] = inputs.made_on_ranks
+    given = replace(inputs, factors=ranks, are_ranks=True)
+    assert np.shares_memory(given.made_on_ranks, given.factors)
+    np.testing.assert_array_equal(forecast(name, given, FAST, 1).value, forecast(name, inputs, FAST, 1).value)
