@@ -134,7 +134,7 @@ class GradientBoosting(Ranked):
         return learned["model"].predict(factors)
 
 
-@baseline("lightgbm")
+@baseline("lightgbm", "LightGBM")
 @dataclass(frozen=True)
 class LightGBM(Ranked):
     """Gradient boosting by LightGBM, strongly regularised: each tree sees part of the rows and of the factors.
