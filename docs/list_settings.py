@@ -20,6 +20,8 @@ from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.study import Ensemble, StudySettings, WalkForward
 from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
+from niftyformer_assets.portfolio.backtest.strategy_registry import registered as strategies
+from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.settings import PROJECT, Settings
 
 PAGE = PROJECT / "docs" / "settings.md"
@@ -44,11 +46,6 @@ MEANINGS = {
     "training.scheduler_factor": "what the learning rate is multiplied by when validation no longer improves",
     "training.scheduler_patience": "epochs without improvement before it is",
     "training.min_learning_rate": "the learning rate falls no lower",
-    "strategy.top_k": "how many stocks are held",
-    "strategy.rebalance_every": "sessions between two restorations of equal weights",
-    "strategy.drop_every": "sessions between two replacements of the worst",
-    "strategy.drop_share": "share of the holdings that is replaced then",
-    "strategy.n_drop": "names that `topk_dropout` swaps a session",
     "wavelet.wavelet": "a discrete wavelet's name in PyWavelets",
     "wavelet.level": "how often the low band is split again",
     "graph.sessions": "sessions a correlation is taken over",
@@ -157,6 +154,8 @@ def _section(name: str, of: Any) -> str:
     """A section of an experiment: its keys, and the rules that its values are held to."""
     parts = _parts(of)
     said = {key: meaning for part in parts for key, meaning in _said(part).items()}
+    if of is StrategySettings:
+        said["name"] = "; ".join(f"`{name}` {_summary(each)}" for name, each in strategies().items()) + "."
     rows = [
         (
             f"{name}.{field.name}",
@@ -173,9 +172,15 @@ def _section(name: str, of: Any) -> str:
 
 def _parts(of: Any) -> list[Any]:
     """The classes whose fields a section has: its own, and those of each baseline."""
-    kinds = [*registered().values()] if of is BaselineSettings else []
+    kinds = [*{BaselineSettings: registered, StrategySettings: strategies}.get(of, dict)().values()]
     bases = [base for kind in kinds for base in kind.__mro__ if dataclasses.is_dataclass(base)]
     return list(dict.fromkeys([of, *bases]))
+
+
+def _summary(of: Any) -> str:
+    """What the docstring of a class says first, within a sentence."""
+    text = " ".join((inspect.getdoc(of) or "").partition("\n\n")[0].split()).rstrip(".")
+    return text[:1].lower() + text[1:]
 
 
 def _said(of: Any) -> dict[str, str]:

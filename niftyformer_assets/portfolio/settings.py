@@ -3,45 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import numpy as np
+
+from niftyformer_assets.portfolio.backtest.strategy_registry import (
+    Places,
+    Strategy,
+    places,
+    registered,
+    require_number_or_share,
+)
 from niftyformer_assets.require import require
 
-
-class Strategy(NamedTuple):
-    """What is to be known of a strategy beside what it does.
-
-    passes_over_dear_names: whether the next best name is taken where one share costs more than a place
-        (equity / top_k).
-    swaps: whether it is told how many names it swaps, `n_drop`.
-    """
-
-    passes_over_dear_names: bool = True
-    swaps: bool = False
-
-
-# Each is a function of that name in `backtest/strategies.py`.
-STRATEGIES = {
-    "topk_equal_weight": Strategy(),
-    "topk_dropout": Strategy(swaps=True),
-    "equal_weight": Strategy(passes_over_dear_names=False),
-}
+_C = TypeVar("_C")
 if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+
     StrategyName = str
 else:
-    StrategyName = Literal[tuple(STRATEGIES)]
+    StrategyName = Literal[tuple(registered())]
+
+    def dataclass_transform(**_given: bool) -> Any:
+        """Tells type checkers what the decorator below makes; from typing once Python 3.10 is not asked for."""
+        return lambda function: function
 
 
-@dataclass(frozen=True)
+@dataclass_transform(frozen_default=True)
+def _with_settings_of_all(cls: type[_C]) -> type[_C]:
+    """A frozen dataclass with the settings of every strategy beside its own."""
+    for name, strategy in registered().items():
+        for field in strategy.own_fields():
+            kind = strategy.kinds()[field.name]
+            if cls.__annotations__.setdefault(field.name, kind) != kind or (
+                getattr(cls, field.name, field.default) != field.default
+            ):
+                raise TypeError(f"setting {field.name} of strategy {name} is another one elsewhere: rename it")
+            setattr(cls, field.name, field.default)
+    return dataclass(frozen=True)(cls)
+
+
+@_with_settings_of_all
 class StrategySettings:
     """What is bought and sold, and when.
 
-    name: `topk_equal_weight` restores equal weights every `rebalance_every` sessions and replaces
-        the worst `drop_share` of the holdings every `drop_every` sessions (the published setting);
-        `topk_dropout` swaps up to `n_drop` names each session, as Qlib's strategy does;
-        `equal_weight` holds the `top_k` best scored names, chosen anew every `rebalance_every`
-        sessions (with every stock scored alike it is the equal-weight universe).
-    hold_sessions: `topk_dropout` keeps a name at least this long.
+    name: of a strategy in `backtest/strategies/`.
+    top_k: how many stocks are held: a number, or a share of the universe's members on the session, such as 20%.
     trade_at: scores made at the close of session t trade at the open or the close of t+1.
     delisted_after: a holding without a candle for this many sessions counts as delisted and is
         sold at its last price.
@@ -56,12 +63,7 @@ class StrategySettings:
     __pydantic_config__ = {"extra": "forbid"}
 
     name: StrategyName = "topk_equal_weight"
-    top_k: int = 10
-    rebalance_every: int = 5
-    drop_every: int = 10
-    drop_share: float = 0.2
-    n_drop: int = 2
-    hold_sessions: int = 1
+    top_k: Places = 10
     trade_at: Literal["open", "close"] = "close"
     delisted_after: int = 5
     capital: float = 1_000_000.0
@@ -69,24 +71,38 @@ class StrategySettings:
     risk_free_rate: float = 0.06
     cash_yield: float = 0.0
 
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None: ...
+
     def __post_init__(self) -> None:
-        require(self.name in STRATEGIES, f"unknown strategy {self.name}: choose from {', '.join(STRATEGIES)}")
-        require(
-            min(self.top_k, self.rebalance_every, self.drop_every) >= 1,
-            "top_k, rebalance_every and drop_every must be at least 1",
-        )
-        require(0 <= self.drop_share <= 1, "drop_share must lie between 0 and 1")
-        require(self.n_drop >= 0, "n_drop must be at least 0")
-        require(
-            not STRATEGIES[self.name].swaps or self.n_drop <= self.top_k,
-            f"n_drop {self.n_drop} must not be above top_k {self.top_k}",
-        )
-        require(self.hold_sessions >= 0, "hold_sessions must be at least 0")
+        require(self.name in registered(), f"unknown strategy {self.name}: choose from {', '.join(registered())}")
+        require_number_or_share("top_k", self.top_k)
+        for each in registered().values():
+            self.of(each)
+        self.rule.require_fit(self.top_k)
         require(self.delisted_after >= 1, "delisted_after must be at least 1 session")
         require(1 <= self.capital <= 1e12, "capital must lie between 1 and 1e12 rupees")
         require(0 <= self.volume_cap <= 1, "volume_cap must lie between 0 (no cap) and 1")
         require(-1 < self.risk_free_rate < 1, "risk_free_rate must lie between -1 and 1")
         require(0 <= self.cash_yield < 1, "cash_yield must be at least 0 and below 1")
+
+    def of(self, strategy: type[Strategy]) -> Strategy:
+        """A strategy with its own settings of these.
+
+        Raises:
+            ValueError: one of them is wrong.
+        """
+        return strategy(**{field.name: getattr(self, field.name) for field in strategy.own_fields()})
+
+    @property
+    def rule(self) -> Strategy:
+        """The strategy that is followed."""
+        return self.of(registered()[self.name])
+
+    def places(self, members: np.ndarray) -> np.ndarray:
+        """How many stocks are held in a universe of so many, int64 of the shape of `members`."""
+        return places(self.top_k, members)
 
 
 @dataclass(frozen=True)

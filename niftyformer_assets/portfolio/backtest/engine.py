@@ -2,7 +2,7 @@
 
 One engine runs the strategy, its reference portfolios and the thousand portfolios of the null
 (`evidence.null`). Arrays are [T, N] sessions x symbols, the latter in the order of their names. It
-never looks ahead: what is decided at session t (`strategies`) uses rows up to t, and fills at t+1
+never looks ahead: what is decided at session t (`choosing`) uses rows up to t, and fills at t+1
 (`execution`). `run.py` says what its results mean.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from niftyformer_assets.compiling import kernel, step
+from niftyformer_assets.portfolio.backtest.choosing import decide
 from niftyformer_assets.portfolio.backtest.costs import Rates
 from niftyformer_assets.portfolio.backtest.execution import sell, trade
 from niftyformer_assets.portfolio.backtest.layout import (
@@ -26,7 +27,6 @@ from niftyformer_assets.portfolio.backtest.layout import (
     Rules,
     Tape,
 )
-from niftyformer_assets.portfolio.backtest.strategies import decide
 
 
 @kernel
@@ -59,7 +59,7 @@ def simulate(
         book.day[DAY_ROW] = -1
 
         # At the close of t-1.
-        entering, rebalance, places = 0, False, rules.top_k
+        entering, rebalance, places = 0, False, 1
         leaving = t > 0 and _leave_outside(t - 1, book, tape)
         decided = t > 0 and ranking.scored[t - 1] > 0
         if decided:

@@ -87,10 +87,10 @@ def trade(
             if book.shares[j] > 0 and not book.leave[j] and tape.member[t - 1, j]:
                 _buy(t, j, place - book.shares[j] * tape.now[t, j], REBALANCE, book, tape, rates)
     else:
-        place = book.purse[CASH] // max(rules.top_k - names, 1)
+        place = book.purse[CASH] // max(rules.top_k[t - 1] - names, 1)
     for j in book.enter[:entering]:
         # A blocked sell keeps its place: never more than top_k names.
-        if names >= rules.top_k:
+        if names >= rules.top_k[t - 1]:
             refuse(t, j, BUY, ENTER, NO_PLACE, NONE, NONE, book)
         elif _buy(t, j, place, ENTER, book, tape, rates):
             names += 1

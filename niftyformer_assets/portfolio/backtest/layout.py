@@ -5,11 +5,13 @@ Arrays are [T, N] sessions x symbols.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
+from niftyformer_assets.portfolio.backtest.strategy_registry import registered
 
 # Codes are np.int64, not int: numba compiles a function anew for each int literal it is called with.
 NONE = np.int64(0)
@@ -87,21 +89,25 @@ class Ranking(NamedTuple):
     stock_of: np.ndarray
 
 
-class Rules(NamedTuple):
-    """StrategySettings as numbers.
+if TYPE_CHECKING:
 
-    strategy: a place in `settings.STRATEGIES`. cash_rate: what cash earns a session.
-    """
+    class Rules(NamedTuple):
+        """StrategySettings as numbers: those that are named here, and those of every strategy under their names.
 
-    strategy: int
-    top_k: int
-    rebalance_every: int
-    drop_every: int
-    drop_share: float
-    n_drop: int
-    hold_sessions: int
-    delisted_after: int
-    cash_rate: float
+        strategy: a place in `registered()`. cash_rate: what cash earns a session. A `Places` is int64 [T], the
+        number of stocks that it is by the members of each session.
+        """
+
+        strategy: int
+        delisted_after: int
+        cash_rate: float
+        top_k: np.ndarray
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _OF_STRATEGIES = {field: kind for each in registered().values() for field, kind in each.kinds().items()}
+    Rules = namedtuple("Rules", ("strategy", "delisted_after", "cash_rate", "top_k", *_OF_STRATEGIES))
 
 
 class Book(NamedTuple):

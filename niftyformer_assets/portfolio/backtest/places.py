@@ -28,7 +28,7 @@ def require_places(experiment: str, strategy: StrategySettings, close: np.ndarra
     last = last_known(close > 0)[first]
     known = scope.member[first] & (last >= 0)
     prices = np.sort(to_paise(close[last[known], np.flatnonzero(known)]))
-    places, day = strategy.top_k, scope.axes.dates[first]
+    places, day = int(strategy.places(scope.member[first].sum())), scope.axes.dates[first]
     if places > len(prices):
         raise NiftyFormerError(
             f"experiment {experiment}: strategy.top_k is {places}, but the universe has "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,8 @@ from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
 from niftyformer_assets.portfolio.backtest.market import Market, last_known, to_paise
 from niftyformer_assets.portfolio.backtest.returns import session_rate
 from niftyformer_assets.portfolio.backtest.scores import Scores
-from niftyformer_assets.portfolio.settings import STRATEGIES, StrategySettings
+from niftyformer_assets.portfolio.backtest.strategy_registry import Places, places, registered
+from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -77,18 +80,23 @@ def ranking(scores: np.ndarray, lots: np.ndarray) -> layout.Ranking:
     return layout.Ranking(order, rank, np.isfinite(scores).sum(axis=1), straight, straight)
 
 
-def rules(strategy: StrategySettings) -> layout.Rules:
+def rules(strategy: StrategySettings, market: Market) -> layout.Rules:
     """The settings of the strategy as the engine reads them."""
+    members = market.member.sum(axis=1)
+
+    def as_numbers(kind: Any, value: Any) -> Any:
+        return places(value, members) if kind == Places else kind(value)
+
     return layout.Rules(
-        strategy=list(STRATEGIES).index(strategy.name),
-        top_k=strategy.top_k,
-        rebalance_every=strategy.rebalance_every,
-        drop_every=strategy.drop_every,
-        drop_share=float(strategy.drop_share),
-        n_drop=strategy.n_drop,
-        hold_sessions=strategy.hold_sessions,
+        strategy=list(registered()).index(strategy.name),
         delisted_after=strategy.delisted_after,
         cash_rate=session_rate(strategy.cash_yield),
+        top_k=strategy.places(members),
+        **{
+            name: as_numbers(kind, getattr(strategy, name))
+            for each in registered().values()
+            for name, kind in each.kinds().items()
+        },
     )
 
 

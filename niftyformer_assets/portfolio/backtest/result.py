@@ -81,6 +81,16 @@ class BacktestResult:
         traded = self.by_session("value")
         return np.concatenate([[0.0], traded[1:] / 2 / self.nav[:-1]])
 
+    @cached_property
+    def places(self) -> np.ndarray:
+        """int64 [T], how many names may be held by the scores of each session."""
+        return self.strategy.places(self.market.member.sum(axis=1))
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """int64 [T], paise: what one of them may cost by the value at each close."""
+        return np.rint(self.nav * 100).astype(np.int64) // self.places
+
     def by_session(self, column: str) -> np.ndarray:
         """float [T], the sum of a rupee column of `trades` at each session."""
         session = np.searchsorted(self.dates, self.trades["session"].to_numpy().astype("datetime64[D]"))

@@ -63,7 +63,7 @@ def run_backtest(
     nav, cash, interest, held, orders = engine.simulate(
         records.tape(named, strategy),
         records.ranking(scored.values, lots(named.axes, seed)),
-        records.rules(strategy),
+        records.rules(strategy, named),
         rates(market.axes.dates, costs),
         round(strategy.capital * 100),
         True,

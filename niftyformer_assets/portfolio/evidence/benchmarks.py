@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -32,14 +32,15 @@ def equal_weight_universe(
     It starts with UNIVERSE_CAPITAL times the strategy's capital, so compare returns, not rupees; for
     the same reason it pays no slippage by share of volume, and its orders have no cap.
     """
-    everything = replace(
-        strategy,
-        name="equal_weight",
-        top_k=market.axes.shape[1],
-        n_drop=0,
-        rebalance_every=rebalance_every,
-        capital=strategy.capital * UNIVERSE_CAPITAL,
-        volume_cap=0.0,
+    everything = StrategySettings(
+        **{
+            **asdict(strategy),
+            "name": "equal_weight",
+            "top_k": market.axes.shape[1],
+            "rebalance_every": rebalance_every,
+            "capital": strategy.capital * UNIVERSE_CAPITAL,
+            "volume_cap": 0.0,
+        }
     )
     alike = Scores(market.axes, np.where(market.has_candle & market.member, 0.0, np.nan))
     return run_backtest(alike, market, everything, replace(costs, slippage_volume_bps=0.0))

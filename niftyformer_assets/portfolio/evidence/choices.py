@@ -7,15 +7,14 @@ import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.scores import Scores
-from niftyformer_assets.portfolio.settings import STRATEGIES
 
 
 def choices(result: BacktestResult, scores: Scores) -> np.ndarray:
     """int [T - 1]: members with a score, of which a share fits into a place, at each session that decides."""
     market, strategy = result.market, result.strategy
     could = np.isfinite(scores.values) & market.member & (market.mark > 0)
-    if STRATEGIES[strategy.name].passes_over_dear_names:
-        could &= market.mark <= (np.rint(result.nav * 100) // strategy.top_k)[:, None]
+    if strategy.rule.passes_over_dear_names:
+        could &= market.mark <= result.place[:, None]
     return could[:-1].sum(axis=1)
 
 
@@ -38,13 +37,12 @@ def picks_by_lot(result: BacktestResult, scores: Scores) -> tuple[int, int]:
     session = np.searchsorted(market.axes.dates, orders["decided"].to_numpy().astype("datetime64[D]"))
     column = pd.Index(market.axes.symbols).get_indexer(pd.Index(orders["symbol"]))
     bought = (orders["shares"] > 0).to_numpy()
-    place = np.rint(result.nav * 100) // strategy.top_k
     by_lot = 0
     for d, score in enumerate(scores.values):
         decided = session == d
         passed_over = np.isfinite(score) & market.member[d] & (result.holdings[d] == 0) & (market.mark[d] > 0)
-        if STRATEGIES[strategy.name].passes_over_dear_names:
-            passed_over &= market.mark[d] <= place[d]
+        if strategy.rule.passes_over_dear_names:
+            passed_over &= market.mark[d] <= result.place[d]
         passed_over[column[decided]] = False
         by_lot += int(np.isin(score[column[decided & bought]], score[passed_over]).sum())
     return by_lot, int(bought.sum())

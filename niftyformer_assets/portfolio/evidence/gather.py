@@ -193,8 +193,10 @@ class Evidence:
             return f"nothing was traded, of {counted(len(result.unfilled), 'order')}{most}"
         if not tells_apart(self.scores):
             return "the scores are the same for all stocks of a session, so lots decided what was held"
-        if (most_choice := int(choices(result, self.scores).max())) <= result.strategy.top_k:
-            return f"there were never more than {counted(most_choice, 'stock')} to choose {result.strategy.top_k} from"
+        choice, places = choices(result, self.scores), result.places[:-1]
+        if (choice <= places).all():
+            d = int(choice.argmax())
+            return f"there were never more than {counted(int(choice[d]), 'stock')} to choose {places[d]} from"
         if self.null.same(result).all():
             return "the portfolio is the same whatever names the scores are given"
         return ""

@@ -112,7 +112,7 @@ def permutation_null(
     named, scored = market.columns(by_name), scores.columns(by_name)
     tape = records.tape(named, strategy)
     ranking = records.ranking(scored.values, lots(named.axes, seed))
-    rules = records.rules(strategy)
+    rules = records.rules(strategy, named)
     charged = rates(market.axes.dates, costs)
     capital = round(strategy.capital * 100)
     taking_part = np.flatnonzero(np.isfinite(scored.values).any(axis=0))

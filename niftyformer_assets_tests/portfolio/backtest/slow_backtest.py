@@ -216,10 +216,18 @@ class Slow:
         ]
         return self.line(d, good)[: max(wanted, 0)]
 
+    def number(self, given: int | str, d: int) -> int:
+        """Of stocks at session d: itself, or so many percent of the members, half up, one at least."""
+        if isinstance(given, int):
+            return given
+        share = Decimal(given.rstrip("%")) / 100 * int(self.market.member[d].sum())
+        return max(int(share.quantize(Decimal(1), ROUND_HALF_UP)), 1)
+
     def decide(self, d: int, scored: int, nav: Decimal) -> tuple[list[int], list[int], int | None]:
         """Which leave, which enter, and over how many places weights are restored (None: they are not)."""
         rules = self.strategy
-        place = nav.quantize(PAISA) / rules.top_k
+        top_k = self.number(rules.top_k, d)
+        place = nav.quantize(PAISA) / top_k
         held = [stock for stock in self.shares if not self.is_outside(stock, d)]
         if rules.name == "topk_equal_weight":
             rebalance = scored % rules.rebalance_every == 0
@@ -227,20 +235,27 @@ class Slow:
             if not rebalance and not drop:
                 return [], [], None
             dropping = int(rules.drop_share * len(held) + 0.5) if drop else 0
-            enter = self.newcomers(d, place, dropping + rules.top_k - len(held))
-            dropping = min(dropping, len(enter))
+            enter = self.newcomers(d, place, dropping + top_k - len(held))
+            dropping = min(dropping, len(enter)) + max(len(held) - top_k, 0)
             leave = self.line(d, held)[len(held) - dropping :]
-            return leave, enter, rules.top_k if rebalance else None
+            return leave, enter, top_k if rebalance else None
         if rules.name == "topk_dropout":
-            enter = self.newcomers(d, place, rules.n_drop + rules.top_k - len(held))
+            enter = self.newcomers(d, place, rules.n_drop + top_k - len(held))
             union = self.line(d, held + enter)
-            worst = union[max(len(union) - rules.n_drop, 0) :]
+            dropping = rules.n_drop + max(len(held) - top_k, 0)
+            worst = union[max(len(union) - dropping, 0) :]
             leave = [s for s in held if s in worst and d + 1 - self.bought_on[s] >= rules.hold_sessions]
-            return leave, enter[: max(len(leave) + rules.top_k - len(held), 0)], None
+            return leave, enter[: max(len(leave) + top_k - len(held), 0)], None
         if scored % rules.rebalance_every:
             return [], [], None
-        members = [s for s in range(self.scores.shape[1]) if self.market.member[d, s] and not self.delisted(s, d)]
-        chosen = self.line(d, [s for s in members if np.isfinite(self.scores[d, s])])[: rules.top_k]
+        everyone = range(self.scores.shape[1])
+        if rules.name == "topk_buffer":
+            ranked = self.line(d, [s for s in everyone if self.market.member[d, s] and np.isfinite(self.scores[d, s])])
+            inside = ranked[: max(self.number(rules.keep_within, d), top_k)]
+            kept = self.line(d, [s for s in held if s in inside])[:top_k]
+            return [s for s in held if s not in kept], self.newcomers(d, place, top_k - len(kept)), top_k
+        members = [s for s in everyone if self.market.member[d, s] and not self.delisted(s, d)]
+        chosen = self.line(d, [s for s in members if np.isfinite(self.scores[d, s])])[:top_k]
         leave = [s for s in held if s not in chosen]
         return leave, [s for s in chosen if s not in self.shares], max(len(chosen), 1)
 
@@ -301,7 +316,7 @@ class Slow:
                 self.sell(stock, t, self.shares[stock])
         names = len(self.shares)
         if places is None:
-            place = self.floor(self.cash / max(self.strategy.top_k - names, 1))
+            place = self.floor(self.cash / max(self.number(self.strategy.top_k, t - 1) - names, 1))
         else:
             equity = self.cash + sum(held * self.worth(stock, t) for stock, held in self.shares.items())
             place = self.floor(equity / places)
@@ -314,7 +329,7 @@ class Slow:
                 if stock in self.shares and self.market.member[t - 1, stock]:
                     self.buy(stock, t, place - self.shares[stock] * self.worth(stock, t))
         for stock in enter:
-            if names < self.strategy.top_k and self.buy(stock, t, place):
+            if names < self.number(self.strategy.top_k, t - 1) and self.buy(stock, t, place):
                 names += 1
 
     @staticmethod

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.portfolio.backtest.strategy_registry import registered
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.deciles import realised_returns
 from niftyformer_assets.portfolio.evidence.null import permutation_null
@@ -70,7 +69,7 @@ def test_an_oracle_earns_what_hindsight_earns_and_one_session_either_way_it_does
 @pytest.mark.parametrize("name", ["topk_equal_weight", "topk_dropout"])
 def test_the_strategies_find_the_oracle_only_where_it_is(name: str) -> None:
     market = independent_market()
-    rules = replace(StrategySettings(), name=name, top_k=5, n_drop=5, rebalance_every=1, drop_every=1, drop_share=1.0)
+    rules = StrategySettings(name=name, top_k=5, n_drop=5, rebalance_every=1, drop_every=1, drop_share=1.0)
     oracle = realised_returns(market, "close")
     sharpe = {
         shift: float(
@@ -102,7 +101,7 @@ def test_a_permuted_symbol_list_is_refused() -> None:
         run_backtest(later, market, StrategySettings(), CostSettings())
 
 
-@pytest.mark.parametrize("name", ["topk_equal_weight", "topk_dropout", "equal_weight"])
+@pytest.mark.parametrize("name", registered())
 @pytest.mark.parametrize("trade_at", ["open", "close"])
 def test_what_comes_later_changes_nothing(name: str, trade_at: str) -> None:
     """Cut the market off at a session: everything up to it is the same."""

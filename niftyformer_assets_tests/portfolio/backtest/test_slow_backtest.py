@@ -14,6 +14,7 @@ from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.portfolio.backtest.strategy_registry import registered
 from niftyformer_assets.portfolio.backtest.ties import lots
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets_tests.portfolio.backtest.slow_backtest import Slow
@@ -22,8 +23,9 @@ from niftyformer_assets_tests.portfolio.markets import random_market, random_wal
 seeds = st.integers(0, 2**32)
 rules = st.builds(
     StrategySettings,
-    name=st.sampled_from(["topk_equal_weight", "topk_dropout", "equal_weight"]),
-    top_k=st.just(4),
+    name=st.sampled_from(list(registered())),
+    top_k=st.sampled_from([4, 4, "45%"]),
+    keep_within=st.sampled_from([4, 6, "100%"]),
     rebalance_every=st.integers(1, 4),
     drop_every=st.integers(1, 6),
     drop_share=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
@@ -72,7 +74,7 @@ def test_same_equity_curve_as_the_slow_recomputation(
         assert {int(j): int(result.holdings[t, j]) for j in np.flatnonzero(result.holdings[t])} == held
 
 
-@pytest.mark.parametrize("name", ["topk_equal_weight", "topk_dropout"])
+@pytest.mark.parametrize("name", registered())
 def test_same_equity_curve_over_a_longer_wider_market(name: str) -> None:
     market = random_market(11, T=120, N=40)
     scores = random_walk_scores(11, market)
@@ -114,7 +116,11 @@ def test_books_balance_to_the_paisa(seed: int, strategy: StrategySettings, costs
     assert_books_balance(result)
     assert (result.cash >= 0).all()
     assert (result.holdings >= 0).all()
-    assert ((result.holdings > 0).sum(axis=1) <= strategy.top_k).all()
+    held = (result.holdings > 0).sum(axis=1)
+    if isinstance(strategy.top_k, int):
+        assert (held <= strategy.top_k).all()
+    else:  # where the universe shrinks, what is held too many leaves at the strategy's next decision
+        assert (held <= result.places.max()).all()
     assert_only_members_with_a_score_are_bought(result, scores.values)
     assert_fills_are_at_prices_that_traded(result)
 

@@ -9,8 +9,9 @@ import pytest
 from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.run import run_backtest
+from niftyformer_assets.portfolio.backtest.strategy_registry import registered
 from niftyformer_assets.portfolio.backtest.taxes import RATE, RATE_BEFORE, realised_gains, short_term_tax, tax_by_year
-from niftyformer_assets.portfolio.settings import STRATEGIES, CostSettings, StrategySettings
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets_tests.portfolio.markets import plain_market, random_market, random_walk_scores
 
 
@@ -99,7 +100,7 @@ def test_losses_are_set_off_as_the_law_allows(rows: list[tuple[str, float]], tax
     assert tax_by_year(gains(*rows)) == (pytest.approx(tax), pytest.approx(left))
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", registered())
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_gains_are_what_the_positions_earned(seed: int, name: str) -> None:
     """Stock by stock, broken adjustments and delistings included, for all that were sold out."""
