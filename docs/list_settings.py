@@ -20,6 +20,7 @@ from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.study import Ensemble, StudySettings, WalkForward
 from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
+from niftyformer_assets.portfolio.backtest.strategy_registry import Places
 from niftyformer_assets.portfolio.backtest.strategy_registry import registered as strategies
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.settings import PROJECT, Settings
@@ -214,6 +215,8 @@ def _words(text: ast.expr) -> str:
 
 
 def _values(annotation: Any) -> str:
+    if annotation == Places:
+        return "number or share"
     if get_origin(annotation) is Literal:
         return ", ".join(map(str, get_args(annotation)))
     if dataclasses.is_dataclass(annotation) or annotation is WalkForward or get_origin(annotation) is dict:

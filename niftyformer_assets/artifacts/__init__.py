@@ -7,7 +7,7 @@ Paths are those of `store/workspace.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -52,7 +52,7 @@ def artifacts(factor_sets: tuple[str, ...] = ("alpha158",)) -> Mapping[str, Arti
         *factor_rows(factor_sets),
         *dataset_rows(),
         *model_rows(),
-        *portfolio_rows(),
+        *portfolio_rows(factor_sets),
     )
     return {row.name: row for row in rows}
 
@@ -90,7 +90,7 @@ def read_files(
     row: Artifact,
     workspace: Workspace,
     experiment: Experiment | None,
-    all_experiments: Iterable[str] = (),
+    all_experiments: Mapping[str, Experiment] | None = None,
     rows: Mapping[str, Artifact] | None = None,
     study: str = "",
 ) -> list[Path]:
@@ -98,19 +98,19 @@ def read_files(
 
     Args:
         experiment: whose artifact it is; None for one of the workspace or of a study.
-        all_experiments: of which an artifact of the workspace or a study reads what it reads of experiments.
+        all_experiments: by name, of which an artifact of the workspace or a study reads what it reads of experiments.
         study: whose artifact it is, if any.
     """
     rows = rows if rows is not None else artifacts()
     found: list[Path] = []
-    for of in (rows[read.artifact] for read in row.read_for(experiment)):
+    asked = (all_experiments or {}) if experiment is None else {experiment.name: experiment}
+    for of in (rows[read.artifact] for read in row.read_for(*asked.values())):
         if of.scope == "study":
             found += of.readable(workspace.study(study))
         elif of.scope != "experiment":
             found += of.readable(workspace)
         else:
-            names = [experiment.name] if experiment is not None else all_experiments
-            found += [path for name in names for path in of.readable(workspace.experiment(name))]
+            found += [path for name in asked for path in of.readable(workspace.experiment(name))]
     return found
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from niftyformer_assets.artifacts.rows import SCOPE, Artifact, row
+from niftyformer_assets.artifacts.rows import SCOPE, Artifact, Read, row
 
 
-def portfolio_rows() -> tuple[Artifact, ...]:
+def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
+    exposures = tuple(
+        Read(f"{name}_panel", lambda of, name=name: bool(of.exposed_to) and of.factors.factor_set == name)  # type: ignore[misc]
+        for name in factor_sets
+    )
     return (
         row(
             "backtest_report",
@@ -20,6 +24,7 @@ def portfolio_rows() -> tuple[Artifact, ...]:
             reads=(
                 *("predictions", "baseline_predictions", "returns", "benchmark_index", *SCOPE),
                 *("sector_dummies", "size_proxy", "data_quality_report"),
+                *exposures,
             ),
             sections=lambda _experiment: None,
             # How many variants were tried is said in the report too.
@@ -47,7 +52,7 @@ def portfolio_rows() -> tuple[Artifact, ...]:
             "What a study proves: all windows together, traded as one continuous portfolio, each model and baseline "
             "on the same sessions.\n\n"
             "`report/study.html`: the verdict in words first; beside it figures, curves and `study.json`.",
-            reads=("study_predictions", "benchmark_index", *SCOPE, "sector_dummies", "size_proxy"),
+            reads=("study_predictions", "benchmark_index", *SCOPE, "sector_dummies", "size_proxy", *exposures),
             # How many variants were tried is said in the report too.
             also=lambda workspace, _experiment: (workspace.tries,),
         ),

@@ -103,9 +103,9 @@ class Artifact:
         """Those, and what must be made before, by the settings of some experiment."""
         return tuple(dict.fromkeys([*self.may_read, *(read.artifact for read in self.after)]))
 
-    def read_for(self, experiment: Experiment | None) -> tuple[Read, ...]:
-        """What it reads by the settings of one experiment; all without one."""
-        return tuple(read for read in self.reads if experiment is None or read.where(experiment))
+    def read_for(self, *experiments: Experiment) -> tuple[Read, ...]:
+        """What it reads by the settings of any of these experiments; all without one."""
+        return tuple(read for read in self.reads if not experiments or any(map(read.where, experiments)))
 
     def fit_for(self, experiment: Experiment) -> tuple[str, ...]:
         """The artifacts that must fit before it is made, by the settings of an experiment."""

@@ -17,7 +17,7 @@ from niftyformer_assets.market.split import SplitByDate, SplitByRatio
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.model.training_settings import TrainingSettings
-from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.settings import SECTOR, SIZE, CostSettings, StrategySettings
 
 
 def kind_of_split(value: Any) -> str:
@@ -58,6 +58,15 @@ class Experiment(BaseModel):
                 f"graph.dimensions ({self.graph.dimensions}) must equal model.width ({self.model.width}): "
                 "the embedding is added to the model's states"
             )
+        if self.exposed_to:
+            from niftyformer_assets.factors.registry import FACTOR_SETS  # which loads pandas
+
+            names = FACTOR_SETS[self.factors.factor_set].names
+            if unknown := [name for name in self.exposed_to if name not in names]:
+                raise ValueError(
+                    f"strategy.neutralise: {unknown[0]} is neither {SIZE} nor {SECTOR} nor a factor of "
+                    f"factors.factor_set {self.factors.factor_set}: correct it, or choose a factor_set that has it"
+                )
         if not set(self.baselines.names) - {self.model.name}:
             raise ValueError("baselines.names has no baseline beside the model: name one that it is compared with")
         return self
@@ -66,6 +75,11 @@ class Experiment(BaseModel):
         """The seed of a section, which is the experiment's where it has none of its own."""
         own: int | None = getattr(self, section).seed
         return self.seed if own is None else own
+
+    @property
+    def exposed_to(self) -> tuple[str, ...]:
+        """The factors that its strategy takes out of scores, `size` and `sector` apart."""
+        return tuple(name for name in self.strategy.neutralise if name not in (SIZE, SECTOR))
 
     @property
     def rivals(self) -> tuple[str, ...]:

@@ -29,6 +29,10 @@ else:
         return lambda function: function
 
 
+# Exposures beside the factors of an experiment's panel.
+SIZE, SECTOR = "size", "sector"
+
+
 @dataclass_transform(frozen_default=True)
 def _with_settings_of_all(cls: type[_C]) -> type[_C]:
     """A frozen dataclass with the settings of every strategy beside its own."""
@@ -49,6 +53,10 @@ class StrategySettings:
 
     name: of a strategy in `backtest/strategies/`.
     top_k: how many stocks are held: a number, or a share of the universe's members on the session, such as 20%.
+    smoothing_half_life: sessions in which the weight of a past score halves in the exponential mean of each stock's
+        scores, which is ranked instead of the last one; 0 = no smoothing.
+    neutralise: exposures that are taken out of the scores, session by session, before they are smoothed: factors of
+        the experiment's `factors.factor_set` by name, `size` and `sector`.
     trade_at: scores made at the close of session t trade at the open or the close of t+1.
     delisted_after: a holding without a candle for this many sessions counts as delisted and is
         sold at its last price.
@@ -64,6 +72,8 @@ class StrategySettings:
 
     name: StrategyName = "topk_equal_weight"
     top_k: Places = 10
+    smoothing_half_life: float = 0.0
+    neutralise: tuple[str, ...] = ()
     trade_at: Literal["open", "close"] = "close"
     delisted_after: int = 5
     capital: float = 1_000_000.0
@@ -78,9 +88,15 @@ class StrategySettings:
     def __post_init__(self) -> None:
         require(self.name in registered(), f"unknown strategy {self.name}: choose from {', '.join(registered())}")
         require_number_or_share("top_k", self.top_k)
+        # As read from a file of a study, which holds lists.
+        object.__setattr__(self, "neutralise", tuple(self.neutralise))
         for each in registered().values():
             self.of(each)
         self.rule.require_fit(self.top_k)
+        require(
+            0 <= self.smoothing_half_life <= 1000, "smoothing_half_life must lie between 0 (none) and 1000 sessions"
+        )
+        require(len(set(self.neutralise)) == len(self.neutralise), "neutralise must not name an exposure twice")
         require(self.delisted_after >= 1, "delisted_after must be at least 1 session")
         require(1 <= self.capital <= 1e12, "capital must lie between 1 and 1e12 rupees")
         require(0 <= self.volume_cap <= 1, "volume_cap must lie between 0 (no cap) and 1")
@@ -94,6 +110,11 @@ class StrategySettings:
             ValueError: one of them is wrong.
         """
         return strategy(**{field.name: getattr(self, field.name) for field in strategy.own_fields()})
+
+    @property
+    def changes_scores(self) -> bool:
+        """Whether other scores are ranked than the model gives."""
+        return bool(self.neutralise) or self.smoothing_half_life > 0
 
     @property
     def rule(self) -> Strategy:

@@ -53,6 +53,8 @@ OTHERS = {
         "names: [", "epochs: 1\n  recurrent_width: 4\n  names: [stockformer, gru, "
     ),
 }
+# Its strategy takes a factor of the panel out of the scores, and so does that of a study of it.
+EXPOSED = TINY_EXPERIMENT.replace("top_k: 3", "top_k: 3, neutralise: [STD20, size]")
 STUDY = "of_tiny"
 MADE = [(name, STUDY if row.scope == "study" else "tiny") for name, row in ROWS.items() if row.scope != "symbol"] + [
     (name, experiment)
@@ -60,6 +62,7 @@ MADE = [(name, STUDY if row.scope == "study" else "tiny") for name, row in ROWS.
     for name in phases(ROWS)["experiment"]
     if name != "backtest_report"  # which asks nothing of the model but its predictions
 ]
+MADE += [("backtest_report", "exposed"), ("study_predictions", "of_exposed"), ("study_report", "of_exposed")]
 
 
 def places(row: Artifact, settings: Settings, of: str) -> Workspace | ExperimentFolder | StudyFolder:
@@ -101,14 +104,17 @@ def _nobody_listening() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """Everything, and what other experiments need beside what is their own."""
-    with everything_made(tmp_path_factory.mktemp("made"), **OTHERS) as graph:
+    with everything_made(tmp_path_factory.mktemp("made"), exposed=EXPOSED, **OTHERS) as graph:
         graph.settings.studies.mkdir()
         (graph.settings.studies / f"{STUDY}.yaml").write_text("experiment: tiny\n")
-        begin(graph.settings, find_study(graph.settings, STUDY))
+        (graph.settings.studies / "of_exposed.yaml").write_text("experiment: exposed\n")
+        for study in (STUDY, "of_exposed"):
+            begin(graph.settings, find_study(graph.settings, study))
         graph = Graph(graph.settings, build(graph.settings), graph.instance)
         # All but its report is taken over from `tiny`.
-        result = graph.run("experiment", STUDY)
-        assert result.success, failure_of(result)
+        for study in (STUDY, "of_exposed"):
+            result = graph.run("experiment", study)
+            assert result.success, failure_of(result)
         yield graph
 
 
@@ -140,8 +146,10 @@ def test_an_artifact_reads_what_its_row_says(
     name: str, of: str, read: dict[tuple[str, str], set[str]], made: Graph
 ) -> None:
     row = ROWS[name]
-    experiment = find_experiment(made.settings, of) if row.scope == "experiment" else None
-    assert read[name, of] == {each.artifact for each in row.read_for(experiment)}
+    experiments = {"experiment": lambda: [find_experiment(made.settings, of)]}
+    experiments["study"] = lambda: [*find_study(made.settings, of).experiments.values()]
+    asked = experiments.get(row.scope, list)()
+    assert read[name, of] == {each.artifact for each in row.read_for(*asked)}
 
 
 @pytest.mark.usefixtures("read")

@@ -48,7 +48,7 @@ import numpy as np
 from niftyformer_assets.require import require
 
 # A number of stocks, or a share of the universe, such as 20%.
-Places = int | str
+Places = int | float | str
 _SHARE = re.compile(r"[0-9]+(\.[0-9]+)?%")
 _STRATEGIES: dict[str, type[Strategy]] = {}
 _S = TypeVar("_S", bound="type[Strategy]")

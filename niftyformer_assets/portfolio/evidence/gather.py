@@ -24,6 +24,7 @@ from niftyformer_assets.portfolio.backtest.market import Market, cut_market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.backtest.scores import Scores, scores_from_predictions
+from niftyformer_assets.portfolio.backtest.scoring import Exposures, scores_to_trade
 from niftyformer_assets.portfolio.backtest.taxes import Tax, short_term_tax
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
@@ -60,7 +61,10 @@ FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)
 class Evidence:
     """What was run on one part of one experiment.
 
-    scores, result: of the model. baselines: of each baseline that tells stocks apart.
+    scores, result: of the model; the scores are those that the strategy ranks, predicted those that the model
+        gave.
+    exposures: of the stocks on the same sessions, if any are looked at.
+    baselines: of each baseline that tells stocks apart.
     other_costs: the same scores under the other cost schedule (the published setting's flat rate, or Zerodha's).
     indices: name -> rupees [T] of an index bought and held. index_notes: sentences about those that
         are left out, or lack sessions.
@@ -71,6 +75,8 @@ class Evidence:
 
     part: str
     scores: Scores
+    predicted: Scores
+    exposures: Exposures | None
     result: BacktestResult
     baselines: Mapping[str, tuple[Scores, BacktestResult]]
     other_costs: BacktestResult
@@ -229,6 +235,7 @@ class MarketRecord:
         the first one is the benchmark. One that does not cover the sessions is left out, with a note.
     sectors: str [T'', N] on `scope.axes`, the sector of each stock on each session; without, no breakdown by it.
     log_size: float [T'', N], the log of its size, NaN where not known; without, none by size.
+    exposures: on `scope.axes`, those that the strategy takes out of scores among them; without, none is reported.
     """
 
     panel: Mapping[str, np.ndarray]
@@ -236,12 +243,22 @@ class MarketRecord:
     indices: Mapping[str, pd.Series] = field(default_factory=dict)
     sectors: np.ndarray | None = None
     log_size: np.ndarray | None = None
+    exposures: Exposures | None = None
 
     def of_part(self, part: str) -> Market:
         """The market from the session before a part, whose scores trade first, through the part's end."""
         place: slice = getattr(self.scope.split, part)
         dates = self.scope.axes.dates
         return cut_market(self.panel, self.scope, dates[max(place.start - 1, 0)], dates[place.stop - 1])
+
+    def scores(self, predictions: pd.DataFrame, market: Market, strategy: StrategySettings) -> Scores:
+        """Predictions as the strategy ranks them on the market's sessions; those made before count for smoothing."""
+        if not strategy.changes_scores:
+            return scores_from_predictions(predictions, market.axes)
+        made = scores_from_predictions(predictions, self.scope.axes)
+        ranked = scores_to_trade(made, self.scope.member, self.exposures, strategy)
+        rows = np.searchsorted(self.scope.axes.dates, market.axes.dates)
+        return Scores(market.axes, ranked.values[rows])  # noqa: PD011
 
     def groups(self, market: Market, scores: Scores) -> dict[str, np.ndarray]:
         """What the report breaks its figures down by: name -> group of each stock, on the market's sessions."""
@@ -292,17 +309,19 @@ def gather_evidence(
         NiftyFormerError: the tables do not fit the experiment's sessions and symbols.
     """
     market = record.of_part(part)
-    scores = scores_from_predictions(predicted.of_model, market.axes)
+    scores = record.scores(predicted.of_model, market, strategy)
     other = replace(costs, schedule="flat" if costs.schedule == "zerodha" else "zerodha")
     baselines = {}
     for name, rows in by_model(predicted.of_baselines):
-        theirs = scores_from_predictions(rows, market.axes)
+        theirs = record.scores(rows, market, strategy)
         if tells_apart(theirs):
             baselines[name] = theirs, run_backtest(theirs, market, strategy, costs, seed)
     held, index_notes = hold_indices(record.indices, market.axes, strategy.capital, strategy.trade_at)
     return Evidence(
         part=part,
         scores=scores,
+        predicted=scores_from_predictions(predicted.of_model, market.axes),
+        exposures=None if record.exposures is None else record.exposures.on(market.axes),
         result=run_backtest(scores, market, strategy, costs, seed),
         baselines=baselines,
         other_costs=run_backtest(scores, market, strategy, other, seed),

@@ -10,6 +10,7 @@ from niftyformer_assets.defs.bodies.portfolio.reports import MARKETS, index_leve
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.experiments.variants import what_decides
+from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.evidence.gather import MarketRecord, Predicted, gather_evidence
 from niftyformer_assets.portfolio.evidence.tries import Tries
@@ -24,10 +25,16 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
     """Trade the predictions and every baseline on the test sessions, and write the report."""
     opened, settings = experiments.open(context.partition_key), experiments.settings
     experiment, folder, workspace = opened.experiment, opened.folder, opened.workspace
-    row = artifacts()["backtest_report"]
+    rows = artifacts(FACTOR_SET_NAMES)
+    row = rows["backtest_report"]
     window, tries = _test_window(opened), Tries(workspace.tries, what_decides)
     record = MarketRecord(
-        opened.panel, opened.scope, index_levels(settings), opened.sectors_in_force(), opened.log_size()
+        opened.panel,
+        opened.scope,
+        index_levels(settings),
+        opened.sectors_in_force(),
+        opened.log_size(),
+        opened.exposures(),
     )
     predicted = Predicted(
         read_predictions(folder.predictions),
@@ -47,7 +54,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
         market=MARKETS[settings.source],
         label=experiment.windows.label,
         settings=experiment.values(),
-        provenance=fingerprints(read_files(row, workspace, experiment)) | {"code": row.code},
+        provenance=fingerprints(read_files(row, workspace, experiment, rows=rows)) | {"code": row.code},
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},
         survivorship=" ".join(filter(None, (opened.scope.survivorship, opened.unknown_sectors))),
         confirmed_breaks=_confirmed_breaks(opened),

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+import numpy as np
 
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.bodies.portfolio.reports import MARKETS, index_levels, shown_pictures
 from niftyformer_assets.experiments.contenders import Scopes
 from niftyformer_assets.experiments.files import find_study
+from niftyformer_assets.experiments.opened import read_exposures
 from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.market.sectors import sectors_in_force
 from niftyformer_assets.market.size_proxy import load_size_proxy
+from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.gather import gather_pooled
 from niftyformer_assets.portfolio.evidence.pooled.record import StudyRecord
@@ -25,8 +28,10 @@ from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.study_report import write_study_report
 from niftyformer_assets.report_server import study_address
 from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets.store.workspace import Workspace
 
 
 def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
@@ -47,6 +52,7 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
             sectors_in_force(read_parquet(workspace.sector_dummies), axes.symbols, axes.dates),
             load_size_proxy(workspace.size_proxy, axes),
             read_events(),
+            _exposures(study, workspace, axes),
         ),
         contenders,
         main=_judged(study, contenders),
@@ -77,9 +83,21 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
 def _survivorship(study: Study, scopes: Scopes) -> str:
     """What the first and the last window say of stocks that left the index."""
     found = {each.window: scopes.of(each.experiment).survivorship for each in (study.planned[0], study.planned[-1])}
-    if len(set(found.values())) == 1:
-        return next(iter(found.values()))
+    if len(set(found.numbers())) == 1:
+        return next(iter(found.numbers()))
     return " ".join(f"Window {window}: {said}" for window, said in found.items())
+
+
+def _exposures(study: Study, workspace: Workspace, axes: Axes) -> Exposures:
+    """What any strategy of the study takes out of scores."""
+    numbers: dict[str, np.ndarray] = {}
+    groups: dict[str, np.ndarray] = {}
+    experiments = [each.experiment for each in study.planned if each.experiment.strategy.neutralise]
+    for of in {(each.strategy.neutralise, each.factors.factor_set): each for each in experiments}.values():
+        read = read_exposures(workspace, of, axes)
+        numbers |= read.numbers
+        groups |= read.groups
+    return Exposures(axes, numbers, groups)
 
 
 def _decides_beside_sessions(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,7 @@ class TopkDropout(Strategy):
         require(self.hold_sessions >= 0, "hold_sessions must be at least 0")
 
     def require_fit(self, top_k: Places) -> None:
-        require(
-            not isinstance(top_k, int) or self.n_drop <= top_k, f"n_drop {self.n_drop} must not be above top_k {top_k}"
-        )
+        require(isinstance(top_k, str) or self.n_drop <= top_k, f"n_drop {self.n_drop} must not be above top_k {top_k}")
 
     @classmethod
     def rule(cls) -> Callable[..., Any]:

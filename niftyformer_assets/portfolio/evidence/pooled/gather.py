@@ -15,6 +15,7 @@ import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.returns import session_returns
+from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
 from niftyformer_assets.portfolio.evidence.choices import tells_apart
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores
@@ -63,7 +64,7 @@ def gather_pooled(
     )
     chosen = _chosen(common, main)
     grounds = Grounds(record)
-    daily, results = _judged(common, grounds, chosen.scores.sessions, seed)
+    daily, results = _judged(common, grounds, chosen.scores.sessions, seed, record.exposures)
     market = results[main].market
     equal = equal_weight_universe(
         replace(market, outside=_not_in_universe(chosen.scores)), chosen.strategy, chosen.costs
@@ -79,7 +80,14 @@ def gather_pooled(
         indices=held,
         benchmark=benchmark,
         divisions=record.divisions(chosen.scores),
-        capacity=money.capacity(chosen.scores, grounds.outcomes(chosen).market, chosen.strategy, chosen.costs, seed),
+        capacity=money.capacity(
+            chosen.scores,
+            grounds.outcomes(chosen).market,
+            chosen.strategy,
+            chosen.costs,
+            seed,
+            exposures=record.exposures,
+        ),
         money=_money(common, results, equal, held, benchmark, variants),
         variants=variants,
         missing=tuple(missing),
@@ -99,14 +107,15 @@ def _chosen(contenders: Sequence[Contender], main: str) -> Contender:
 
 
 def _judged(
-    contenders: Sequence[Contender], grounds: Grounds, sessions: int, seed: int
+    contenders: Sequence[Contender], grounds: Grounds, sessions: int, seed: int, exposures: Exposures | None
 ) -> tuple[dict[str, DailyRankIC], dict[str, BacktestResult]]:
     """Of each contender by name how its scores ranked the stocks on the first `sessions`, and what they earned."""
 
     def judge(contender: Contender) -> tuple[DailyRankIC, BacktestResult]:
         outcomes = grounds.outcomes(contender)
         daily = daily_rank_ic(contender.scores.score, outcomes, sessions, grounds.groups(contender))
-        return daily, money.trade(contender.scores, outcomes.market, contender.strategy, contender.costs, seed)
+        of = contender.strategy, contender.costs
+        return daily, money.trade(contender.scores, outcomes.market, *of, seed, exposures)
 
     for contender in contenders:
         grounds.prepare(contender)

@@ -16,6 +16,7 @@ from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.returns import YEAR, session_rate
 from niftyformer_assets.portfolio.backtest.run import run_backtest
+from niftyformer_assets.portfolio.backtest.scoring import Exposures, scores_to_trade
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores
 from niftyformer_assets.portfolio.evidence.metrics_table import performance
@@ -66,7 +67,12 @@ def market_model(returns: np.ndarray, index: np.ndarray, risk_free_rate: float) 
 
 
 def trade(
-    joined: JoinedScores, market: Market, strategy: StrategySettings, costs: CostSettings, seed: int
+    joined: JoinedScores,
+    market: Market,
+    strategy: StrategySettings,
+    costs: CostSettings,
+    seed: int,
+    exposures: Exposures | None = None,
 ) -> BacktestResult:
     """Trade joined scores once, from the first session through the last one that has a window.
 
@@ -75,9 +81,11 @@ def trade(
 
     Args:
         market: `joined.joined_market` of scores in the same universe.
+        exposures: on axes that have those of the scores, where the strategy takes some out.
     """
     own = replace(market, outside=joined.outside).rows(slice(joined.sessions))
-    return run_backtest(joined.traded, own, strategy, costs, seed)
+    scores = scores_to_trade(joined.traded, joined.member[: joined.sessions], exposures, strategy)
+    return run_backtest(scores, own, strategy, costs, seed)
 
 
 def capacity(
@@ -87,6 +95,7 @@ def capacity(
     costs: CostSettings,
     seed: int,
     capitals: Sequence[float] = CAPITALS,
+    exposures: Exposures | None = None,
 ) -> pd.DataFrame:
     """The same scores with more money, orders capped at a share of what is traded.
 
@@ -97,7 +106,7 @@ def capacity(
     cap = strategy.volume_cap or CAP
     rows = []
     for capital in capitals:
-        result = trade(joined, market, replace(strategy, capital=capital, volume_cap=cap), costs, seed)
+        result = trade(joined, market, replace(strategy, capital=capital, volume_cap=cap), costs, seed, exposures)
         figures = performance(result.nav, result.strategy)
         rows.append(
             {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores, joined_market, panel_columns
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.evidence import (
@@ -36,6 +37,7 @@ class StudyRecord:
     sectors: str [T', N'], the sector of each stock on each session; without, no breakdown by sector.
     log_size: float [T', N'], the log of its size, NaN where not known; without, none by size.
     events: budgets and elections, `regimes.read_events`.
+    exposures: on `axes`, those that strategies take out of scores.
     """
 
     panel: Mapping[str, np.ndarray]
@@ -44,6 +46,7 @@ class StudyRecord:
     sectors: np.ndarray | None = None
     log_size: np.ndarray | None = None
     events: Events = NO_EVENTS
+    exposures: Exposures | None = None
 
     def divisions(self, scores: JoinedScores) -> dict[str, np.ndarray]:
         """Division of the sessions, such as the year -> part that each belongs to, str [T]."""

@@ -1,0 +1,136 @@
+"""From what a model says to what is ranked: exposures taken out of the scores of a session, and scores smoothed.
+
+The one path of backtests, studies and signals: the score of session t depends on scores and exposures up to t.
+
+Shapes: T sessions, N symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from niftyformer_assets.factors.settings import MIN_STOCKS
+from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.portfolio.settings import StrategySettings
+from niftyformer_assets.store.arrays import Axes
+
+# Of ranks between 0 and 1: less than this that a regression leaves over is nothing but rounding.
+NOTHING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Exposures:
+    """What stocks are exposed to, by name, as known at the close of each session.
+
+    numbers: float [T, N], NaN where not known. groups: str [T, N], such as the sector: a dummy for each.
+    """
+
+    axes: Axes
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.numbers, *self.groups)
+
+    def on(self, axes: Axes) -> Exposures:
+        """The same on some of their sessions and symbols, found by name."""
+        rows = pd.Index(self.axes.dates).get_indexer(pd.Index(axes.dates))
+        columns = pd.Index(self.axes.symbols).get_indexer(pd.Index(axes.symbols))
+        if (rows < 0).any() or (columns < 0).any():
+            raise ValueError("exposures lack a session or a symbol of the scores")
+        place = np.ix_(rows, columns)
+        return Exposures(
+            axes,
+            {name: array[place] for name, array in self.numbers.items()},
+            {name: array[place] for name, array in self.groups.items()},
+        )
+
+    def of(self, names: Sequence[str]) -> Exposures:
+        """Those of these names.
+
+        Raises:
+            ValueError: one is not there.
+        """
+        if missing := [name for name in names if name not in self.names]:
+            raise ValueError(f"exposure {missing[0]} is not at hand: there are {', '.join(self.names) or 'none'}")
+        values = {name: self.numbers[name] for name in names if name in self.numbers}
+        return Exposures(self.axes, values, {name: self.groups[name] for name in names if name in self.groups})
+
+
+def scores_to_trade(
+    scores: Scores, member: np.ndarray, exposures: Exposures | None, strategy: StrategySettings
+) -> Scores:
+    """Scores as the strategy ranks them: first neutralised, then smoothed, each if it says so.
+
+    Args:
+        scores: with those before the first session that is traded, for smoothing.
+        member: bool [T, N], the universe of each session.
+        exposures: on axes that have those of the scores; None where nothing is taken out.
+    """
+    values = scores.values  # noqa: PD011
+    if strategy.neutralise:
+        of = (exposures or Exposures(scores.axes)).of(strategy.neutralise)
+        values = neutralised(values, member, of.on(scores.axes))
+    if strategy.smoothing_half_life > 0:
+        values = smoothed(values, strategy.smoothing_half_life)
+    return scores if values is scores.values else Scores(scores.axes, values)  # noqa: PD011
+
+
+def smoothed(values: np.ndarray, half_life: float) -> np.ndarray:
+    """The exponential mean [T, N] of each stock's scores up to the session.
+
+    The weight of a score halves with every `half_life` sessions that have passed since, those without a score of
+    the stock among them; weights are divided by their sum, so a stock without past scores has its own. Without a
+    score of the session a stock has none.
+    """
+    mean = pd.DataFrame(values).ewm(halflife=half_life, adjust=True, ignore_na=False).mean().to_numpy()
+    return np.where(np.isfinite(values), mean, np.nan)
+
+
+def neutralised(values: np.ndarray, member: np.ndarray, exposures: Exposures) -> np.ndarray:
+    """The rank, from 0 to 1, of what a session's regression leaves of the score's rank [T, N].
+
+    The regression is by least squares over the members that have a score, on `design`. NaN for all others, and on
+    sessions with fewer than MIN_STOCKS of them.
+    """
+    by_name = np.argsort(np.array(exposures.axes.symbols))
+    result = np.full(values.shape, np.nan)
+    for t in range(len(values)):
+        among = by_name[(np.isfinite(values[t]) & member[t])[by_name]]
+        if len(among) < MIN_STOCKS:
+            continue
+        left = residual(centred_ranks(values[t, among]), design(exposures, t, among))
+        result[t, among] = centred_ranks(np.round(left / NOTHING) * NOTHING) + 0.5
+    return result
+
+
+def design(exposures: Exposures, t: int, among: np.ndarray) -> np.ndarray:
+    """What is regressed on at session t, float [stocks, regressors]: a constant, the `centred_ranks` of each value,
+    and a dummy for each group that there is.
+
+    Args:
+        among: the columns of the stocks.
+    """
+    columns = [np.ones(len(among)), *(centred_ranks(each[t, among]) for each in exposures.numbers.values())]
+    for groups in exposures.groups.values():
+        of = groups[t, among]
+        columns += [(of == name).astype(float) for name in np.unique(of)]
+    return np.column_stack(columns)
+
+
+def centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks [n] between -0.5 and 0.5 around 0; equal values share theirs, missing ones are in the middle."""
+    known = np.isfinite(values)
+    ranks = pd.Series(np.where(known, values, np.nan)).rank().to_numpy()
+    return np.where(known, (ranks - 0.5) / max(known.sum(), 1) - 0.5, 0.0)
+
+
+def residual(values: np.ndarray, regressors: np.ndarray) -> np.ndarray:
+    """What least squares leaves of values [n] or [n, k]; regressors may depend on each other."""
+    fitted: np.ndarray = regressors @ np.linalg.lstsq(regressors, values, rcond=None)[0]
+    return values - fitted
