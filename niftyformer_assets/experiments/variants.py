@@ -9,9 +9,12 @@ from typing import Any
 
 from niftyformer_assets.experiments.experiment import Experiment, kind_of_split
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
+from niftyformer_assets.model.baseline_registry import registered as models
 from niftyformer_assets.model.baseline_settings import deciding_values
 from niftyformer_assets.model.settings import ModelSettings
+from niftyformer_assets.portfolio.backtest.strategy_registry import registered as strategies
 from niftyformer_assets.portfolio.names import NAMES
+from niftyformer_assets.portfolio.settings import SECTOR, SIZE, StrategySettings
 from niftyformer_assets.store.provenance import flat_settings
 
 
@@ -42,8 +45,20 @@ def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
 def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that decide on the traded result of an experiment, without defaults; see `without_defaults`.
 
-    Of the settings of models those of the one that is traded decide.
+    Of the settings of models those of the one that is traded decide, of the settings of strategies those of the one
+    that is followed, and those of factors where that model sees them or that strategy takes some out of scores.
     """
     name = values.get("model", {}).get("name", ModelSettings.name)
     deciding = {section: value for section, value in values.items() if section not in NAMES}
-    return without_defaults(deciding_values(name, deciding))
+    deciding = deciding_values(name, deciding)
+    strategy = deciding.get("strategy", {})
+    model = models().get(name)
+    if model is not None and not model.reads_factors:
+        exposed = set(strategy.get("neutralise", ())) - {SIZE, SECTOR}
+        kept = {"factor_set"} if exposed else set()
+        deciding["factors"] = {key: value for key, value in deciding.get("factors", {}).items() if key in kept}
+    followed = strategies().get(strategy.get("name", StrategySettings.name))
+    if followed is not None:
+        others = {field for each in strategies().values() for field in each.kinds()} - followed.kinds().keys()
+        deciding["strategy"] = {key: value for key, value in strategy.items() if key not in others}
+    return without_defaults(deciding)

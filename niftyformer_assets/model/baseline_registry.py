@@ -115,6 +115,7 @@ class Model:
     `baselines`.
 
     name: that it is registered under; words: what reports call it.
+    reads_factors: whether it sees the experiment's factors, on which the section `factors` decides.
     reads_graph: whether it sees the embedding of the correlation graph, `model.width` wide: the section `graph` decides
         too.
     wants_gpu: whether it takes too long on a CPU to be fitted there without a word.
@@ -123,6 +124,7 @@ class Model:
 
     name: ClassVar[str]
     words: ClassVar[str]
+    reads_factors: ClassVar[bool] = True
     reads_graph: ClassVar[bool] = False
     wants_gpu: ClassVar[bool] = False
     fitted_by: ClassVar[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class _Constant(Baseline):
     """One value and one probability a horizon, for every stock and session."""
 
+    reads_factors: ClassVar[bool] = False
+
     def predict(self, learned: Learned, inputs: BaselineInputs, run: Run) -> Forecast:
         return Forecast(inputs.everywhere(learned["value"]), inputs.everywhere(learned["p_up"]))
 
@@ -24,6 +26,8 @@ class _Constant(Baseline):
 @dataclass(frozen=True)
 class EqualWeight(Baseline):
     """The mean of the training labels."""
+
+    reads_factors: ClassVar[bool] = False
 
     def fit(self, inputs: BaselineInputs, run: Run) -> Learned:
         return {
@@ -59,6 +63,8 @@ class Majority(_Constant):
 @dataclass(frozen=True)
 class Random(Baseline):
     """Lots of the deviation of the training labels."""
+
+    reads_factors: ClassVar[bool] = False
 
     def fit(self, inputs: BaselineInputs, run: Run) -> Learned:
         return {"deviation": np.array(inputs.deviation)}

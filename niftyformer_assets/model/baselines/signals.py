@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 class _Signal(Baseline):
+    reads_factors: ClassVar[bool] = False
+
     def fit(self, inputs: BaselineInputs, run: Run) -> Learned:
         return {"deviation": np.array(inputs.deviation)}
 

@@ -15,6 +15,7 @@ from niftyformer_assets.experiments import variants
 from niftyformer_assets.experiments.files import load_experiments
 from niftyformer_assets.experiments.variants import what_decides, without_defaults
 from niftyformer_assets.market.split import SplitByDate
+from niftyformer_assets.portfolio.backtest.strategy_registry import registered
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -81,6 +82,38 @@ def test_of_a_baseline_that_is_the_model_its_own_settings_make_a_variant(tmp_pat
     assert variant("training: {max_epochs: 3}") == variant("wavelet: {level: 2}") == plain
     assert variant("baselines: {trees: 7}") == plain
     assert variant("baselines: {ridge_penalty: 3.0}") != plain
+
+
+def test_what_the_model_or_the_strategy_does_not_read_makes_no_variant(tmp_path: Path) -> None:
+    def variant(more: str) -> str:
+        return tried(tmp_path).variant(values(tmp_path, more))
+
+    for model in ("momentum", "reversal", "zero", "majority", "random", "equal_weight"):
+        assert variant(f"model: {{name: {model}}}\nfactors: {{ic_threshold: 0.1}}") == variant(
+            f"model: {{name: {model}}}"
+        )
+    assert variant("model: {name: ridge}\nfactors: {ic_threshold: 0.1}") != variant("model: {name: ridge}")
+    followed = {
+        "topk_equal_weight": ("drop_every: 7", "drop_share: 0.5", "rebalance_every: 4"),
+        "topk_dropout": ("n_drop: 3", "hold_sessions: 4"),
+        "equal_weight": ("rebalance_every: 4",),
+        "topk_buffer": ("rebalance_every: 4", "keep_within: 50%"),
+    }
+    assert followed.keys() == registered().keys()
+    for name, own in followed.items():
+        plain = variant(f"strategy: {{name: {name}}}")
+        for setting in {each for of in followed.values() for each in of}:
+            assert (variant(f"strategy: {{name: {name}, {setting}}}") != plain) == (setting in own), (name, setting)
+
+
+def test_a_panel_that_exposures_come_from_decides(tmp_path: Path) -> None:
+    def variant(more: str) -> str:
+        return tried(tmp_path).variant(values(tmp_path, "model: {name: momentum}\n" + more))
+
+    exposed, size = "strategy: {neutralise: [STD20]}\n", "strategy: {neutralise: [size]}\n"
+    assert variant(exposed) != variant(exposed + "factors: {factor_set: alpha158_nse93}")
+    assert variant(exposed) == variant(exposed + "factors: {ic_threshold: 0.1}")
+    assert variant(size) == variant(size + "factors: {factor_set: nse93}")
 
 
 def test_other_sessions_are_another_variant(tmp_path: Path) -> None:
