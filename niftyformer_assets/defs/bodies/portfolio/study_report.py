@@ -83,8 +83,8 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
 def _survivorship(study: Study, scopes: Scopes) -> str:
     """What the first and the last window say of stocks that left the index."""
     found = {each.window: scopes.of(each.experiment).survivorship for each in (study.planned[0], study.planned[-1])}
-    if len(set(found.numbers())) == 1:
-        return next(iter(found.numbers()))
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
     return " ".join(f"Window {window}: {said}" for window, said in found.items())
 
 
