@@ -53,6 +53,8 @@ class StrategySettings:
 
     name: of a strategy in `backtest/strategies/`.
     top_k: how many stocks are held: a number, or a share of the universe's members on the session, such as 20%.
+    books: so many portfolios, each with an equal part of the capital, that rebalance on different sessions, evenly
+        apart, and start so: what is held does not hang on one weekday. Each has `top_k` names.
     smoothing_half_life: sessions in which the weight of a past score halves in the exponential mean of each stock's
         scores, which is ranked instead of the last one; 0 = no smoothing.
     neutralise: exposures that are taken out of the scores, session by session, before they are smoothed: factors of
@@ -72,6 +74,7 @@ class StrategySettings:
 
     name: StrategyName = "topk_equal_weight"
     top_k: Places = 10
+    books: int = 1
     smoothing_half_life: float = 0.0
     neutralise: tuple[str, ...] = ()
     trade_at: Literal["open", "close"] = "close"
@@ -97,6 +100,14 @@ class StrategySettings:
             0 <= self.smoothing_half_life <= 1000, "smoothing_half_life must lie between 0 (none) and 1000 sessions"
         )
         require(len(set(self.neutralise)) == len(self.neutralise), "neutralise must not name an exposure twice")
+        require(self.books >= 1, "books must be at least 1")
+        require(
+            self.books == 1 or not self.rule.decides_every_session,
+            f"books must be 1: {self.name} decides on every session, and there is none to start another book on",
+        )
+        if self.books > 1:
+            every: int = getattr(self, "rebalance_every")  # noqa: B009
+            require(self.books <= every, f"books {self.books} must not be above rebalance_every {every}")
         require(self.delisted_after >= 1, "delisted_after must be at least 1 session")
         require(1 <= self.capital <= 1e12, "capital must lie between 1 and 1e12 rupees")
         require(0 <= self.volume_cap <= 1, "volume_cap must lie between 0 (no cap) and 1")
@@ -110,6 +121,18 @@ class StrategySettings:
             ValueError: one of them is wrong.
         """
         return strategy(**{field.name: getattr(self, field.name) for field in strategy.own_fields()})
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Of each book, how many sessions with a score pass before it begins."""
+        every: int = getattr(self, "rebalance_every")  # noqa: B009
+        return tuple(book * every // self.books for book in range(self.books))
+
+    @property
+    def capitals(self) -> tuple[int, ...]:
+        """Paise of each book."""
+        whole = round(self.capital * 100)
+        return tuple(whole // self.books + (book < whole % self.books) for book in range(self.books))
 
     @property
     def changes_scores(self) -> bool:

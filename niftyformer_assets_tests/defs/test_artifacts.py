@@ -112,8 +112,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
             begin(graph.settings, find_study(graph.settings, study))
         graph = Graph(graph.settings, build(graph.settings), graph.instance)
         # All but its report is taken over from `tiny`.
-        for study in (STUDY, "of_exposed"):
-            result = graph.run("experiment", study)
+        for experiment in ("exposed", STUDY, "of_exposed"):
+            result = graph.run("experiment", experiment)
             assert result.success, failure_of(result)
         yield graph
 

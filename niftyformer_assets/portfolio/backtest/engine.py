@@ -23,6 +23,7 @@ from niftyformer_assets.portfolio.backtest.layout import (
     ROWS_PER_NAME,
     USED,
     Book,
+    Opening,
     Ranking,
     Rules,
     Tape,
@@ -31,26 +32,29 @@ from niftyformer_assets.portfolio.backtest.layout import (
 
 @kernel
 def simulate(
-    tape: Tape, ranking: Ranking, rules: Rules, rates: Rates, capital: int, record: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Run one portfolio.
+    tape: Tape, ranking: Ranking, rules: Rules, rates: Rates, opening: Opening, record: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Run one book from a session on.
 
     Args:
-        capital: paise.
+        opening: what there is before it.
         record: keep holdings and orders; the null needs neither, and gets none that mean anything.
 
     Returns:
-        nav, cash and interest [T] in paise, holdings [T, N] in shares, orders (ORDER_FIELDS and the
-        cost items).
+        nav, cash and interest [T] in paise, holdings [T, N] in shares (none of them means anything before the opening),
+        orders (ORDER_FIELDS and the cost items), and since when what is held at the end is held [N].
     """
     T, N = tape.mark.shape
     nav = np.empty(T, dtype=np.int64)
     cash = np.empty(T, dtype=np.int64)
     interest = np.zeros(T, dtype=np.int64)
     holdings = np.zeros((T if record else 0, N), dtype=np.int64)
-    book = _open_book(capital, N)
-    age = 0  # sessions that had a score
-    for t in range(T):
+    book = _open_book(opening)
+    age = opening.age
+    if opening.start > 0:
+        cash[opening.start - 1] = opening.cash
+        nav[opening.start - 1] = _worth(opening.start - 1, book, tape)
+    for t in range(opening.start, T):
         if record:
             book = _make_room(book)
         else:
@@ -61,9 +65,11 @@ def simulate(
         # At the close of t-1.
         entering, rebalance, places = 0, False, 1
         leaving = t > 0 and _leave_outside(t - 1, book, tape)
-        decided = t > 0 and ranking.scored[t - 1] > 0
+        scored = t > 0 and ranking.scored[t - 1] > 0
+        decided = scored and age >= 0
         if decided:
             entering, rebalance, places = decide(t - 1, age, nav[t - 1], book, tape, ranking, rules)
+        if scored:
             age += 1
 
         # At t.
@@ -82,22 +88,47 @@ def simulate(
             interest[t] = int(cash[t - 1] * rules.cash_rate + 0.5)
             book.purse[CASH] += interest[t]
         cash[t] = book.purse[CASH]
-        nav[t] = cash[t]
-        for j in range(N):
-            if book.shares[j] > 0:
-                nav[t] += book.shares[j] * tape.mark[t, j]
-            if record:
+        nav[t] = _worth(t, book, tape)
+        if record:
+            for j in range(N):
                 holdings[t, j] = book.shares[j]
-    return nav, cash, interest, holdings, book.orders[: book.purse[USED]]
+    return nav, cash, interest, holdings, book.orders[: book.purse[USED]], book.since
+
+
+@kernel
+def intend(tape: Tape, ranking: Ranking, rules: Rules, opening: Opening) -> tuple[np.ndarray, np.ndarray, bool, int]:
+    """What `simulate` will do in session `opening.start`, decided at the close before it, the last that is known.
+
+    Returns:
+        which names leave, bool [N]; the columns that enter, best first; whether equal weights are restored, and into
+        how many places equity is divided.
+    """
+    d, book = opening.start - 1, _open_book(opening)
+    entering, rebalance, places = 0, False, 1
+    _leave_outside(d, book, tape)
+    if ranking.scored[d] > 0 and opening.age >= 0:
+        entering, rebalance, places = decide(d, opening.age, _worth(d, book, tape), book, tape, ranking, rules)
+    return book.leave, book.enter[:entering], rebalance, places
 
 
 @step
-def _open_book(capital: int, N: int) -> Book:
+def _worth(t: int, book: Book, tape: Tape) -> int:
+    """Cash, and holdings at the last known close, paise."""
+    value = book.purse[CASH]
+    for j in range(len(book.shares)):
+        if book.shares[j] > 0:
+            value += book.shares[j] * tape.mark[t, j]
+    return value
+
+
+@step
+def _open_book(opening: Opening) -> Book:
+    N = len(opening.shares)
     purse = np.zeros(2, dtype=np.int64)
-    purse[CASH] = capital
+    purse[CASH] = opening.cash
     return Book(
-        np.zeros(N, dtype=np.int64),
-        np.zeros(N, dtype=np.int64),
+        opening.shares.copy(),
+        opening.since.copy(),
         purse,
         np.zeros(N, dtype=np.bool_),
         np.zeros(N, dtype=np.int64),

@@ -133,5 +133,19 @@ class Book(NamedTuple):
     day: np.ndarray
 
 
+class Opening(NamedTuple):
+    """Where a book goes on from, after the close of session start - 1.
+
+    age: sessions that had a score so far, less those that it began later.
+    cash: paise. shares, since: [N], as in `Book`.
+    """
+
+    start: int
+    age: int
+    cash: int
+    shares: np.ndarray
+    since: np.ndarray
+
+
 CASH, USED = 0, 1
 DAY_STT, DAY_STAMP, DAY_ROUNDING, DAY_ROW = 0, 1, 2, 3

@@ -35,9 +35,9 @@ def require_places(experiment: str, strategy: StrategySettings, close: np.ndarra
             f"{counted(len(prices), 'stock')} on "
             f"{day}, before the test window: set it to {len(prices)} or less, and to fewer for a choice."
         )
-    place = round(strategy.capital * 100) // places
+    place = min(strategy.capitals) // places
     if prices[places - 1] > place:
-        needed = -(-int(prices[places - 1]) * places // 100)
+        needed = -(-int(prices[places - 1]) * places * strategy.books // 100)
         raise NiftyFormerError(
             f"experiment {experiment}: strategy.capital of {rupees(strategy.capital, 2)} gives each of {places} places "
             f"{rupees(place / 100, 2)}, which is enough for a share of "

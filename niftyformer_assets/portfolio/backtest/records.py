@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 from niftyformer_assets.portfolio.backtest import layout
 from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS
 from niftyformer_assets.portfolio.backtest.market import Market, last_known, to_paise
+from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.returns import session_rate
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.backtest.strategy_registry import Places, places, registered
@@ -97,6 +100,35 @@ def rules(strategy: StrategySettings, market: Market) -> layout.Rules:
             for each in registered().values()
             for name, kind in each.kinds().items()
         },
+    )
+
+
+def openings(strategy: StrategySettings, stocks: int) -> list[layout.Opening]:
+    """Each book of an account before its first session."""
+    none = np.zeros(stocks, dtype=np.int64)
+    both = zip(strategy.starts, strategy.capitals, strict=True)
+    return [layout.Opening(0, -start, capital, none, none) for start, capital in both]
+
+
+def together(parts: Sequence[BacktestResult], strategy: StrategySettings) -> BacktestResult:
+    """The account that several books make up."""
+
+    def total(name: str) -> np.ndarray:
+        return np.sum([np.rint(getattr(part, name) * 100).astype(np.int64) for part in parts], axis=0) / 100
+
+    orders = pd.concat([part.orders for part in parts], ignore_index=True)
+    marks = pd.concat([part.marks for part in parts], ignore_index=True)
+    again = marks.duplicated(["session", "symbol", "kind"]) & (marks["kind"] != "broken_adjustment")
+    return replace(
+        parts[0],
+        strategy=strategy,
+        nav=total("nav"),
+        cash=total("cash"),
+        interest=total("interest"),
+        holdings=np.sum([part.holdings for part in parts], axis=0),
+        orders=orders.sort_values("session", kind="stable", ignore_index=True),
+        marks=marks[~again].sort_values(["session", "kind", "symbol"], kind="stable", ignore_index=True),
+        parts=tuple(parts),
     )
 
 

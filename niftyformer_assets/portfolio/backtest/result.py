@@ -32,6 +32,7 @@ class BacktestResult:
         delisted, broken_adjustment, no_score), detail, cash (rupees paid for the fraction of a
         share at a broken adjustment, else 0).
     notes: sentences for the report, such as costs before the schedule's first date.
+    parts: the same of each book where there are several, whose sum this is.
     """
 
     market: Market
@@ -44,6 +45,12 @@ class BacktestResult:
     orders: pd.DataFrame
     marks: pd.DataFrame
     notes: tuple[str, ...]
+    parts: tuple[BacktestResult, ...] = ()
+
+    @property
+    def books(self) -> tuple[BacktestResult, ...]:
+        """Each book; where there is one, this."""
+        return self.parts or (self,)
 
     @property
     def dates(self) -> np.ndarray:
@@ -83,12 +90,12 @@ class BacktestResult:
 
     @cached_property
     def places(self) -> np.ndarray:
-        """int64 [T], how many names may be held by the scores of each session."""
+        """int64 [T], how many names each book may hold by the scores of each session."""
         return self.strategy.places(self.market.member.sum(axis=1))
 
     @cached_property
     def place(self) -> np.ndarray:
-        """int64 [T], paise: what one of them may cost by the value at each close."""
+        """int64 [T], paise: what one of them may cost by the value at each close; of one book."""
         return np.rint(self.nav * 100).astype(np.int64) // self.places
 
     def by_session(self, column: str) -> np.ndarray:

@@ -27,12 +27,18 @@ What happens when
   into shares worth the same at its open, and the fraction of a share is paid in cash.
 - dates before the cost schedule: its earliest rates, and a note.
 
+With several `books` each is a portfolio of its own, begun on another session, and the account is their sum. They
+decide on different sessions, so hardly an order of one meets one of another; where they do (a delisting, a drop), each
+pays its own charges, which is never less than those of the net order.
+
 Prices are rounded to the paisa, whatever decimals adjustment left them with. They are adjusted for
 splits, so no split occurs. Orders of one kind fill in the order of their symbols' names, so the order
 of columns decides nothing.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,26 +66,26 @@ def run_backtest(
     require_sessions(market)
     by_name = name_order(market.axes)
     named, scored = market.columns(by_name), scores.columns(by_name)
-    nav, cash, interest, held, orders = engine.simulate(
-        records.tape(named, strategy),
-        records.ranking(scored.values, lots(named.axes, seed)),
-        records.rules(strategy, named),
-        rates(market.axes.dates, costs),
-        round(strategy.capital * 100),
-        True,
-    )
-    holdings = np.empty_like(held)
-    holdings[:, by_name] = held
-    table = records.order_table(orders, named.axes)
-    return BacktestResult(
-        market=market,
-        strategy=strategy,
-        costs=costs,
-        nav=nav / 100,
-        cash=cash / 100,
-        interest=interest / 100,
-        holdings=holdings,
-        orders=table,
-        marks=records.mark_table(scores, market, holdings, table),
-        notes=schedule_notes(market.axes.dates, costs),
-    )
+    tape, ranking = records.tape(named, strategy), records.ranking(scored.values, lots(named.axes, seed))
+    rules, charged = records.rules(strategy, named), rates(market.axes.dates, costs)
+    parts = []
+    for opening in records.openings(strategy, len(by_name)):
+        nav, cash, interest, held, orders, _ = engine.simulate(tape, ranking, rules, charged, opening, True)
+        holdings = np.empty_like(held)
+        holdings[:, by_name] = held
+        table = records.order_table(orders, named.axes)
+        parts.append(
+            BacktestResult(
+                market=market,
+                strategy=replace(strategy, books=1, capital=opening.cash / 100),
+                costs=costs,
+                nav=nav / 100,
+                cash=cash / 100,
+                interest=interest / 100,
+                holdings=holdings,
+                orders=table,
+                marks=records.mark_table(scores, market, holdings, table),
+                notes=schedule_notes(market.axes.dates, costs),
+            )
+        )
+    return parts[0] if len(parts) == 1 else records.together(parts, strategy)

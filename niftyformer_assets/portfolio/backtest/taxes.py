@@ -153,11 +153,13 @@ def _bridges(result: BacktestResult) -> deque[_Bridge]:
     price, mark = bridge_price(result.market), result.market.mark
     bridges = []
     for t, j in zip(*np.nonzero((result.holdings[:-1] > 0) & (price[1:] > 0)), strict=True):
-        before, value = int(result.holdings[t, j]), int(result.holdings[t, j] * mark[t, j])
-        after, paid = divmod(value, int(price[t + 1, j]))
+        before = [int(book.holdings[t, j]) for book in result.books]
+        carried = [divmod(shares * int(mark[t, j]), int(price[t + 1, j])) for shares in before]
+        after, paid = (sum(each) for each in zip(*carried, strict=True))
         session = pd.Timestamp(str(result.dates[t + 1]))
         symbol = result.market.axes.symbols[j]
-        bridges.append(_Bridge(session, symbol, before, after, paid / 100, paid / value))
+        share = paid / (sum(before) * int(mark[t, j]))
+        bridges.append(_Bridge(session, symbol, sum(before), after, paid / 100, share))
     return deque(bridges)
 
 

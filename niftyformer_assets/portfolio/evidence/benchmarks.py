@@ -40,6 +40,7 @@ def equal_weight_universe(
             "rebalance_every": rebalance_every,
             "capital": strategy.capital * UNIVERSE_CAPITAL,
             "volume_cap": 0.0,
+            "books": 1,
         }
     )
     alike = Scores(market.axes, np.where(market.has_candle & market.member, 0.0, np.nan))

@@ -10,7 +10,10 @@ from niftyformer_assets.portfolio.backtest.scores import Scores
 
 
 def choices(result: BacktestResult, scores: Scores) -> np.ndarray:
-    """int [T - 1]: members with a score, of which a share fits into a place, at each session that decides."""
+    """int [T - 1]: members with a score, of which a share fits into a place, at each session that decides; of the
+    book that has the most."""
+    if result.parts:
+        return np.max([choices(part, scores) for part in result.parts], axis=0)
     market, strategy = result.market, result.strategy
     could = np.isfinite(scores.values) & market.member & (market.mark > 0)
     if strategy.rule.passes_over_dear_names:
@@ -32,6 +35,9 @@ def picks_by_lot(result: BacktestResult, scores: Scores) -> tuple[int, int]:
     Returns:
         those picks, and all picks.
     """
+    if result.parts:
+        by_lot, picks = np.sum([picks_by_lot(part, scores) for part in result.parts], axis=0).tolist()
+        return by_lot, picks
     market, strategy = result.market, result.strategy
     orders = result.orders[result.orders["reason"] == "enter"]
     session = np.searchsorted(market.axes.dates, orders["decided"].to_numpy().astype("datetime64[D]"))

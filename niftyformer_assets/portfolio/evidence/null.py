@@ -114,7 +114,7 @@ def permutation_null(
     ranking = records.ranking(scored.values, lots(named.axes, seed))
     rules = records.rules(strategy, named)
     charged = rates(market.axes.dates, costs)
-    capital = round(strategy.capital * 100)
+    openings = records.openings(strategy, market.axes.shape[1])
     taking_part = np.flatnonzero(np.isfinite(scored.values).any(axis=0))
     exchanged = np.random.default_rng(seed).permuted(np.tile(taking_part, (portfolios, 1)), axis=1)
     nav = np.empty((portfolios, len(market.axes.dates)))
@@ -123,7 +123,8 @@ def permutation_null(
         score_of = np.arange(market.axes.shape[1])
         score_of[taking_part] = exchanged[portfolio]
         own = ranking._replace(score_of=score_of, stock_of=np.argsort(score_of))
-        nav[portfolio] = engine.simulate(tape, own, rules, charged, capital, False)[0] / 100
+        books = [engine.simulate(tape, own, rules, charged, opening, False)[0] for opening in openings]
+        nav[portfolio] = np.sum(books, axis=0) / 100
 
     # The engine lets go of Python's lock, so threads use all processors.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
