@@ -10,6 +10,7 @@ import pandas as pd
 from niftyformer_assets.factors.labels import LABELS, Labels
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
+from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.gather import Evidence, MarketRecord, Predicted, gather_evidence
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
@@ -39,7 +40,8 @@ class Example:
     def record(self) -> MarketRecord:
         """What happened, with sectors and sizes."""
         sectors, size = np.tile(SECTORS, (T, 1)), np.log(self.panel["close"])
-        return MarketRecord(self.panel, self.scope, {"NIFTY 50": self.index}, sectors, size)
+        exposures = Exposures(self.scope.axes, {"size": size}, {"sector": sectors})
+        return MarketRecord(self.panel, self.scope, {"NIFTY 50": self.index}, sectors, size, exposures)
 
     @property
     def labels(self) -> Labels:

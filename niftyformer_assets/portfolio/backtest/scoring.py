@@ -7,7 +7,7 @@ Shapes: T sessions, N symbols.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,42 +95,47 @@ def smoothed(values: np.ndarray, half_life: float) -> np.ndarray:
 def neutralised(values: np.ndarray, member: np.ndarray, exposures: Exposures) -> np.ndarray:
     """The rank, from 0 to 1, of what a session's regression leaves of the score's rank [T, N].
 
-    The regression is by least squares over the members that have a score, on `design`. NaN for all others, and on
+    The regression is by least squares over the members that have a score, on `designs`. NaN for all others, and on
     sessions with fewer than MIN_STOCKS of them.
     """
-    by_name = np.argsort(np.array(exposures.axes.symbols))
-    result = np.full(values.shape, np.nan)
-    for t in range(len(values)):
-        among = by_name[(np.isfinite(values[t]) & member[t])[by_name]]
-        if len(among) < MIN_STOCKS:
-            continue
-        left = residual(centred_ranks(values[t, among]), design(exposures, t, among))
-        result[t, among] = centred_ranks(np.round(left / NOTHING) * NOTHING) + 0.5
-    return result
+    among = np.isfinite(values) & member
+    ranks, result = centred_ranks(values, among), np.full(values.shape, np.nan)
+    for t, stocks, regressors in designs(exposures, among):
+        coefficients = np.linalg.lstsq(regressors, ranks[t, stocks], rcond=None)[0]
+        left = ranks[t, stocks] - regressors @ coefficients
+        result[t, stocks] = np.round(left / NOTHING) * NOTHING
+    left_over = np.isfinite(result)
+    return np.where(left_over, centred_ranks(result, left_over) + 0.5, np.nan)
 
 
-def design(exposures: Exposures, t: int, among: np.ndarray) -> np.ndarray:
-    """What is regressed on at session t, float [stocks, regressors]: a constant, the `centred_ranks` of each value,
-    and a dummy for each group that there is.
+def designs(exposures: Exposures, among: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """What is regressed on, session by session: those with fewer than MIN_STOCKS stocks are passed over.
 
     Args:
-        among: the columns of the stocks.
+        among: bool [T, N], the stocks of each session.
+
+    Yields:
+        t; the columns of its n stocks, in the order of their names; float [n, regressors]: a constant, the
+        `centred_ranks` of each number, and a dummy for each group that there is. They may depend on each other.
     """
-    columns = [np.ones(len(among)), *(centred_ranks(each[t, among]) for each in exposures.numbers.values())]
-    for groups in exposures.groups.values():
-        of = groups[t, among]
-        columns += [(of == name).astype(float) for name in np.unique(of)]
-    return np.column_stack(columns)
+    by_name = np.argsort(np.array(exposures.axes.symbols))
+    ranks = [centred_ranks(each, among) for each in exposures.numbers.values()]
+    for t in range(len(among)):
+        stocks = by_name[among[t, by_name]]
+        if len(stocks) < MIN_STOCKS:
+            continue
+        columns = [np.ones(len(stocks)), *(each[t, stocks] for each in ranks)]
+        for groups in exposures.groups.values():
+            of = groups[t, stocks]
+            columns += [(of == name).astype(float) for name in np.unique(of)]
+        yield t, stocks, np.column_stack(columns)
 
 
-def centred_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks [n] between -0.5 and 0.5 around 0; equal values share theirs, missing ones are in the middle."""
-    known = np.isfinite(values)
-    ranks = pd.Series(np.where(known, values, np.nan)).rank().to_numpy()
-    return np.where(known, (ranks - 0.5) / max(known.sum(), 1) - 0.5, 0.0)
+def centred_ranks(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Ranks [T, N] in each session between -0.5 and 0.5 around 0 among the stocks of `among`.
 
-
-def residual(values: np.ndarray, regressors: np.ndarray) -> np.ndarray:
-    """What least squares leaves of values [n] or [n, k]; regressors may depend on each other."""
-    fitted: np.ndarray = regressors @ np.linalg.lstsq(regressors, values, rcond=None)[0]
-    return values - fitted
+    Equal values share theirs; 0, the middle, where a value is missing or the stock is not among them.
+    """
+    known = among & np.isfinite(values)
+    ranks = pd.DataFrame(np.where(known, values, np.nan)).rank(axis=1).to_numpy()
+    return np.where(known, (ranks - 0.5) / np.maximum(known.sum(axis=1, keepdims=True), 1) - 0.5, 0.0)

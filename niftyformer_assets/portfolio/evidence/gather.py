@@ -36,6 +36,7 @@ from niftyformer_assets.portfolio.evidence.deciles import (
     realised_returns,
     untradable_returns,
 )
+from niftyformer_assets.portfolio.evidence.exposure import ExposureSplit, exposure_split
 from niftyformer_assets.portfolio.evidence.metrics_table import (
     COLUMNS,
     NO_SPREAD,
@@ -122,6 +123,13 @@ class Evidence:
     def by_group(self) -> dict[str, pd.DataFrame]:
         """`by_group` of the model on the step that is traded, for each of `groups`."""
         return {name: by_group(self.scores, self.realised, groups) for name, groups in self.groups.items()}
+
+    @cached_property
+    def exposure_split(self) -> ExposureSplit | None:
+        """What of the model's scores and returns is exposure; None where no exposure is looked at."""
+        if self.exposures is None or not self.exposures.names:
+            return None
+        return exposure_split(self.predicted, self.scores, self.result, self.realised, self.exposures)
 
     @cached_property
     def tax(self) -> Tax:

@@ -15,7 +15,7 @@ from niftyformer_assets.portfolio.evidence.verdict import verdict
 from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.files import REPORT, TEARSHEET
 from niftyformer_assets.portfolio.report.page import Page, Picture, Section, render
-from niftyformer_assets.portfolio.report.sections import details, results, scores
+from niftyformer_assets.portfolio.report.sections import details, exposures, results, scores
 from niftyformer_assets.portfolio.report.tables import write_tables
 from niftyformer_assets.portfolio.report.tearsheet import write_tearsheet
 from niftyformer_assets.store.atomic import write_text
@@ -98,6 +98,7 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
             results.months(evidence),
             scores.scores(evidence),
             details.holdings(evidence),
+            *filter(None, [exposures.exposures(evidence)]),
             details.costs(evidence),
             details.troubles(evidence, background.confirmed_breaks),
             results.all_figures(evidence),

@@ -52,8 +52,22 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
         "horizons": evidence.horizons.to_dict("records"),
         "persistence": evidence.persistence.to_dict("records"),
         "groups": {name: table.to_dict("records") for name, table in evidence.by_group.items()},
+        "exposures": _exposures(evidence),
         "short_term_tax": asdict(evidence.tax),
         "settings": background.settings,
+    }
+
+
+def _exposures(evidence: Evidence) -> dict[str, Any]:
+    """What `evidence.exposure` says, held as a mean over the sessions; nothing where none is looked at."""
+    split = evidence.exposure_split
+    if split is None:
+        return {}
+    held = {name: series[np.isfinite(series)] for name, series in split.held.items()}
+    return {
+        "held": {name: float(series.mean()) if len(series) else math.nan for name, series in held.items()},
+        "scores": split.scores.to_dict("records"),
+        "returns": split.returns.to_dict("records"),
     }
 
 

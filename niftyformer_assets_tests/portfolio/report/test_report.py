@@ -15,6 +15,7 @@ import pytest
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.evidence import metrics
+from niftyformer_assets.portfolio.evidence.exposure import EXPLAINED, REST
 from niftyformer_assets.portfolio.evidence.gather import (
     Evidence,
     MarketRecord,
@@ -202,6 +203,18 @@ def test_what_could_not_be_traded_is_told(market: Example, tmp_path: Path) -> No
     text = " ".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "no further candles: sold at the last price 1 STOCK02" in text
     assert "held without a candle, valued at the last close" in text
+
+
+def test_what_the_portfolio_is_exposed_to_is_told(folder: Path, luck: Evidence) -> None:
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    split = luck.exposure_split
+    assert split is not None and {*split.held} == {"size", "sector"}
+    assert "Nothing is taken out of the scores" in html
+    earned = split.returns.set_index("part")["mean"]
+    shown = json.loads((folder / "metrics.json").read_text())["exposures"]
+    assert {row["part"]: row["mean"] for row in shown["returns"]} == pytest.approx(earned.to_dict())
+    for name in (EXPLAINED, REST):
+        assert f"{100 * abs(earned[name]):.1f}%" in html
 
 
 def test_tables_are_what_happened(folder: Path, luck: Evidence) -> None:
