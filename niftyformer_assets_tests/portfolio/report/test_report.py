@@ -41,6 +41,7 @@ SECTIONS = (
     "Month by month",
     "Scores and what they earned",
     "Holdings",
+    "Exposures",
     "Turnover and costs",
     "What could not be traded",
     "All figures of the model",
@@ -163,7 +164,7 @@ def test_the_page_stands_alone_and_begins_with_the_verdict(folder: Path) -> None
     assert not re.search(r"https?://|@import|url\(", html)
     said = reader.text
     assert said.index("Results") > next(place for place, text in enumerate(said) if "Not distinguishable" in text)
-    assert reader.pictures == 10
+    assert reader.pictures == 11
     assert "nan" not in " ".join(said).lower().split()
 
 
