@@ -157,9 +157,13 @@ class Experiments:
         """The settings of an experiment that is held from now on.
 
         Raises:
-            NiftyFormerError: another process works on it, and the message says which; or there is no such experiment.
+            NiftyFormerError: another process works on it, and the message says which; there is no such experiment; or
+                candles or lists do not reach as far as the study that it is of.
         """
         if name not in self._taken:
+            from niftyformer_assets.experiments.study_reach import require_reach_of
+
+            require_reach_of(self.settings, name)
             self._until_the_end.enter_context(experiment_held(self.settings.workspace, name))
             self._taken.add(name)
         return find_experiment(self.settings, name)

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -29,17 +28,13 @@ from niftyformer_assets.defs.terminal import Terminal
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import begin, find_study
 from niftyformer_assets.experiments.study import Study
-from niftyformer_assets.market.split import SplitByDate
+from niftyformer_assets.experiments.study_reach import require_reach
 from niftyformer_assets.report_server import STUDY_PAGE
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.index import read_json
 from niftyformer_assets.words import counted
-
-# Candles may begin with the first session after a holiday or two.
-_SLACK = timedelta(days=7)
 
 
 def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
@@ -82,31 +77,6 @@ def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
             f"{counted(len(failed), 'experiment')} of {len(study.planned)} failed, {first} with: {reason} Run the "
             "study again when it is mended: what is finished is kept."
         )
-
-
-def require_reach(study: Study, settings: Settings) -> None:
-    """Refuse a study whose windows are not all among the candles at hand.
-
-    Raises:
-        NiftyFormerError: it names the first window that is not, and how far the candles reach.
-    """
-    _, axes = load_arrays(settings.workspace.market_panel)
-    first, last = axes.dates[0].item(), axes.dates[-1].item()
-    if not study.planned:
-        raise NiftyFormerError(
-            f"study {study.name} has no window whose test part is over: candles reach from {first} to {last}. Set "
-            "walk_forward.first_test earlier, or fetch more candles."
-        )
-    for planned in study.planned:
-        sessions = planned.experiment.sessions
-        if not isinstance(sessions, SplitByDate):
-            continue
-        name, start, end = planned.experiment.name, sessions.train.start, sessions.test.start
-        if start < first - _SLACK or end > last:
-            raise NiftyFormerError(
-                f"{name} trains from {start} and is tested from {end}, and candles reach from {first} to {last}: set "
-                "walk_forward otherwise, or fetch candles that reach further (NIFTYFORMER_HISTORY_START)."
-            )
 
 
 def _one_by_one(terminal: Terminal, instance: dg.DagsterInstance, settings: Settings, study: Study) -> dict[str, str]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.study import MODEL, Ensemble, Planned, Study
+from niftyformer_assets.experiments.study import Ensemble, Planned, Study
+from niftyformer_assets.experiments.study_contenders import named, named_seed
 from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.model.predictions import BASELINE, read_predictions
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores, Window, ensemble, join_scores
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, Kind
+from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets.store.workspace import Workspace
@@ -85,7 +87,7 @@ class _Joining:
                     (c for of in plain.values() for n, c in of.items() if n == name and _alike(c, contender)), None
                 )
                 plain[label][name] = same or contender
-                if same is None:
+                if same is None or contender.name == self.study.settings.judge:
                     made.append(contender)
         for name, wanted in self.study.settings.ensembles.items():
             made += self._ensembles(name, wanted, models, plain)
@@ -99,12 +101,12 @@ class _Joining:
                 continue
             kind: Kind = "model" if seed == 1 else "seed"
             point = {**values, **({"seed": seed} if self.study.settings.seeds > 1 else {})}
-            name = _named(MODEL if seed == 1 else f"{MODEL}, seed {seed}", label)
+            name = named(named_seed(seed), label)
             found.append(self._contender(name, kind, planned, "predictions", None, point))
         return found
 
     def _baseline(self, label: str, name: str, planned: list[Planned], values: Mapping[str, Any]) -> Contender:
-        return self._contender(_named(name, label), "baseline", planned, "baseline_predictions", name, values)
+        return self._contender(named(name, label), "baseline", planned, "baseline_predictions", name, values)
 
     def _ensembles(
         self,
@@ -128,7 +130,7 @@ class _Joining:
             first = of[0]
             found.append(
                 Contender(
-                    _named(name, label), "ensemble", ensemble([c.scores for c in distinct]), first.strategy, first.costs
+                    named(name, label), "ensemble", ensemble([c.scores for c in distinct]), first.strategy, first.costs
                 )
             )
         return found
@@ -173,10 +175,6 @@ class _Joining:
                 )
             self._joined[key] = join_scores(self._scopes.axes, windows)
         return self._joined[key]
-
-
-def _named(name: str, label: str) -> str:
-    return f"{name} ({label})" if label else name
 
 
 def _alike(one: Contender, other: Contender) -> bool:

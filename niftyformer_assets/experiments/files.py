@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.overrides import overridden_name
@@ -68,7 +69,8 @@ def studies_of(settings: Settings, wrong: dict[str, str] | None = None) -> dict[
     Args:
         wrong: gets what is wrong with a file, as `studies/NAME` -> reason, and the study is left out.
     """
-    folder, last = settings.studies, _last_session(settings)
+    folder, dates = settings.studies, sessions_at_hand(settings)
+    last = None if dates is None else dates[-1].item()
     wrong = {} if wrong is None else wrong
     found: dict[str, Study] = {}
     taken = {name: settings.experiments / f"{name}.yaml" for name in load_experiments(settings.experiments, wrong={})}
@@ -139,6 +141,16 @@ def find_study(settings: Settings, name: str) -> Study:
     )
 
 
+def sessions_at_hand(settings: Settings) -> np.ndarray | None:
+    """The sessions of the market panel, datetime64[D]; None while there is none."""
+    try:
+        content = read_given_json(settings.workspace.root / INDEX_NAME)
+        dates = np.array(content["dates"], dtype="datetime64[D]")
+    except (*UNREADABLE, NiftyFormerError, OSError, LookupError, TypeError):
+        return None
+    return dates if len(dates) and settings.workspace.market_panel.is_file() else None
+
+
 def load_experiments(
     folder: Path,
     market: str | None = None,
@@ -205,12 +217,3 @@ def _no_such_experiment(settings: Settings, name: str, known: Sequence[str]) -> 
         f"there is no experiment {name!r} for the {settings.market} market: choose one of "
         f"{', '.join(known) or 'none'}, or write {settings.experiments / file}.yaml"
     )
-
-
-def _last_session(settings: Settings) -> date | None:
-    """The last session of the market panel, None while there is none."""
-    try:
-        content = read_given_json(settings.workspace.root / INDEX_NAME)
-        return date.fromisoformat(content["dates"][-1]) if settings.workspace.market_panel.is_file() else None
-    except (*UNREADABLE, NiftyFormerError, OSError, LookupError):
-        return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -73,7 +73,7 @@ class WalkForward(BaseModel):
             place = window * self.step
             test = later(self.first_test, place)
             end = later(self.first_test, place + self.test_months) - timedelta(days=1)
-            if self.windows == "all" and (last is None or last < _last_weekday(end)):
+            if self.windows == "all" and (last is None or last < last_weekday(end)):
                 return
             validation = later(self.first_test, place - self.validation_months)
             before = self.validation_months + self.train_months
@@ -130,6 +130,8 @@ class StudySettings(BaseModel):
         for name in varied:
             if varied.count(name) > 1:
                 raise ValueError(f"{name} is given twice, in grid or set")
+            if whole := next((other for other in varied if name.startswith(f"{other}.")), ""):
+                raise ValueError(f"{name} is given twice, in grid or set: once as part of {whole}")
             if name in NAMES or name.split(".")[0] == "sessions":
                 raise ValueError(f"{name} is not for a study to set: walk_forward and the experiment say it")
         if self.seeds > 1 and "training.seed" in varied:
@@ -214,33 +216,14 @@ def later(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, (following - timedelta(days=1)).day))
 
 
+def last_weekday(day: date) -> date:
+    """The day itself, or the Friday before a weekend: a session at its end is not waited for."""
+    return day - timedelta(days=max(0, day.weekday() - 4))
+
+
 def experiment_name(study: str, point: str, window: str, seed: int) -> str:
     """What an experiment of a study is called."""
     return ".".join(part for part in (study, point, window, f"seed{seed}" if seed > 1 else "") if part)
-
-
-def require_ensembles(settings: StudySettings, rivals: Sequence[str]) -> None:
-    """Refuse ensembles of parts that are missing, or of one part.
-
-    Raises:
-        ValueError: it names the ensemble.
-    """
-    for name, ensemble in settings.ensembles.items():
-        if strange := [model for model in ensemble.models if model != MODEL and model not in rivals]:
-            raise ValueError(
-                f"ensembles.{name}: {strange[0]} is no baseline of the experiment: name {MODEL}, or one of "
-                f"{', '.join(rivals)}"
-            )
-        if len(set(ensemble.models)) < len(ensemble.models):
-            raise ValueError(f"ensembles.{name}: a model is named twice")
-        if name in (MODEL, *rivals):
-            raise ValueError(f"ensembles.{name} has the name of a model: rename it")
-        if "seeds" in ensemble.over and settings.seeds < 2:
-            raise ValueError(f"ensembles.{name} is over seeds, and the study has one: set seeds")
-        if "grid" in ensemble.over and len(settings.points) < 2:
-            raise ValueError(f"ensembles.{name} is over the grid, and the study has one point: set grid")
-        if len(ensemble.models) == 1 and not ensemble.over:
-            raise ValueError(f"ensembles.{name} has one part: name several models, or say over: [seeds] or [grid]")
 
 
 def _label(key: str, value: Any) -> str:
@@ -250,7 +233,3 @@ def _label(key: str, value: Any) -> str:
     said = ".".join(word for word in words if word) or "none"
     setting = key.split(",")[0].strip().rpartition(".")[2]
     return f"{setting}-{said}" if setting else said
-
-
-def _last_weekday(day: date) -> date:
-    return day - timedelta(days=max(0, day.weekday() - 4))

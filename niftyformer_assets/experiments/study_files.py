@@ -20,8 +20,8 @@ from niftyformer_assets.experiments.study import (
     Study,
     StudySettings,
     experiment_name,
-    require_ensembles,
 )
+from niftyformer_assets.experiments.study_contenders import require_contenders
 from niftyformer_assets.market.split import SplitByDate
 from niftyformer_assets.settings import NAME
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -60,10 +60,11 @@ def _study_of(path: Path, text: str, of: Path, of_text: str, last: date | None) 
         # What is wrong with it is said before there are candles.
         one = settings.model_copy(update={"walk_forward": settings.walk_forward.model_copy(update={"windows": 1})})
     first = planned if windows else _expanded(path, one, of, of_text, _windows(path, one, last))
-    by_point = {each.point: each.experiment for each in reversed(first)}
+    by_point: dict[str, Experiment] = {}
+    for each in first:
+        by_point.setdefault(each.point, each.experiment)
     with said_of(path):
-        for experiment in by_point.values():
-            require_ensembles(settings, experiment.rivals)
+        require_contenders(settings, by_point)
     return Study(path.stem, settings, base, tuple(planned), tuple(by_point.values()))
 
 

@@ -29,19 +29,33 @@ def most_traded_at(
     Raises:
         NiftyFormerError: the candles do not reach back over the year before.
     """
+    require_year_before(sessions, asked)
     years = sessions.astype("datetime64[Y]")
     asked_years = asked.astype("datetime64[Y]")
     member = np.zeros((len(asked), close.shape[1]), dtype=bool)
     for year in np.unique(asked_years):
         before = years == year - 1
-        if before.sum() < LEAST_SESSIONS:
-            raise NiftyFormerError(
-                f"universe.most_traded draws the stocks of {year} by the trading of {year - 1}, of which "
-                f"{int(before.sum())} sessions are at hand and {LEAST_SESSIONS} are needed: fetch candles from "
-                f"{year - 1} on, or begin the experiment later."
-            )
         member[asked_years == year] = _drawn(close[before] * volume[before], n)
     return member
+
+
+def require_year_before(sessions: np.ndarray, asked: np.ndarray) -> None:
+    """Refuse sessions asked for of whose year before too few are at hand to draw by.
+
+    Args:
+        sessions, asked: datetime64[D].
+
+    Raises:
+        NiftyFormerError: it names the first such year.
+    """
+    years = sessions.astype("datetime64[Y]")
+    for year in np.unique(asked.astype("datetime64[Y]")):
+        if (at_hand := int((years == year - 1).sum())) < LEAST_SESSIONS:
+            raise NiftyFormerError(
+                f"universe.most_traded draws the stocks of {year} by the trading of {year - 1}, of which "
+                f"{at_hand} sessions are at hand and {LEAST_SESSIONS} are needed: fetch candles from "
+                f"{year - 1} on, or begin the experiment later."
+            )
 
 
 def _drawn(value: np.ndarray, n: int) -> np.ndarray:

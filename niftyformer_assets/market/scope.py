@@ -69,10 +69,10 @@ def scope(
     """
     rows, parts = split.resolve(panel.dates)
     dates, train = panel.dates[rows], parts.train
-    decided = dates[_deciding(train, len(dates), settings)]
+    decided = deciding_sessions(panel.dates, split, settings)
     if settings.most_traded is None:
-        of_index = _of_index(universe, settings.index or DEFAULT)
-        membership = membership_at(of_index, decided)
+        rows_of_index = of_index(universe, settings.index or DEFAULT)
+        membership = membership_at(rows_of_index, decided)
     else:
         assert volume is not None, "stocks are drawn by close and volume"
         drawn = most_traded_at(close, volume, panel.dates, decided, settings.most_traded)
@@ -95,7 +95,7 @@ def scope(
     if settings.most_traded is None:
         with_candles = set(np.array(panel.symbols)[np.isfinite(close).any(axis=0)])
         gone = [symbol for symbol in candidates if symbol not in with_candles]
-        survivorship = _survivorship(of_index, decided, settings, len(candidates), gone)
+        survivorship = _survivorship(rows_of_index, decided, settings, len(candidates), gone)
     else:
         survivorship = _survivorship_of_drawn(close, len(candidates), settings.most_traded)
     return Scope(
@@ -109,17 +109,32 @@ def scope(
     )
 
 
-def _deciding(train: slice, sessions: int, settings: UniverseSettings) -> slice:
-    """The sessions whose members take part: one for the whole experiment, or each."""
+def deciding_sessions(
+    sessions: np.ndarray, split: SplitByDate | SplitByRatio, settings: UniverseSettings
+) -> np.ndarray:
+    """The sessions whose members take part, datetime64[D]: one for the whole experiment, or each.
+
+    Args:
+        sessions: datetime64[D] [T'], all at hand.
+
+    Raises:
+        NiftyFormerError: there is no session of a part.
+    """
+    rows, parts = split.resolve(sessions)
     places = {
         "training_start": slice(0, 1),
-        "training_end": slice(train.stop - 1, train.stop),
-        "each_session": slice(0, sessions),
+        "training_end": slice(parts.train.stop - 1, parts.train.stop),
+        "each_session": slice(None),
     }
-    return places[settings.membership]
+    return sessions[rows][places[settings.membership]]
 
 
-def _of_index(universe: pd.DataFrame, name: str) -> pd.DataFrame:
+def of_index(universe: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of an index.
+
+    Raises:
+        NiftyFormerError: no list of it is at hand.
+    """
     index, rows = INDICES[name], universe[universe["index"] == name]
     if rows.empty:
         there = [INDICES[other].title for other in universe["index"].unique() if other in INDICES]
@@ -139,7 +154,7 @@ def _survivorship(
     decided: the sessions whose members are taken. gone: members without a single candle, to this day.
     """
     said = []
-    earliest = _earliest(universe)
+    earliest = earliest_list(universe)
     if earliest > decided[0]:
         when = "the training end" if settings.membership == "training_end" else "the training start"
         said.append(
@@ -214,15 +229,15 @@ def membership_at(universe: pd.DataFrame, dates: np.ndarray) -> dict[str, np.nda
         rows = universe[universe["index"] == name]
         if name == NO_INDEX:
             continue
-        asked = np.maximum(dates, _earliest(rows))
+        asked = np.maximum(dates, earliest_list(rows))
         for symbol, start, end in zip(rows["symbol"].astype(str), *_spells(rows), strict=True):
             spell = (asked >= start) & (np.isnat(end) | (asked <= end))
             member[symbol] = member.get(symbol, np.zeros(len(dates), dtype=bool)) | spell
     return member
 
 
-def _earliest(universe: pd.DataFrame) -> np.datetime64:
-    """The date of the earliest list."""
+def earliest_list(universe: pd.DataFrame) -> np.datetime64:
+    """The date of the earliest list of an index's rows."""
     return np.datetime64(pd.Timestamp(universe["lists_from"].min()).date(), "D")
 
 

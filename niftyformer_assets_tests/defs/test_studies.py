@@ -31,6 +31,8 @@ ensembles:
   both: {models: [model, ridge]}
 """
 
+LAST_WINDOW = "first_test: 2022-11-01, train_months: 5, validation_months: 1, test_months: 1"
+
 FAILING = """\
 experiment: tiny
 set: {baselines.names: [ridge, random], training.max_epochs: 1}
@@ -167,16 +169,32 @@ def test_lineage_says_which_experiments_a_study_is_made_of(made: Graph) -> None:
 
 def test_a_study_without_predictions_says_what_to_do(made: Graph) -> None:
     settings = made.settings
-    (settings.studies / "none.yaml").write_text("experiment: tiny\nseeds: 2\n")
+    (settings.studies / "none.yaml").write_text(f"experiment: tiny\nseeds: 2\nwalk_forward: {{{LAST_WINDOW}}}\n")
     try:
         assert "none" not in experiments_of(settings), "whoever makes everything does not mean a study"
         result = Graph(settings, build(settings), made.instance).run("study", "none")
-        assert {"none", "none.seed2"} <= experiments_of(settings).keys()
+        assert {"none.2022-11", "none.2022-11.seed2"} <= experiments_of(settings).keys()
     finally:
         (settings.studies / "none.yaml").unlink()
     assert not result.success
     said = failure_of(result)
     assert "no experiment of study none has predictions: run niftyformer study none, or backfill its 2 exp" in said
+
+
+def test_a_study_past_the_candles_is_refused_in_the_ui_too(made: Graph) -> None:
+    settings = made.settings
+    path = settings.studies / "late.yaml"
+    path.write_text(f"experiment: tiny\nwalk_forward: {{{LAST_WINDOW}, windows: 2}}\n")
+    said = "late.2022-12 trains from 2022-06-01 and is tested from 2022-12-01 to 2022-12-31, and candles reach from"
+    try:
+        assert said in failure_of(Graph(settings, build(settings), made.instance).run("study", "late"))
+        assert "late.2022-11" not in experiments_of(settings)
+        # Nor does one whose file was changed when it had begun go on.
+        begin(settings, find_study(settings, "late"))
+        assert said in failure_of(Graph(settings, build(settings), made.instance).run("experiment", "late.2022-11"))
+        assert not settings.workspace.experiment("late.2022-11").root.exists()
+    finally:
+        path.unlink()
 
 
 def test_a_study_from_the_terminal_goes_on_after_a_failure(

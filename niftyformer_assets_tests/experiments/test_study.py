@@ -28,6 +28,7 @@ baselines: {names: [ridge, momentum]}
 """
 WINDOWS = {"first_test": "2021-01-01"}
 LAST = date(2025, 8, 29)
+GRID = {"model.layers": [1, 2]}
 
 
 def write(folder: Path, name: str = "wf", **content: Any) -> Path:
@@ -145,6 +146,58 @@ def test_seeds_vary_the_training_alone_and_never_meet(tmp_path: Path) -> None:
         ({"ensembles": {"all": {"over": ["seeds"]}}}, "over seeds, and the study has one"),
         ({"ensembles": {"all": {"over": ["grid"]}}}, "over the grid, and the study has one point"),
         ({"ensembles": {"all": {}}}, "has one part"),
+        ({"ensembles": {"all": {"models": [], "over": ["seeds"]}}, "seeds": 2}, "over seeds, which are of model alone"),
+        (
+            {"ensembles": {"all": {"models": ["ridge"], "over": ["seeds"]}}, "seeds": 2},
+            "over seeds, which are of model",
+        ),
+        ({"ensembles": {"model, seed 2": {"over": ["seeds"]}}, "seeds": 2}, "has the name of a model or of another"),
+        ({"ensembles": {"equal weight, all stocks": {"models": ["model", "ridge"]}}}, "has the name of a model"),
+        ({"grid": GRID, "ensembles": {"ridge (1)": {"over": ["grid"]}}}, r"ridge \(1\) has the name of a model"),
+        (
+            {"grid": GRID, "ensembles": {"a (1)": {"over": ["grid"]}, "a": {"models": ["model", "ridge"]}}},
+            r"ensembles\.a has the name of a model or of another ensemble",
+        ),
+        *(
+            ({"grid": {f"{setting}": values}, "ensembles": {"mean": {"over": ["grid"]}}}, f"points differ in {told}:")
+            for setting, values, told in (
+                ("universe.membership", ["training_end", "each_session"], "universe"),
+                ("universe.most_traded", [100, 200], "universe"),
+                ("universe.min_training_sessions", [50, 60], "universe"),
+                ("universe", [{"index": "nifty50"}, {"index": "nifty500"}], "universe"),
+                ("windows.output_sessions", [2, 5], r"windows\.output_sessions"),
+                ("windows.label", ["return", "rank"], r"windows\.label"),
+                ("windows", [{"label": "rank"}, {"label": "zscore"}], r"windows\.label"),
+                ("strategy.top_k", [5, 10], "strategy"),
+                ("costs.schedule", ["zerodha", "flat"], "costs"),
+            )
+        ),
+        ({"grid": {"strategy.trade_at": ["open", "close"]}}, r"strategy\.trade_at is close and open in points of"),
+        ({"grid": {"strategy": [{"trade_at": "open"}, {"top_k": 5}]}}, r"strategy\.trade_at is close and open"),
+        (
+            {"grid": {"strategy": [{"top_k": 5}]}, "set": {"strategy.trade_at": "open"}},
+            "given twice, .* part of strategy",
+        ),
+        (
+            {"grid": {"training.seed": [1, 2], "training": [{}]}},
+            "given twice, in grid or set: once as part of training",
+        ),
+        ({"judge": "modle"}, r"judge: 'modle' is no contender of this study: name one of model, ridge, momentum$"),
+        ({"judge": "lstm"}, "judge: 'lstm' is no contender"),
+        ({"judge": "model, seed 2"}, "no contender"),
+        ({"judge": "model, seed 3", "seeds": 2}, r"name one of model, model, seed 2, ridge"),
+        ({"judge": "model", "grid": GRID}, r"name one of model \(1\), model \(2\), ridge \(1\)"),
+        ({"judge": "both"}, "no contender"),
+        (
+            {"judge": "both (1)", "grid": GRID, "ensembles": {"both": {"over": ["grid"]}}},
+            r"one of model \(1\), .*, both,",
+        ),
+        (
+            {"judge": "both", "grid": GRID, "ensembles": {"both": {"models": ["model", "ridge"]}}},
+            r"both \(1\), both \(2\)",
+        ),
+        ({"judge": "zero", "set": {"baselines.names": ["zero", "ridge"]}}, "'zero' says the same of all stocks"),
+        ({"judge": "model (99)", "grid": {"training.patience": list(range(1, 41))}}, r"model \(12\) and 108 more$"),
     ],
 )
 def test_what_is_wrong_is_refused_naming_the_file_and_the_reason(
@@ -155,6 +208,24 @@ def test_what_is_wrong_is_refused_naming_the_file_and_the_reason(
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
     wrong: dict[str, str] = {}
     assert studies_of(settings_of(tmp_path), wrong) == {} and wrong.keys() <= {"studies/wf"}
+
+
+@pytest.mark.parametrize(
+    ("content", "judges"),
+    [
+        ({}, ["model", "ridge"]),
+        ({"seeds": 2, "ensembles": {"mean": {"over": ["seeds"]}}}, ["model, seed 2", "mean"]),
+        (
+            {"grid": GRID, "ensembles": {"mean": {"over": ["grid"]}, "each": {"models": ["model", "ridge"]}}},
+            ["model (2)", "ridge (2)", "mean", "each (1)"],
+        ),
+        ({"grid": {"strategy": [{"trade_at": "open", "top_k": 5}, {"trade_at": "open", "top_k": 6}]}}, []),
+        ({"walk_forward": WINDOWS, "set": {"strategy.trade_at": "open"}}, ["momentum"]),
+    ],
+)
+def test_whoever_takes_part_may_be_judged(tmp_path: Path, content: dict[str, Any], judges: list[str]) -> None:
+    for judge in ["", *judges]:
+        assert expand(tmp_path, **content, judge=judge).settings.judge == judge
 
 
 def test_an_ensemble_is_of_the_baselines_that_the_study_sets(tmp_path: Path) -> None:
@@ -178,6 +249,26 @@ def test_two_files_that_make_one_experiment_are_refused_by_both_names(tmp_path: 
     with pytest.raises(NiftyFormerError, match="both make an experiment"):
         find_experiment(settings_of(tmp_path), "wf.2021-01")
     assert find_experiment(settings_of(tmp_path), "wf.2021-05").name == "wf.2021-05"
+
+
+def test_two_studies_that_make_one_experiment_are_refused_by_both_names(tmp_path: Path) -> None:
+    few = WINDOWS | {"windows": 1}
+    for first, second, key in (
+        (("ab", {"walk_forward": few}), ("ab.2021-01", {}), "ab.2021-01"),
+        (("ab", {"seeds": 2}), ("ab.seed2", {"seeds": 3}), "ab.seed2"),
+        (("ab", {"grid": GRID, "walk_forward": few}), ("ab.2", {"walk_forward": few}), "ab.2.2021-01"),
+    ):
+        folder = tmp_path / key
+        folder.mkdir()
+        for name, content in (first, second):
+            write(folder, name, **content)
+        wrong: dict[str, str] = {}
+        # The first by name stands, and the other is refused.
+        assert list(studies_of(settings_of(folder), wrong)) == [second[0]]
+        assert "ab.yaml and" in wrong["studies/ab"]
+        assert f"{second[0]}.yaml both make an experiment {key!r}: rename" in wrong["studies/ab"]
+        with pytest.raises(NiftyFormerError, match="both make an experiment"):
+            find_study(settings_of(folder), "ab")
 
 
 def test_a_workspace_has_the_experiments_of_its_studies(tmp_path: Path) -> None:

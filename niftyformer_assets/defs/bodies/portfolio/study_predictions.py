@@ -10,6 +10,7 @@ from niftyformer_assets.defs.made_with import Fitting
 from niftyformer_assets.defs.results import table
 from niftyformer_assets.experiments.contenders import contenders_of
 from niftyformer_assets.experiments.files import begin, find_study
+from niftyformer_assets.experiments.study_reach import require_reach
 from niftyformer_assets.portfolio.evidence.study_predictions import write_contenders
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -19,6 +20,7 @@ from niftyformer_assets.words import counted
 def join_study(context: dg.AssetExecutionContext, settings: Settings, fitting: Fitting) -> Made:
     """Join what the experiments of a study predict; those that have not are named."""
     study = find_study(settings, context.partition_key)
+    require_reach(study, settings)
     if not fitting.experiments:
         begin(settings, study)
         raise NiftyFormerError(

@@ -112,7 +112,8 @@ def _judged(study: Study, contenders: list[Contender]) -> str:
     if wanted:
         if wanted not in names:
             raise NiftyFormerError(
-                f"study {study.name} is to judge {wanted!r}, and has no such contender: name one of {', '.join(names)}"
+                f"study {study.name} judges {wanted!r}, of which no experiment has predictions yet: make those that "
+                "are missing"
             )
         return wanted
     ensembles = [contender.name for contender in contenders if contender.kind == "ensemble"]

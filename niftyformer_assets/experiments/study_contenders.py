@@ -1,0 +1,110 @@
+"""What the contenders of a study will be called, and that they can be judged together; before there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.experiments.study import Ensemble, StudySettings
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
+
+# They say one thing of all stocks of a session: there is nothing to judge.
+SAME_FOR_ALL = ("equal_weight", "majority", "zero")
+# Of more names than this nobody reads a list.
+_NAMES_SHOWN = 12
+
+
+def named(name: str, point: str) -> str:
+    """What a contender of a point of the grid is called; the point has no name without a grid."""
+    return f"{name} ({point})" if point else name
+
+
+def named_seed(seed: int) -> str:
+    """What the network of a seed is called, 1 for the first."""
+    return MODEL if seed == 1 else f"{MODEL}, seed {seed}"
+
+
+def require_contenders(settings: StudySettings, first: Mapping[str, Experiment]) -> None:
+    """Refuse a study whose contenders cannot be joined to one record, or of whom none is the one to be judged.
+
+    Args:
+        first: an experiment of each point of the grid, by the point's name.
+
+    Raises:
+        ValueError: it names the setting, the ensemble or the name.
+    """
+    _require_one_moment(settings, first)
+    for name, ensemble in settings.ensembles.items():
+        for experiment in first.values():
+            _require_parts(name, ensemble, settings, experiment)
+        if "grid" in ensemble.over:
+            _require_alike(name, ensemble, first)
+    models = [named(named_seed(seed), point) for point in first for seed in range(1, settings.seeds + 1)]
+    plain = [named(rival, point) for point, experiment in first.items() for rival in experiment.rivals]
+    taken = {*models, *plain, EQUAL_WEIGHT}
+    of_ensembles = []
+    for name, ensemble in settings.ensembles.items():
+        for told in [name] if "grid" in ensemble.over else [named(name, point) for point in first]:
+            if told in taken:
+                raise ValueError(f"ensembles.{name} has the name of a model or of another ensemble: rename it")
+            taken.add(told)
+            of_ensembles.append(told)
+    _require_judged(settings.judge, [*models, *of_ensembles, *plain], first)
+
+
+def _require_one_moment(settings: StudySettings, first: Mapping[str, Experiment]) -> None:
+    moments = sorted({experiment.strategy.trade_at for experiment in first.values()})
+    if len(moments) > 1:
+        raise ValueError(
+            f"strategy.trade_at is {' and '.join(moments)} in points of the grid: they would trade at different "
+            "moments and can be no one record. Make a study of each"
+        )
+
+
+def _require_parts(name: str, ensemble: Ensemble, settings: StudySettings, experiment: Experiment) -> None:
+    rivals = experiment.rivals
+    if strange := [model for model in ensemble.models if model != MODEL and model not in rivals]:
+        raise ValueError(
+            f"ensembles.{name}: {strange[0]} is no baseline of the experiment: name {MODEL}, or one of "
+            f"{', '.join(rivals)}"
+        )
+    if len(set(ensemble.models)) < len(ensemble.models):
+        raise ValueError(f"ensembles.{name}: a model is named twice")
+    if "seeds" in ensemble.over and settings.seeds < 2:
+        raise ValueError(f"ensembles.{name} is over seeds, and the study has one: set seeds")
+    if "seeds" in ensemble.over and MODEL not in ensemble.models:
+        raise ValueError(f"ensembles.{name} is over seeds, which are of {MODEL} alone: name it, or leave seeds out")
+    if "grid" in ensemble.over and len(settings.points) < 2:
+        raise ValueError(f"ensembles.{name} is over the grid, and the study has one point: set grid")
+    if len(ensemble.models) < 2 and not (ensemble.models and ensemble.over):
+        raise ValueError(f"ensembles.{name} has one part: name several models, or say over: [seeds] or [grid]")
+
+
+def _require_alike(name: str, ensemble: Ensemble, first: Mapping[str, Experiment]) -> None:
+    """Parts of several points score the same stocks for the same session ahead, and are traded in one way."""
+    told: dict[str, list[Any]] = {
+        "universe": [experiment.universe for experiment in first.values()],
+        "windows.output_sessions": [experiment.windows.output_sessions for experiment in first.values()],
+        "windows.label": [experiment.windows.label for experiment in first.values()],
+        "strategy": [experiment.strategy for experiment in first.values()],
+        "costs": [experiment.costs for experiment in first.values()],
+    }
+    for what, values in told.items():
+        if any(value != values[0] for value in values):
+            raise ValueError(
+                f"ensembles.{name} is over the grid, whose points differ in {what}: scores of such points have no "
+                "mean. Leave grid out of over, or the setting out of the grid"
+            )
+
+
+def _require_judged(judge: str, names: list[str], first: Mapping[str, Experiment]) -> None:
+    if not judge:
+        return
+    if judge not in names:
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        raise ValueError(
+            f"judge: {judge!r} is no contender of this study: name one of {', '.join(names[:_NAMES_SHOWN])}{more}"
+        )
+    if judge in [named(rival, point) for rival in SAME_FOR_ALL for point in first]:
+        raise ValueError(f"judge: {judge!r} says the same of all stocks, so there is nothing to judge: name another")
