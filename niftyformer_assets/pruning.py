@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from niftyformer_assets.experiments.files import experiments_of_files, studies_of
+from niftyformer_assets.experiments.holders import holders_of
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.holding import held
+from niftyformer_assets.store.provenance import read_provenance
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,13 @@ def unused(settings: Settings) -> list[Unused]:
     studies = studies_of(settings, wrong)
     if wrong:
         raise NiftyFormerError(f"what is used is not known while a file is wrong: {next(iter(wrong.values()))}")
-    used |= {name for study in studies.values() for name in study.experiments}
-    # How far a study reaches is the candles' to say, and fewer of them are no reason to forget what was trained.
-    prefixes = tuple(f"{study.name}." for study in studies.values() if study.settings.walk_forward is not None)
     workspace = settings.workspace
     found = [
         *(
             Unused(folder, "no file or study makes an experiment of this name", _freed(folder))
             for folder in _folders(workspace.root / "experiments")
-            if folder.name not in used and not folder.name.startswith(prefixes)
+            # Fewer candles than there were are no reason to forget what was trained.
+            if folder.name not in used and not any(study.may_make(folder.name) for study in studies.values())
         ),
         *(
             Unused(folder, "there is no study of this name", _freed(folder))
@@ -80,12 +81,13 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _is_there(settings: Settings, note: Path) -> bool:
-    try:
-        maker = note.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return False
-    record = settings.workspace.experiment(maker).provenance / f"{note.parent.name}.json"
-    return bool(maker) and record.is_file()
+    """Does anybody that the note names still have what it is about?"""
+    for holder in holders_of(note):
+        with suppress(NiftyFormerError):  # of a record that is damaged
+            record = read_provenance(settings.workspace.experiment(holder).provenance, note.parent.name)
+            if record is not None and record.fingerprint == note.name:
+                return True
+    return False
 
 
 def _freed(folder: Path) -> int:

@@ -21,9 +21,10 @@ from niftyformer_assets.defs.made_with import Fitting, fitting, must_be_made_wit
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
-from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, remember, take_over
+from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, take_over
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, find_study
+from niftyformer_assets.experiments.holders import remember
 from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.atomic import write_text
@@ -191,11 +192,13 @@ def _once(
         source, record = found
         context.log.info(f"taken over from {source}, which made it from the same with the same settings")
         record.write(folder.provenance)
+        # Whoever it was taken from may be made anew, or be removed.
+        remember(workspace, record, experiment.name)
         shown = metadata_of(context.instance, row.name, source, record)
         own = _own_metadata(record, row.files(folder))
         result: dg.MaterializeResult = dg.MaterializeResult(
             data_version=dg.DataVersion(record.fingerprint),
-            metadata={"taken_over_from": source, **{key: shown[key] for key in shown if key not in own}, **own},
+            metadata={**shown, **own, "taken_over_from": source},
         )
         return result, True
 

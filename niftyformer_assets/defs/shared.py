@@ -1,8 +1,8 @@
 """Nothing is made twice: what another experiment has made from the same, with the same settings, is taken over.
 
-The workspace remembers by the fingerprint of its making who has made an artifact. Whoever is about to make one
-looks there first, and takes the files over where they still are those that were recorded. Two runs that want the
-same at once do not both make it: the second waits for the first.
+The workspace remembers by the fingerprint of its making who has an artifact: who made it, and who took it over. Whoever
+is about to make one looks there first, and takes the files over where they still are those that were recorded. Two runs
+that want the same at once do not both make it: the second waits for the first.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import dagster as dg
 from filelock import FileLock
 
 from niftyformer_assets.artifacts import Artifact
-from niftyformer_assets.settings import NAME
-from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.experiments.holders import holders_of
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import entered_digests, share
 from niftyformer_assets.store.provenance import Provenance, must_be_as_recorded, must_have_record
@@ -34,11 +33,6 @@ def made_by_nobody_else(workspace: Workspace, record: Provenance) -> Iterator[No
         yield
 
 
-def remember(workspace: Workspace, record: Provenance, experiment: str) -> None:
-    """From now on others may take over what an experiment has made."""
-    write_text(workspace.made(record.asset, record.fingerprint), f"{experiment}\n")
-
-
 def take_over(
     workspace: Workspace, row: Artifact, record: Provenance, experiment: str
 ) -> tuple[str, Provenance] | None:
@@ -50,9 +44,18 @@ def take_over(
     Returns:
         that experiment and the record with the files taken over; None where there is none to take from.
     """
-    source = _maker(workspace, record)
-    if source is None or source == experiment:
-        return None
+    for source in holders_of(workspace.made(record.asset, record.fingerprint)):
+        if source != experiment:
+            theirs = _taken_from(source, workspace, row, record, experiment)
+            if theirs is not None:
+                return source, theirs
+    return None
+
+
+def _taken_from(
+    source: str, workspace: Workspace, row: Artifact, record: Provenance, experiment: str
+) -> Provenance | None:
+    """The record of what was taken over from one experiment; None where it does not have it any more."""
     here, there = workspace.experiment(experiment), workspace.experiment(source)
     try:
         theirs = must_have_record(there.provenance, row.name)
@@ -69,7 +72,7 @@ def take_over(
             return None
     except (NiftyFormerError, OSError):
         return None
-    return source, theirs
+    return theirs
 
 
 def metadata_of(instance: dg.DagsterInstance, asset: str, experiment: str, record: Provenance) -> dict[str, Any]:
@@ -80,14 +83,6 @@ def metadata_of(instance: dg.DagsterInstance, asset: str, experiment: str, recor
     if made is None or (made.tags or {}).get("dagster/data_version") != record.fingerprint:
         return {}
     return dict(made.metadata)
-
-
-def _maker(workspace: Workspace, record: Provenance) -> str | None:
-    try:
-        name = workspace.made(record.asset, record.fingerprint).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return None
-    return name if NAME.fullmatch(name) else None
 
 
 def _remove(here: ExperimentFolder, there: ExperimentFolder, places: list[Path]) -> None:

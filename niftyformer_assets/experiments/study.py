@@ -23,6 +23,7 @@ from niftyformer_assets.words import counted
 
 # Dagster's keys, and a person's patience, end somewhere.
 MOST_EXPERIMENTS = 2000
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _NOT_IN_A_KEY = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -60,6 +61,14 @@ class WalkForward(BaseModel):
     @property
     def step(self) -> int:
         return self.test_months if self.step_months is None else self.step_months
+
+    def may_test(self, month: str) -> bool:
+        """Does a window's test part begin in the month, YYYY-MM, however far candles reach?"""
+        if not _MONTH.fullmatch(month):
+            return False
+        year, number = map(int, month.split("-"))
+        place, rest = divmod(12 * (year - self.first_test.year) + number - self.first_test.month, self.step)
+        return rest == 0 and place >= 0 and (self.windows == "all" or place < self.windows)
 
     def sessions(self, last: date | None) -> Iterator[dict[str, Any]]:
         """The parts of each window, as an experiment's `sessions`.
@@ -193,6 +202,21 @@ class Study:
     def experiments(self) -> dict[str, Experiment]:
         """By name."""
         return {each.experiment.name: each.experiment for each in self.planned}
+
+    def may_make(self, name: str) -> bool:
+        """Is it the name of an experiment of the study, also one of a window that the candles do not reach?"""
+        if self.settings.walk_forward is None:
+            return name in self.experiments
+        for point, _ in self.settings.points:
+            before = experiment_name(self.name, point, "", 1) + "."
+            window, _, seed = name.removeprefix(before).partition(".")
+            if (
+                name.startswith(before)
+                and self.settings.walk_forward.may_test(window)
+                and seed in ["", *(f"seed{number}" for number in range(2, self.settings.seeds + 1))]
+            ):
+                return True
+        return False
 
     @property
     def summary(self) -> str:

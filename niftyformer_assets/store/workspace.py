@@ -119,7 +119,7 @@ class Workspace:
         return self.root / "tries"
 
     def made(self, artifact: str, fingerprint: str) -> Path:
-        """Says which experiment has made an artifact, by the fingerprint of its making."""
+        """Says which experiments have an artifact, by the fingerprint of its making; see `experiments/holders.py`."""
         return self.root / "made" / artifact / fingerprint
 
     def making_lock(self, artifact: str, fingerprint: str) -> Path:

@@ -34,6 +34,7 @@ OTHERS = {
     "holds_more": _with(TINY_EXPERIMENT, "strategy", top_k=4),
     "second_seed": _with(TINY_EXPERIMENT, "training", seed=43),
     "holds_less": _with(TINY_EXPERIMENT, "strategy", top_k=2),
+    "comes_late": _with(TINY_EXPERIMENT, "strategy", top_k=5),
     "waits": _with(TINY_EXPERIMENT, "strategy", top_k=1),
 }
 
@@ -76,17 +77,21 @@ def test_what_differs_in_the_strategy_alone_is_not_trained_again(made: Graph) ->
     assert (ours.model / "output").is_dir()
 
 
-def test_what_is_not_as_recorded_is_made_and_not_taken_over(made: Graph) -> None:
-    theirs, damaged = made.settings.workspace.experiment("tiny"), {"flow", "corr_adj", "trained_model"}
+def test_what_is_not_as_recorded_is_taken_over_from_another_or_made(made: Graph) -> None:
+    damaged = {"tiny": {"flow", "corr_adj", "trained_model"}, "holds_more": {"trained_model"}}
     before = {}
-    for asset in damaged:
-        path = theirs.root / next(iter(must_have_record(theirs.provenance, asset).outputs))
-        before[path] = path.read_bytes()
-        content = bytearray(before[path])
-        content[len(content) // 2] ^= 1
-        path.unlink()  # the file has other names by now
-        path.write_bytes(bytes(content))
-    assert not damaged & taken_over(made, "holds_less").keys()
+    for experiment, assets in damaged.items():
+        theirs = made.settings.workspace.experiment(experiment)
+        for asset in assets:
+            path = theirs.root / next(iter(must_have_record(theirs.provenance, asset).outputs))
+            before[path] = path.read_bytes()
+            content = bytearray(before[path])
+            content[len(content) // 2] ^= 1
+            path.unlink()  # the file has other names by now
+            path.write_bytes(bytes(content))
+    taken = taken_over(made, "holds_less")
+    assert "trained_model" not in taken
+    assert (taken["flow"], taken["corr_adj"], taken["ic_summary"]) == ("holds_more", "holds_more", "tiny")
     for path, content in before.items():
         path.write_bytes(content)
 
@@ -100,6 +105,17 @@ def test_whoever_wants_what_another_is_making_waits_and_takes_it_over(made: Grap
     assert holding.stdout is not None and holding.stdout.readline() == "held\n"
     assert "flow" in taken_over(made, "waits")
     assert holding.wait() == 0, "it had let go before"
+
+
+def test_what_its_maker_has_no_more_is_taken_over_from_whoever_has_it(made: Graph) -> None:
+    # `tiny` made all, `holds_more` took all but the backtest over, and then `tiny` is gone.
+    workspace = made.settings.workspace
+    tiny, aside = workspace.experiment("tiny").root, workspace.root / "aside"
+    tiny.rename(aside)
+    try:
+        assert taken_over(made, "comes_late") == dict.fromkeys(set(EXPERIMENT) - {"backtest_report"}, "holds_more")
+    finally:
+        aside.rename(tiny)
 
 
 def test_another_seed_shares_all_but_what_is_trained(made: Graph) -> None:

@@ -1,0 +1,26 @@
+"""Which experiments of a workspace have an artifact that was made from the same, with the same settings and code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from niftyformer_assets.settings import NAME
+from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.provenance import Provenance
+from niftyformer_assets.store.workspace import Workspace
+
+
+def remember(workspace: Workspace, record: Provenance, experiment: str) -> None:
+    """From now on others may take over what an experiment has; to be called where nobody else makes it."""
+    note = workspace.made(record.asset, record.fingerprint)
+    if experiment not in (known := holders_of(note)):
+        write_text(note, "".join(f"{name}\n" for name in [*known, experiment]))
+
+
+def holders_of(note: Path) -> list[str]:
+    """The experiments that a note of the workspace (`Workspace.made`) names, its maker first; some have it no more."""
+    try:
+        names = note.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return []
+    return [name for name in names if NAME.fullmatch(name)]
