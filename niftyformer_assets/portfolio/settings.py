@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -176,3 +176,8 @@ class CostSettings:
             max(self.flat_bps, self.slippage_bps, self.slippage_volume_bps) <= 1000,
             "flat_bps, slippage_bps and slippage_volume_bps must be at most 1000",
         )
+
+
+def other_schedule(costs: CostSettings) -> CostSettings:
+    """The same costs by the other schedule: reports show both."""
+    return replace(costs, schedule="flat" if costs.schedule == "zerodha" else "zerodha")

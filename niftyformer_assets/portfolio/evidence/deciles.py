@@ -65,18 +65,25 @@ def information_coefficients(scores: Scores, realised: np.ndarray) -> pd.DataFra
         One row a session: session, ic (Pearson), rank_ic (Spearman), stocks (with both a score and
         a return). The coefficients are NaN below MIN_STOCKS stocks or where one side does not vary.
     """
-    score, earned = _in_order(scores, realised)
-    stocks = np.isfinite(score).sum(axis=1)
-    ic = _correlation(score, earned)
-    enough = stocks >= MIN_STOCKS
+    stocks = (np.isfinite(scores.values) & np.isfinite(realised)).sum(axis=1)
     return pd.DataFrame(
         {
             "session": scores.axes.dates.astype("datetime64[s]"),
-            "ic": np.where(enough, ic, np.nan),
+            "ic": plain_ic(scores.values, realised),
             "rank_ic": rank_ic(scores.values, realised),
             "stocks": stocks,
         }
     )
+
+
+def plain_ic(values: np.ndarray, realised: np.ndarray) -> np.ndarray:
+    """Pearson's correlation across stocks of scores and returns [T, N] at each session.
+
+    float [T]; NaN below MIN_STOCKS stocks with both, or where one side does not vary.
+    """
+    score, earned = _in_order(values, realised)
+    enough = np.isfinite(score).sum(axis=1) >= MIN_STOCKS
+    return np.where(enough, _correlation(score, earned), np.nan)
 
 
 def bucket_returns(scores: Scores, realised: np.ndarray, buckets: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +96,7 @@ def bucket_returns(scores: Scores, realised: np.ndarray, buckets: int) -> tuple[
         float [T, buckets], NaN on sessions with fewer stocks than MIN_STOCKS, or than buckets, and
         where all scores are equal; int [buckets], how many places each bucket had, all told.
     """
-    score, earned = _in_order(scores, realised)
+    score, earned = _in_order(scores.values, realised)
     count = np.isfinite(score).sum(axis=1)
     varies = score[np.arange(len(score)), np.maximum(count - 1, 0)] > score[:, 0]
     enough = (count >= max(MIN_STOCKS, buckets)) & varies
@@ -128,13 +135,13 @@ def decile_returns(scores: Scores, realised: np.ndarray, buckets: int = 10) -> p
     )
 
 
-def _in_order(scores: Scores, realised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _in_order(values: np.ndarray, realised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Score and return [T, N] of the stocks that have both, each session's by score and then return; NaN behind.
 
     Which column a stock had is gone, so it cannot decide anything.
     """
-    both = np.isfinite(scores.values) & np.isfinite(realised)
-    score, earned = np.where(both, scores.values, np.nan), np.where(both, realised, np.nan)
+    both = np.isfinite(values) & np.isfinite(realised)
+    score, earned = np.where(both, values, np.nan), np.where(both, realised, np.nan)
     order = np.lexsort((earned, score), axis=1)
     return np.take_along_axis(score, order, axis=1), np.take_along_axis(earned, order, axis=1)
 

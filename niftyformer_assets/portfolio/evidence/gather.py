@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -51,7 +51,7 @@ from niftyformer_assets.portfolio.evidence.score_quality import by_group, by_hor
 from niftyformer_assets.portfolio.evidence.verdict import Standing
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
-from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings, other_schedule
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.words import counted
 
@@ -98,6 +98,11 @@ class Evidence:
     def coefficients(self) -> pd.DataFrame:
         """`information_coefficients` of the model on the step that is traded."""
         return information_coefficients(self.scores, self.realised)
+
+    @property
+    def rank_ic(self) -> np.ndarray:
+        """float [T], of the model on the step that is traded."""
+        return self.coefficients["rank_ic"].to_numpy()
 
     @cached_property
     def too_early(self) -> pd.DataFrame:
@@ -318,7 +323,6 @@ def gather_evidence(
     """
     market = record.of_part(part)
     scores = record.scores(predicted.of_model, market, strategy)
-    other = replace(costs, schedule="flat" if costs.schedule == "zerodha" else "zerodha")
     baselines = {}
     for name, rows in by_model(predicted.of_baselines):
         theirs = record.scores(rows, market, strategy)
@@ -332,7 +336,7 @@ def gather_evidence(
         exposures=None if record.exposures is None else record.exposures.on(market.axes),
         result=run_backtest(scores, market, strategy, costs, seed),
         baselines=baselines,
-        other_costs=run_backtest(scores, market, strategy, other, seed),
+        other_costs=run_backtest(scores, market, strategy, other_schedule(costs), seed),
         equal_weight=equal_weight_universe(market, strategy, costs),
         indices=held,
         index_notes=index_notes,

@@ -17,7 +17,7 @@ from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.files import NAV
 from niftyformer_assets.portfolio.report.page import Page, Picture, render
 from niftyformer_assets.portfolio.report.report import Summary
-from niftyformer_assets.portfolio.report.sections import details, study_details, study_results, study_scores
+from niftyformer_assets.portfolio.report.sections import details, results, study_details, study_results, study_scores
 from niftyformer_assets.portfolio.report.tables import as_json
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.index import write_entered
@@ -107,11 +107,14 @@ def study_page(evidence: PooledEvidence, background: Background) -> Page:
         study_results.results(evidence),
         study_results.against_plain(evidence),
         study_scores.scores(evidence),
+        results.months(evidence),
         study_scores.regimes(evidence),
         study_scores.groups(evidence),
         study_scores.windows(evidence),
         study_results.grid(evidence),
         study_results.seeds(evidence),
+        details.holdings(evidence),
+        details.costs(evidence),
         study_details.capacity(evidence),
         study_details.multiple_testing(evidence),
         study_details.assumptions(evidence, background.survivorship),

@@ -78,11 +78,14 @@ def test_it_begins_with_the_verdict_and_speaks_of_every_part(folder: Path, evide
         "Results",
         "Against the best plain one",
         "Scores and what they earned",
+        "Month by month",
         "Kinds of market",
         "Among which stocks",
         "Windows",
         "The grid",
         "Spread over seeds",
+        "Holdings",
+        "Turnover and costs",
         "How much money it bears",
         "Multiple testing",
         "What the figures take for granted",
@@ -108,10 +111,13 @@ def test_its_pictures_are_png_and_are_handed_over(evidence: PooledEvidence, tmp_
     drawn = {name: len(pictures) for name, pictures in summary.pictures.items()}
     assert drawn == {
         "results": 2,
-        "scores-and-what-they-earned": 3,
+        "scores-and-what-they-earned": 4,
+        "month-by-month": 1,
         "windows": 1,
         "the-grid": 1,
         "spread-over-seeds": 1,
+        "holdings": 3,
+        "turnover-and-costs": 1,
     }
     assert all(p.png.startswith(b"\x89PNG") and p.alt for of in summary.pictures.values() for p in of)
     assert summary.figures["rank_ic"] == evidence.figure("rank_ic")

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
+from niftyformer_assets.portfolio.backtest.taxes import Tax, short_term_tax
 from niftyformer_assets.portfolio.evidence import metrics
+from niftyformer_assets.portfolio.evidence.choices import picks_by_lot
 from niftyformer_assets.portfolio.evidence.pooled import money
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.multiple_testing import Overfitting, overfitting_probability
@@ -36,6 +38,7 @@ class PooledEvidence:
     daily, results: by name. axes: the T sessions, and the symbols of the main contender.
     equal_weight: the universe of the main contender. indices: name -> rupees [T] of an index bought and held; the
         first one is the price index. benchmark: which of them alpha and beta are to; empty without one.
+    other_costs: the main contender's scores under the other cost schedule. deciles: `decile_returns` of its scores.
     divisions: name -> part that each session belongs to, str [T]: year, window and regimes.
     capacity: `money.capacity` of the main contender.
     variants: how many had been tried on these sessions. missing: windows of the study that are not there yet.
@@ -49,6 +52,8 @@ class PooledEvidence:
     equal_weight: BacktestResult
     indices: Mapping[str, np.ndarray]
     benchmark: str
+    other_costs: BacktestResult
+    deciles: pd.DataFrame
     divisions: Mapping[str, np.ndarray]
     capacity: pd.DataFrame
     money: pd.DataFrame
@@ -61,6 +66,22 @@ class PooledEvidence:
     def result(self) -> BacktestResult:
         """Of the main contender."""
         return self.results[self.main]
+
+    @property
+    def rank_ic(self) -> np.ndarray:
+        """[T], of the main contender on the first session that can be earned."""
+        return self.daily[self.main].step
+
+    @cached_property
+    def picks_by_lot(self) -> tuple[int, int]:
+        """`choices.picks_by_lot` of the main contender."""
+        (chosen,) = (contender for contender in self.contenders if contender.name == self.main)
+        return picks_by_lot(self.result, chosen.scores.traded)
+
+    @cached_property
+    def tax(self) -> Tax:
+        """`short_term_tax` of the main contender's trades."""
+        return short_term_tax(self.result)
 
     @property
     def dates(self) -> np.ndarray:
@@ -138,9 +159,10 @@ class PooledEvidence:
         keys = ["name", "kind", "breakdown", "group", "horizon"]
         tables = [
             rank[[*keys, metric, "sessions"]].rename(columns={metric: "value"}).assign(metric=metric)
-            for metric in ("rank_ic", "icir", "positive")
+            for metric in ("rank_ic", "icir", "positive", "ic")
         ]
-        tables[0]["t"] = rank["t"]
+        tables[0]["t"], tables[3]["t"] = rank["t"], rank["ic_t"]
+        tables[3] = tables[3].dropna(subset=["value"])
         whole = self.money[~self.money["metric"].isin(["ic", "rank_ic"])]
         tables.append(whole.assign(breakdown=ALL, group=ALL, horizon=STEP))
         kinds = {contender.name: contender.kind for contender in self.contenders}

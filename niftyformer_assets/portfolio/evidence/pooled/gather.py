@@ -18,14 +18,16 @@ from niftyformer_assets.portfolio.backtest.returns import session_returns
 from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
 from niftyformer_assets.portfolio.evidence.choices import tells_apart
+from niftyformer_assets.portfolio.evidence.deciles import above_all, decile_returns
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores
 from niftyformer_assets.portfolio.evidence.metrics_table import index_summary, summary
 from niftyformer_assets.portfolio.evidence.pooled import money
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, on_common_sessions
 from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
-from niftyformer_assets.portfolio.evidence.pooled.ranking import DailyRankIC, daily_rank_ic
+from niftyformer_assets.portfolio.evidence.pooled.ranking import STEP, DailyRankIC, daily_rank_ic
 from niftyformer_assets.portfolio.evidence.pooled.record import Grounds, StudyRecord
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
+from niftyformer_assets.portfolio.settings import other_schedule
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.words import counted
 
@@ -71,6 +73,8 @@ def gather_pooled(
     )
     held, index_notes = hold_indices(record.indices, market.axes, chosen.strategy.capital, chosen.strategy.trade_at)
     benchmark = list(held)[-1] if held else ""
+    scores, outcomes = chosen.scores.traded, grounds.outcomes(chosen)
+    earned = outcomes.earnable[STEP][: chosen.scores.sessions]
     return PooledEvidence(
         contenders=tuple(common),
         main=main,
@@ -79,14 +83,18 @@ def gather_pooled(
         equal_weight=equal,
         indices=held,
         benchmark=benchmark,
+        other_costs=money.trade(
+            chosen.scores,
+            outcomes.market,
+            chosen.strategy,
+            other_schedule(chosen.costs),
+            seed,
+            record.exposures,
+        ),
+        deciles=decile_returns(scores, above_all(scores, earned)),
         divisions=record.divisions(chosen.scores),
         capacity=money.capacity(
-            chosen.scores,
-            grounds.outcomes(chosen).market,
-            chosen.strategy,
-            chosen.costs,
-            seed,
-            exposures=record.exposures,
+            chosen.scores, outcomes.market, chosen.strategy, chosen.costs, seed, exposures=record.exposures
         ),
         money=_money(common, results, equal, held, benchmark, variants),
         variants=variants,

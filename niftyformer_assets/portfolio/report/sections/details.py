@@ -15,6 +15,7 @@ from niftyformer_assets.portfolio.evidence.gather import Evidence
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES, count, number, percent, rupees
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import money
+from niftyformer_assets.portfolio.report.sections.traded import Traded
 from niftyformer_assets.store.provenance import flat_settings
 from niftyformer_assets.words import counted
 
@@ -40,7 +41,7 @@ MARK_NAMES = {
 }
 
 
-def holdings(evidence: Evidence) -> Section:
+def holdings(evidence: Traded) -> Section:
     """What was held, how often, and what became of each position."""
     result, symbols = evidence.result, evidence.result.market.axes.symbols
     held = result.holdings[1:] > 0
@@ -93,7 +94,7 @@ def holdings(evidence: Evidence) -> Section:
     )
 
 
-def costs(evidence: Evidence) -> Section:
+def costs(evidence: Traded) -> Section:
     """Turnover, the contract note by item, and both cost schedules side by side."""
     result, other = evidence.result, evidence.other_costs
     names = {"zerodha": "Zerodha's schedule", "flat": f"flat {number(result.costs.flat_bps, 1)} bps a side"}
@@ -149,7 +150,7 @@ def costs(evidence: Evidence) -> Section:
     )
 
 
-def tax_sentence(evidence: Evidence) -> str:
+def tax_sentence(evidence: Traded) -> str:
     """What tax on the short-term gains that were realised would leave; it is in no figure."""
     result, tax = evidence.result, evidence.tax
     if not tax.rates:

@@ -23,6 +23,7 @@ from niftyformer_assets.portfolio.formatting import (
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import money
+from niftyformer_assets.portfolio.report.sections.traded import Traded
 from niftyformer_assets.words import counted
 
 # Where shading of the monthly table is full.
@@ -210,7 +211,7 @@ def _error_cells(row: pd.Series, scale: float) -> list[str]:
     return [number(row["mae"] * scale, 4), percent(row["accuracy"]), ic]
 
 
-def months(evidence: Evidence) -> Section:
+def months(evidence: Traded) -> Section:
     """The monthly table, and whether one month carries the result."""
     result, equal = evidence.result, evidence.equal_weight
     ours, theirs = (monthly_returns(each.nav, each.dates) for each in (result, equal))
@@ -237,11 +238,11 @@ def months(evidence: Evidence) -> Section:
     )
 
 
-def _by_month(evidence: Evidence) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _by_month(evidence: Traded) -> tuple[list[str], np.ndarray, np.ndarray]:
     dates = evidence.result.dates
     month = pd.Series(dates[1:].astype("datetime64[M]").astype(str))
     curves = {"ours": evidence.result.nav, "equal": evidence.equal_weight.nav}
     growth = pd.DataFrame({name: nav[1:] / nav[:-1] for name, nav in curves.items()}).groupby(month).prod()
     made = pd.Series(dates.astype("datetime64[M]").astype(str))
-    ic = evidence.coefficients["rank_ic"].groupby(made).mean().reindex(growth.index)
+    ic = pd.Series(evidence.rank_ic).groupby(made).mean().reindex(growth.index)
     return list(growth.index), (growth["ours"] - growth["equal"]).to_numpy(), ic.to_numpy()

@@ -21,7 +21,6 @@ GROUP_NAMES = {
 
 def scores(evidence: Evidence) -> Section:
     """Do better scores earn more, for how long, and among which stocks?"""
-    table = evidence.deciles
     tradable = evidence.coefficients["rank_ic"].dropna()
     early = evidence.too_early["rank_ic"].dropna()
     said = (
@@ -38,15 +37,17 @@ def scores(evidence: Evidence) -> Section:
         horizons_table(evidence),
         persistence_table(evidence),
     ]
-    if table["sessions"].iloc[0] > 1:
-        blocks.append(
-            Picture(
-                pictures.deciles_picture(table["mean"].to_numpy(), table["standard_error"].to_numpy()),
-                "Mean realised return by decile of the score.",
-            )
-        )
+    blocks += deciles_pictures(evidence.deciles)
     blocks += [group_table(name, evidence.by_group[name]) for name in evidence.by_group]
     return Section("Scores and what they earned", (said,), blocks)
+
+
+def deciles_pictures(table: pd.DataFrame) -> list[Picture]:
+    """What each decile of the score earned; nothing where too few sessions tell."""
+    if table["sessions"].iloc[0] <= 1:
+        return []
+    drawn = pictures.deciles_picture(table["mean"].to_numpy(), table["standard_error"].to_numpy())
+    return [Picture(drawn, "Mean realised return by decile of the score.")]
 
 
 def horizons_table(evidence: Evidence) -> Table:

@@ -21,6 +21,7 @@ from niftyformer_assets.portfolio.formatting import NONE, count, number, percent
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import scores as pictures
 from niftyformer_assets.portfolio.report.pictures import study
+from niftyformer_assets.portfolio.report.sections.scores import deciles_pictures
 from niftyformer_assets.portfolio.report.sections.study_results import with_t
 from niftyformer_assets.words import counted
 
@@ -65,6 +66,7 @@ def scores(evidence: PooledEvidence) -> Section:
                 "Mean rank IC of the judged model and of the plain ones by sessions held.",
             ),
             horizons_table(evidence),
+            *deciles_pictures(evidence.deciles),
         ),
     )
 
@@ -133,19 +135,29 @@ def horizons_table(evidence: PooledEvidence) -> Table:
                 title,
                 *(with_t(of_step.loc[name, "rank_ic"], of_step.loc[name, "t"]) for name in names),
                 number(own["t_needed"]),
+                with_t(own["ic"], own["ic_t"]),
                 number(own["icir"], 2, signed=True),
                 percent(own["positive"], 0),
                 count(int(own["sessions"])),
             )
         )
-    columns = ("sessions held", *map(readable_name, names), "|t| needed", "ICIR", "days above 0", "sessions")
+    columns = (
+        "sessions held",
+        *map(readable_name, names),
+        "|t| needed",
+        "plain IC (t)",
+        "ICIR",
+        "days above 0",
+        "sessions",
+    )
     return Table(
         columns,
         rows,
         caption="Mean rank IC (t by Newey and West, over at least as many lags as the horizon) by how long a stock is "
         "held. Chance alone exceeds the |t| needed in about 5% of cases (up to 11% at long horizons); below "
         f"{MIN_WINDOWS} windows that do not overlap there is none. The last columns are of "
-        f"{readable_name(evidence.main)}. The first row is the step from the close at which a score is made: "
+        f"{readable_name(evidence.main)}; plain IC is Pearson's, of the scores themselves. "
+        "The first row is the step from the close at which a score is made: "
         "nobody can earn it.",
     )
 

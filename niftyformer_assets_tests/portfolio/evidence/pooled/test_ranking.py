@@ -59,6 +59,30 @@ def test_returns_are_from_the_first_fill_and_may_end_in_a_later_window_or_after_
     assert all(np.isfinite(values).all() for values in daily.earnable.values())
 
 
+def test_plain_ic_is_pearsons_of_the_scores_at_each_horizon(made: Study) -> None:
+    joined = made.joined(0.3)
+    outcomes = Outcomes(joined_market(made.panel, made.axes, joined), "close")
+    daily = daily_rank_ic(joined.score, outcomes, joined.sessions, {})
+    columns = [made.axes.symbols.index(name) for name in joined.axes.symbols]
+    close = made.panel["close"][:, columns]
+    for horizon in (0, 1, 2, 5, 10, 20):
+        for t in (0, LENGTH - 1, WINDOWS * LENGTH - 1):
+            first = FIRST + t + (horizon > 0)
+            earned = close[first + max(horizon, 1)] / close[first] - 1
+            both = joined.member[t] & np.isfinite(joined.score[t])
+            expected = np.corrcoef(joined.score[t][both], earned[both])[0, 1]
+            assert daily.plain[horizon][t] == pytest.approx(expected), (horizon, t)
+    table = ranking_table(["m"], ["model"], [daily], {"half": np.repeat(["a", "b"], WINDOWS * LENGTH // 2)})
+    whole = table[table["breakdown"] == "all"]
+    early = whole[~whole["earnable"]]["ic"].item()
+    assert early == pytest.approx(np.nanmean(daily.plain[0])) and early != whole["rank_ic"].iloc[0]
+    for horizon in (1, 2, 5, 10, 20):
+        row = whole[whole["earnable"] & (whole["horizon"] == horizon)].iloc[0]
+        assert row["ic"] == pytest.approx(np.nanmean(daily.plain[horizon])) and np.isfinite(row["ic_t"])
+    half = table[(table["breakdown"] == "half") & (table["group"] == "b")]["ic"].item()
+    assert half == pytest.approx(np.nanmean(daily.plain[1][WINDOWS * LENGTH // 2 :]))
+
+
 def test_only_scores_whose_return_is_not_yet_known_are_left_out(made: Study) -> None:
     known = FIRST + WINDOWS * LENGTH + 6  # six sessions after the last score
     panel = {name: array[:known] for name, array in made.panel.items()}
