@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
@@ -80,19 +81,20 @@ def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
 
 
 def _one_by_one(terminal: Terminal, instance: dg.DagsterInstance, settings: Settings, study: Study) -> dict[str, str]:
-    definitions, eta, failed = build(settings), _Eta(terminal, len(study.planned)), {}
-    for experiment in study.experiments.values():
-        try:
-            with experiment_held(settings.workspace, experiment.name):
-                was_finished = _make(terminal, instance, definitions, settings, experiment)
-            eta.done(experiment.name, "was finished" if was_finished else "")
-        except NiftyFormerError as error:
-            failed[experiment.name] = str(error)
-            eta.done(experiment.name, f"failed: {error}", "red")
-        except RuntimeError as error:  # a defect of one window is no reason to lose the others
-            failed[experiment.name] = in_one_line(error)
-            terminal.say(str(error))
-            eta.done(experiment.name, "failed with an error of this project, above", "red")
+    definitions, failed = build(settings), {}
+    with _Eta(terminal, len(study.planned)) as eta:
+        for experiment in study.experiments.values():
+            try:
+                with experiment_held(settings.workspace, experiment.name):
+                    was_finished = _make(terminal, instance, definitions, settings, experiment)
+                eta.done(experiment.name, "was finished" if was_finished else "")
+            except NiftyFormerError as error:
+                failed[experiment.name] = str(error)
+                eta.done(experiment.name, f"failed: {error}", "red")
+            except RuntimeError as error:  # a defect of one window is no reason to lose the others
+                failed[experiment.name] = in_one_line(error)
+                terminal.say(str(error))
+                eta.done(experiment.name, "failed with an error of this project, above", "red")
     return failed
 
 
@@ -113,7 +115,7 @@ def _make(
 
 def _in_processes(terminal: Terminal, settings: Settings, study: Study, parallel: int) -> dict[str, str]:
     """As `_one_by_one`, several at a time; on a GPU their trainings wait for each other."""
-    eta, failed = _Eta(terminal, len(study.planned)), {}
+    failed = {}
     threads = max(1, (os.cpu_count() or 1) // parallel)
     # Not forked: torch's and numba's threads would not survive it.
     pool = ProcessPoolExecutor(parallel, multiprocessing.get_context("spawn"), _begin, (threads,))
@@ -121,16 +123,17 @@ def _in_processes(terminal: Terminal, settings: Settings, study: Study, parallel
         running: dict[Future[str], str] = {
             pool.submit(_in_process, settings, study.name, name): name for name in _spread(study)
         }
-        for future in as_completed(running):
-            name = running[future]
-            try:
-                said = future.result()
-            except NiftyFormerError as error:
-                said, failed[name] = f"failed: {error}", str(error)
-            except Exception as error:  # of another process, whatever it is
-                said = f"failed: {type(error).__name__}: {in_one_line(error)}"
-                failed[name] = said
-            eta.done(name, said, "red" if name in failed else None)
+        with _Eta(terminal, len(study.planned), alone=True) as eta:
+            for future in as_completed(running):
+                name = running[future]
+                try:
+                    said = future.result()
+                except NiftyFormerError as error:
+                    said, failed[name] = f"failed: {error}", str(error)
+                except Exception as error:  # of another process, whatever it is
+                    said = f"failed: {type(error).__name__}: {in_one_line(error)}"
+                    failed[name] = said
+                eta.done(name, said, "red" if name in failed else None)
     except BaseException:
         for process in list(pool._processes.values()):
             process.terminate()
@@ -164,11 +167,36 @@ def _in_process(settings: Settings, study: str, name: str) -> str:
 
 
 class _Eta:
-    """Tells of each experiment that is done how many there are, and how long the rest may take."""
+    """Tells of each experiment that is done how many there are, and how long the rest may take.
 
-    def __init__(self, terminal: Terminal, total: int) -> None:
+    On a terminal a bar shows it, by itself where no run shows its own; elsewhere the lines say it.
+    """
+
+    def __init__(self, terminal: Terminal, total: int, alone: bool = False) -> None:
         self._terminal, self._total, self._done, self._worked = terminal, total, 0, 0
         self._started = time.monotonic()
+        self._alone = alone
+        self._bar = Progress(
+            TextColumn("study"),
+            BarColumn(30),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            console=terminal.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> _Eta:
+        if self._terminal.console.is_terminal:
+            self._terminal.bar = self._bar
+            if self._alone:
+                self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._alone and self._terminal.bar is not None:
+            self._bar.stop()
+        self._terminal.bar = None
 
     def done(self, name: str, said: str, style: str | None = None) -> None:
         self._done += 1
@@ -176,8 +204,10 @@ class _Eta:
         self._worked += said != "was finished"
         left = self._total - self._done
         took = time.monotonic() - self._started
-        rest = f", about {_long(took / self._worked * left)} left" if left and self._worked else ""
-        self._terminal.say(f"[{self._done}/{self._total}] {name}{': ' + said if said else ''}{rest}", style)
+        rest = f"about {_long(took / self._worked * left)} left" if left and self._worked else ""
+        self._bar.update(self._task, completed=self._done, description=rest)
+        in_line = f", {rest}" if rest and self._terminal.bar is None else ""
+        self._terminal.say(f"[{self._done}/{self._total}] {name}{': ' + said if said else ''}{in_line}", style)
 
 
 def _long(seconds: float) -> str:

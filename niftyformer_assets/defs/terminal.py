@@ -21,12 +21,15 @@ from rich.text import Text
 class Terminal:
     """Standard output as it is now, and what was said there already.
 
+    bar: of the whole that runs are parts of, shown above each run's own.
+
     On a descriptor of its own where there is one: Dagster keeps what a step writes to standard output in a file,
     and shows it only later.
     """
 
     def __init__(self) -> None:
         self._said: set[str] = set()
+        self.bar: Progress | None = None
         try:
             descriptor = os.dup(sys.stdout.fileno())
         except (OSError, io.UnsupportedOperation):
@@ -136,7 +139,7 @@ class Watcher:
 
     def __rich__(self) -> Group:
         lines = [Text(f"  {self._said}", style="dim")] if self._said else []
-        return Group(self._progress, *lines)
+        return Group(*([] if self._terminal.bar is None else [self._terminal.bar]), self._progress, *lines)
 
 
 def _finding(check: dg.AssetCheckEvaluation) -> Text:

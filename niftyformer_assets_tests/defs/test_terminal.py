@@ -1,5 +1,6 @@
 """What a person sees of a run while it runs."""
 
+import io
 import os
 import re
 import select
@@ -9,9 +10,11 @@ from collections.abc import Callable
 
 import dagster as dg
 import pytest
+from rich.console import Console
 
 from niftyformer_assets import defs
 from niftyformer_assets.defs.run import _execute
+from niftyformer_assets.defs.run_study import _Eta
 from niftyformer_assets.defs.terminal import Terminal
 
 
@@ -81,3 +84,26 @@ def test_files_that_are_left_out_are_said_once(capfd: pytest.CaptureFixture[str]
             defs.log.warning("left out: %s", "x.yaml")
     captured = capfd.readouterr()
     assert captured.out == "left out: x.yaml\n" and captured.err == ""
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_study_shows_a_bar_over_its_experiments_and_lines_where_nobody_sees_one(alone: bool) -> None:
+    def told(seen: bool) -> str:
+        written = io.StringIO()
+        terminal = Terminal()
+        terminal.console = Console(file=written, force_terminal=seen, width=100)
+        with _Eta(terminal, 3, alone=alone) as eta:
+            eta.done("wf.2021-01", "was finished")
+            eta.done("wf.2021-05", "")
+            if not alone:
+                executed(terminal, job_of(lambda context: time.sleep(0.3)))
+            eta.done("wf.2021-09", "failed: no factor", "red")
+        assert terminal.bar is None
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
+
+    lines, drawn = told(False), told(True)
+    assert "[2/3] wf.2021-05, about 0 s left" in lines and "━" not in lines
+    assert not alone or lines.count("\n") == 3
+    assert "[2/3] wf.2021-05" in drawn and "[2/3] wf.2021-05, about" not in drawn
+    bar = r"study [━╸╺]+ *2/3 about 0 s left"
+    assert re.search(bar if not alone else r"study [━╸╺]+ *3/3", drawn), drawn
