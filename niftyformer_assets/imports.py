@@ -32,7 +32,7 @@ def sources(file: Path, but: Callable[[Path], bool] = lambda _file: False) -> se
 def _imported(file: Path) -> tuple[Path, ...]:
     """The files of the package that a file names in an import."""
     modules: list[Path] = []  # and packages, without a suffix
-    named = [file.parent] if file.name == "__init__.py" else []
+    named: list[Path] = []
     for node in _imports(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             named += [PACKAGE.parent.joinpath(*alias.name.split(".")) for alias in node.names]
