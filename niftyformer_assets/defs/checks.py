@@ -90,7 +90,7 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
     )
     def looked_at(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
         from niftyformer_assets.factors.checks import sound_factors
-        from niftyformer_assets.factors.panel_file import read_factor_panel
+        from niftyformer_assets.factors.panel_reading import read_factor_panel
         from niftyformer_assets.factors.registry import FACTOR_SETS
         from niftyformer_assets.market.panel import load_panel
 

@@ -15,13 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.factors.panel_file import read_factor_panel
 from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.sectors import UNKNOWN, sectors_in_force
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.portfolio.backtest.places import require_places
-from niftyformer_assets.portfolio.backtest.scoring import Exposures
-from niftyformer_assets.portfolio.settings import SECTOR, SIZE
 from niftyformer_assets.store.arrays import Axes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_parquet
@@ -62,11 +59,6 @@ class OpenedExperiment:
 
         return self.scope.cut(load_size_proxy(self.workspace.size_proxy, self.panel_axes))
 
-    def exposures(self) -> Exposures:
-        """What the strategy takes out of scores [T, N]; size and sector where it takes out nothing."""
-        found = read_exposures(self.workspace, self.experiment, self.panel_axes)
-        return found.on(self.axes)
-
     def segments(self) -> np.ndarray:
         """The unbroken stretch of prices [T, N] each session is in."""
         return self.scope.cut(self.panel["segment"])
@@ -95,28 +87,6 @@ class OpenedExperiment:
     def _same_panel(self, axes: Axes, file: str, asset: str) -> None:
         if (problem := axes.difference(self.panel_axes)) is not None:
             raise NiftyFormerError(f"{file} and market_panel.npz disagree: {problem}. Materialize {asset} again.")
-
-
-def read_exposures(workspace: Workspace, experiment: Experiment, panel_axes: Axes) -> Exposures:
-    """What an experiment's strategy takes out of scores, on the sessions and symbols of the market panel.
-
-    Size and sector where it takes out nothing.
-    """
-    from niftyformer_assets.market.size_proxy import load_size_proxy
-
-    wanted = experiment.strategy.neutralise or (SIZE, SECTOR)
-    values = {}
-    if experiment.exposed_to:
-        path = workspace.factor_panel(experiment.factors.factor_set)
-        panel = read_factor_panel(path, panel_axes, experiment.exposed_to)
-        values = dict(zip(experiment.exposed_to, panel.astype(float), strict=True))
-    if SIZE in wanted:
-        values[SIZE] = load_size_proxy(workspace.size_proxy, panel_axes)
-    groups = {}
-    if SECTOR in wanted:
-        dummies = read_parquet(workspace.sector_dummies)
-        groups[SECTOR] = sectors_in_force(dummies, panel_axes.symbols, panel_axes.dates)
-    return Exposures(panel_axes, values, groups)
 
 
 def open_experiment(workspace: Workspace, experiment: Experiment) -> OpenedExperiment:

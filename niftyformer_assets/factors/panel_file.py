@@ -8,17 +8,17 @@ after a new session computes that session only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from niftyformer_assets.factors.panel_reading import fingerprint_of_axes, read_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS, FactorSet
 from niftyformer_assets.market.panel import ARRAYS, Panel
 from niftyformer_assets.store.arrays import Axes
-from niftyformer_assets.store.errors import NiftyFormerError, damaged
-from niftyformer_assets.store.tables import read_arrow, read_notes, write_arrow
+from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.tables import read_notes, write_arrow
 
 
 def update_factor_panel(path: Path, factor_set: str, panel: Panel, threads: int | None = None) -> int:
@@ -34,7 +34,7 @@ def update_factor_panel(path: Path, factor_set: str, panel: Panel, threads: int 
         write_factor_panel(path, chosen.compute(panel, 0, threads), chosen, panel)
         return len(panel.axes.dates)
     values = np.empty((len(chosen.names), *panel.axes.shape), dtype=np.float32)
-    values[:, :done] = _read(path, Axes(panel.axes.dates[:done], panel.axes.symbols), chosen.names)
+    values[:, :done] = read_factor_panel(path, Axes(panel.axes.dates[:done], panel.axes.symbols), chosen.names)
     if done < len(panel.axes.dates):
         values[:, done:] = chosen.compute(panel, done, threads)
         write_factor_panel(path, values, chosen, panel)
@@ -61,35 +61,6 @@ def write_factor_panel(path: Path, values: np.ndarray, factor_set: FactorSet, pa
     write_arrow(path, table, _notes(factor_set, panel), use_dictionary=["date", "symbol"])
 
 
-def read_factor_panel(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarray:
-    """Read factors as float32 [F, T, N] on `axes`, NaN where there is no row.
-
-    Raises:
-        NiftyFormerError: missing, damaged, made on other axes, or without one of `names`.
-    """
-    return _read(path, axes, names)
-
-
-def _read(path: Path, axes: Axes, names: Sequence[str]) -> np.ndarray:
-    table, notes = read_arrow(path, ["date", "symbol", *names], read_dictionary=["symbol"])
-    if notes.get("axes") != _fingerprint_of_axes(axes):
-        raise NiftyFormerError(f"{path} was made on other sessions or symbols: materialize it again.")
-    if absent := sorted(set(names) - set(table.column_names)):
-        raise NiftyFormerError(f"{path} has no factor {absent[0]}: materialize it again.")
-    try:
-        dates = table["date"].to_numpy().astype("datetime64[D]")
-        symbols = table["symbol"].unify_dictionaries().combine_chunks()
-        place = {symbol: column for column, symbol in enumerate(axes.symbols)}
-        columns = np.array([place[name] for name in symbols.dictionary.to_pylist()], dtype=np.int64)
-        cells = np.searchsorted(axes.dates, dates) * len(place) + columns[symbols.indices.to_numpy()]
-        values = np.full((len(names), axes.shape[0] * axes.shape[1]), np.nan, dtype=np.float32)
-        for factor, name in enumerate(names):
-            values[factor, cells] = table[name].to_numpy()
-    except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
-        raise damaged(path, error) from error
-    return values.reshape(len(names), *axes.shape)
-
-
 def _sessions_that_still_hold(path: Path, factor_set: FactorSet, panel: Panel) -> int:
     try:
         notes = read_notes(path)
@@ -109,13 +80,8 @@ def _notes(factor_set: FactorSet, panel: Panel, sessions: int | None = None) -> 
         candles.update(np.ascontiguousarray(getattr(panel, name)[:sessions]).data)
     return {
         "sessions": str(len(axes.dates)),
-        "axes": _fingerprint_of_axes(axes),
+        "axes": fingerprint_of_axes(axes),
         "candles": candles.hexdigest(),
         "factors": hashlib.sha256("\n".join(factor_set.names).encode()).hexdigest(),
         "code": factor_set.code_version(),
     }
-
-
-def _fingerprint_of_axes(axes: Axes) -> str:
-    text = "\n".join([*axes.dates.astype(str).tolist(), *axes.symbols])
-    return hashlib.sha256(text.encode()).hexdigest()

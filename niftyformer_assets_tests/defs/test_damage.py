@@ -20,7 +20,7 @@ from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import open_experiment
 from niftyformer_assets.experiments.variants import what_decides
-from niftyformer_assets.factors.panel_file import read_factor_panel
+from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.factors.selection import read_selected
 from niftyformer_assets.market.benchmark import load_benchmark
 from niftyformer_assets.market.candle_files import read_candle_file

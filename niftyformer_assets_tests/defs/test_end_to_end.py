@@ -18,7 +18,8 @@ from niftyformer_assets.artifacts import artifacts
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.checks import _sound_factors
 from niftyformer_assets.defs.resources import GpuResource
-from niftyformer_assets.factors.panel_file import read_factor_panel, write_factor_panel
+from niftyformer_assets.factors.panel_file import write_factor_panel
+from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.market.panel import load_panel
 from niftyformer_assets.model.checkpoint import read_checkpoint

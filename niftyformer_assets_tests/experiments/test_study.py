@@ -123,7 +123,7 @@ def test_seeds_vary_the_training_alone_and_never_meet(tmp_path: Path) -> None:
         ),
         ({"grid": {"strategy.top_k": list(range(1, 1001))}, "seeds": 3}, "3,000 points"),
         ({"grid": {"strategy.top_k": [5, 5]}}, r"wf\.5: two points of the grid have this name"),
-        ({"grid": {"strategy.top_k": ["5"]}}, r"strategy\.top_k: Input should be a valid integer"),
+        ({"grid": {"strategy.top_k": ["5"]}}, r"top_k must be a number of stocks, at least 1, or a share"),
         ({"grid": {"sessions.train": [1]}}, r"sessions\.train is not for a study to set"),
         ({"grid": {"training.seed": [1, 2]}, "seeds": 2}, r"training\.seed is what seeds varies"),
         ({"grid": {"strategy.top_k": [5]}, "set": {"strategy.top_k": 6}}, r"strategy\.top_k is given twice"),

@@ -10,7 +10,8 @@ import pytest
 
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.history import cut_sessions
-from niftyformer_assets.factors.panel_file import read_factor_panel, update_factor_panel
+from niftyformer_assets.factors.panel_file import update_factor_panel
+from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.factors.returns import daily_returns, read_returns, write_returns
 from niftyformer_assets.market.panel import Panel

@@ -8,7 +8,8 @@ import numpy as np
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.results import table
 from niftyformer_assets.factors.checks import missing_share
-from niftyformer_assets.factors.panel_file import read_factor_panel, update_factor_panel
+from niftyformer_assets.factors.panel_file import update_factor_panel
+from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.market.panel import load_panel
 from niftyformer_assets.settings import Settings

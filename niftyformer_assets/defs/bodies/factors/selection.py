@@ -10,7 +10,7 @@ from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.factors.neutralize import Beside, neutralized_factors, write_neutralized
-from niftyformer_assets.factors.panel_file import read_factor_panel
+from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.factors.pictures import cumulative_ic, factor_correlations, ic_ranking
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.factors.selection import read_selected, select_factors, write_selection

@@ -8,6 +8,7 @@ from niftyformer_assets.artifacts import artifacts, read_files
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.bodies.portfolio.reports import MARKETS, index_levels, shown_pictures
 from niftyformer_assets.defs.resources import Experiments
+from niftyformer_assets.experiments.exposures import read_exposures
 from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
@@ -28,13 +29,14 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
     rows = artifacts(FACTOR_SET_NAMES)
     row = rows["backtest_report"]
     window, tries = _test_window(opened), Tries(workspace.tries, what_decides)
+    exposures = read_exposures(workspace, experiment, opened.panel_axes).on(opened.axes)
     record = MarketRecord(
         opened.panel,
         opened.scope,
         index_levels(settings),
         opened.sectors_in_force(),
         opened.log_size(),
-        opened.exposures(),
+        exposures,
     )
     predicted = Predicted(
         read_predictions(folder.predictions),

@@ -11,8 +11,8 @@ import numpy as np
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.bodies.portfolio.reports import MARKETS, index_levels, shown_pictures
 from niftyformer_assets.experiments.contenders import Scopes
+from niftyformer_assets.experiments.exposures import read_exposures
 from niftyformer_assets.experiments.files import find_study
-from niftyformer_assets.experiments.opened import read_exposures
 from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.market.sectors import sectors_in_force
