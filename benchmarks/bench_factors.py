@@ -29,7 +29,7 @@ import pandas as pd
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.ic import daily_ic
-from niftyformer_assets.factors.labels import LABELS, PUBLISHED
+from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.panel_file import update_factor_panel, write_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
@@ -241,7 +241,9 @@ def rest_of_the_step(panel: Panel) -> None:
     sectors = [f"sector {place % 20}" for place in range(panel.axes.shape[1])]
     settings = FactorSettings()
     neutralise = seconds(lambda: neutralize(factors, size, sectors, settings), 3)
-    coefficients = seconds(lambda: daily_ic(factors, ALPHA158, LABELS[PUBLISHED].of(returns, (1, 2))), 3)
+    coefficients = seconds(
+        lambda: daily_ic(factors, ALPHA158, Labels.of(session_labels(RETURN, (1, 2)), Outcomes(returns))), 3
+    )
     print(f"neutralise 158 factors: {neutralise:.2f} s; IC and rank IC at 2 horizons: {coefficients:.2f} s; ", end="")
     print(f"together {neutralise + coefficients:.2f} s")
     with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ from niftyformer_assets.settings import PROJECT, Settings
 PAGE = PROJECT / "docs" / "settings.md"
 WORDS = {
     "T1": "windows.input_sessions, the sessions the model looks at",
-    "T2": "windows.output_sessions, how many sessions ahead it predicts",
+    "T2": "windows.output_sessions, how many sessions ahead it predicts; or how many windows.targets there are",
     "top-k": "strategy.top_k, how many stocks are held",
     "bps": "basis points, hundredths of a percent of what is traded",
     "session": "a day on which the exchange traded",
@@ -153,29 +153,40 @@ def _model(prefix: str, of: type[BaseModel]) -> str:
 
 def _section(name: str, of: Any) -> str:
     """A section of an experiment: its keys, and the rules that its values are held to."""
-    parts = _parts(of)
-    said = {key: meaning for part in parts for key, meaning in _said(part).items()}
-    if of is StrategySettings:
-        said["name"] = "; ".join(f"`{name}` {_summary(each)}" for name, each in strategies().items()) + "."
-    rows = [
-        (
-            f"{name}.{field.name}",
-            MEANINGS.get(f"{name}.{field.name}") or said[field.name],
-            _values(get_type_hints(of)[field.name]),
-            _default(field.default),
-        )
-        for field in dataclasses.fields(of)
-    ]
-    rules = "".join(f"- {rule}\n" for part in parts for rule in _rules(part))
+    rows, rules = _rows(name, of), "".join(f"- {rule}\n" for part in _parts(of) for rule in _rules(part))
     summary = (inspect.getdoc(of) or "").partition("\n")[0]
     return f"### {name}\n\n{summary}\n\n{_table(rows)}\n{rules}"
+
+
+def _rows(name: str, of: Any) -> list[tuple[str, str, str, str]]:
+    """A row a key, those of each of a list after it."""
+    said = {key: meaning for part in _parts(of) for key, meaning in _said(part).items()}
+    if of is StrategySettings:
+        said["name"] = "; ".join(f"`{name}` {_summary(each)}" for name, each in strategies().items()) + "."
+    rows = []
+    for field in dataclasses.fields(of):
+        key, hint = f"{name}.{field.name}", get_type_hints(of)[field.name]
+        default = "must be given" if field.default is dataclasses.MISSING else _default(field.default)
+        rows.append((key, MEANINGS.get(key) or said[field.name], _values(hint), default))
+        if (each := _of_list(hint)) is not None:
+            rows += _rows(f"{key}[]", each)
+    return rows
+
+
+def _of_list(hint: Any) -> Any:
+    """The settings that each of a list has, if they are settings."""
+    each = next(iter(get_args(hint)), None) if get_origin(hint) is tuple else None
+    return each if dataclasses.is_dataclass(each) else None
 
 
 def _parts(of: Any) -> list[Any]:
     """The classes whose fields a section has: its own, and those of each baseline."""
     kinds = [*{BaselineSettings: registered, StrategySettings: strategies}.get(of, dict)().values()]
     bases = [base for kind in kinds for base in kind.__mro__ if dataclasses.is_dataclass(base)]
-    return list(dict.fromkeys([of, *bases]))
+    if kinds:
+        return list(dict.fromkeys([of, *bases]))
+    each = [found for hint in get_type_hints(of).values() if (found := _of_list(hint)) is not None]
+    return [of, *(part for found in each for part in _parts(found))]
 
 
 def _summary(of: Any) -> str:

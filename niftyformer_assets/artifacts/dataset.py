@@ -17,8 +17,13 @@ def dataset_rows() -> tuple[Artifact, ...]:
             "`flow.npz`: `result` [sessions, symbols] (missing = 0), `low_freq` and `high_freq` "
             "[windows, sessions of a window, symbols]; simple returns, not percent. Each window is decomposed by "
             "itself, so no band sees past its window. Beside it `experiment.json` and `stockformer.conf`, with which "
-            "the published code trains on this folder.",
-            reads=("returns", *SCOPE),
+            "the published code trains on this folder. Where a label is net of the market or the sector, `market`, "
+            "`beta` and `sector` too.",
+            reads=(
+                "returns",
+                *SCOPE,
+                Read("sector_dummies", lambda experiment: bool(experiment.windows.net_of)),
+            ),
             sections=SCOPE_SECTIONS | {"windows", "wavelet"},
         ),
         row(

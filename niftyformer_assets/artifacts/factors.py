@@ -30,12 +30,14 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             lambda place: (place.ic_summary, place.selected_factors),
             "factors/selection",
             {"csv"},
-            "How well each factor orders the stocks by their next return, and which are kept, from the factor panel "
-            "and `returns` of the training sessions only.\n\n"
+            "How well each factor orders the stocks by their next return, or by what is to be predicted of them, and "
+            "which are kept, from the factor panel and `returns` of the training sessions only.\n\n"
             "`ic_summary.csv`: a row a factor with its daily information coefficients; `selected_factors.txt`: those "
             "kept. Validation and test coefficients of the kept ones are shown beside, not used.",
             reads=(*panels, "returns", "size_proxy", "sector_dummies", *SCOPE),
-            sections=SCOPE_SECTIONS | {"factors"},
+            sections=lambda experiment: (
+                SCOPE_SECTIONS | {"factors"} | ({"windows"} if experiment.windows.targets else set())
+            ),
             read_as=lambda place: (place.selected_factors,),
         ),
         row(

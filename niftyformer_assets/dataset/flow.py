@@ -9,23 +9,35 @@ import numpy as np
 from niftyformer_assets import pictures
 from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
 from niftyformer_assets.dataset.wavelet import bands, low_matrices
+from niftyformer_assets.factors.labels import Exposures
 from niftyformer_assets.store.arrays import Axes, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 
-DIMS = {"result": "TN", "low_freq": "WLN", "high_freq": "WLN", "low_matrix": "LL", "low_matrix_output": "HH"}
+DIMS = {
+    "result": "TN", "low_freq": "WLN", "high_freq": "WLN", "low_matrix": "LL", "low_matrix_output": "HH",
+    "market": "T", "beta": "TN", "sector": "TN",
+}  # fmt: skip
 
 
-def flow(returns: np.ndarray, axes: Axes, windows: WindowSettings, wavelet: WaveletSettings) -> dict[str, np.ndarray]:
+def flow(
+    returns: np.ndarray,
+    axes: Axes,
+    windows: WindowSettings,
+    wavelet: WaveletSettings,
+    exposures: Exposures | None = None,
+) -> dict[str, np.ndarray]:
     """Returns as the published loader wants them, and the bands of every window.
 
     Args:
         returns: float [T, N], NaN where there is none.
+        exposures: what labels are net of, where one is net of anything.
 
     Returns:
         `result` float64 [T, N], missing = 0; `low_freq` and `high_freq` float64 [windows, T1, N],
         window w being sessions w … w+T1-1; `low_matrix` [T1, T1] and `low_matrix_output` [T2, T2],
         the fixed matrices of the low band. A stock without any return is 0 throughout: the
-        `valid` array of the trend indicator says so.
+        `valid` array of the trend indicator says so. Where a label is net of something, `market`,
+        `beta` and `sector` too, as `labels.Exposures` has them.
 
     Raises:
         NiftyFormerError: fewer sessions than a window, an unfit wavelet, or an infinite return.
@@ -40,12 +52,13 @@ def flow(returns: np.ndarray, axes: Axes, windows: WindowSettings, wavelet: Wave
         "high_freq": high,
         "low_matrix": matrix,
         "low_matrix_output": matrix_output,
+        **({} if exposures is None else vars(exposures)),
     }
 
 
 def save_flow(path: Path, arrays: dict[str, np.ndarray], axes: Axes) -> None:
     """Write `flow.npz` with its sessions and symbols, and enter it in the folder's index."""
-    save_arrays(path, arrays, axes, DIMS)
+    save_arrays(path, arrays, axes, {name: DIMS[name] for name in arrays})
 
 
 def refuse_infinite(returns: np.ndarray, axes: Axes) -> None:

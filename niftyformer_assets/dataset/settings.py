@@ -2,48 +2,110 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from niftyformer_assets.factors.labels import PUBLISHED, Label, label_named
+from niftyformer_assets.factors.labels import UNITS, Label, Span, Unit, session_labels
 from niftyformer_assets.require import require, require_seed
+
+# What the labels of sessions are called, in `ic_summary` too.
+_OF_SESSION = re.compile(r"h[0-9]+")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A label by name.
+
+    name: small letters, digits and underscores.
+    of: the return that it is; or several, a mixture: the sum of their ranks (or z-scores), ranked (or standardised)
+        again.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    name: str
+    of: tuple[Span, ...]
+
+    def __post_init__(self) -> None:
+        # As JSON holds them.
+        object.__setattr__(self, "of", tuple(one if isinstance(one, Span) else Span(**one) for one in self.of))
+        require(
+            bool(re.fullmatch(r"[a-z][a-z0-9_]*", self.name)),
+            "the name of a target is made of small letters, digits and underscores, and begins with a letter",
+        )
+        require(
+            not _OF_SESSION.fullmatch(self.name),
+            f"target {self.name}: the return of a session is called so, choose another name",
+        )
+        require(len(self.of) >= 1, f"target {self.name} is of no return")
+        require(len(set(self.of)) == len(self.of), f"target {self.name} is of the same return twice")
 
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """Lengths of a sample, in sessions.
+    """What a sample looks at and what it predicts.
 
     input_sessions: T1, what the model looks at.
-    output_sessions: T2, how many sessions ahead it predicts: the horizons 1 to T2 of the label.
-    label: `return` (the published setting) is a session's raw return, `rank` and `zscore` its rank or z-score
-        across the stocks of the session, centred and of unit variance.
+    output_sessions: T2, how many sessions ahead it predicts: the returns of the next session to the T2-th. Left out
+        where there are targets.
+    label: the unit of what is predicted: `return` (the published setting) as it is, `rank` and `zscore` its rank or
+        z-score across the stocks of the session, centred and of unit variance.
+    targets: what is predicted instead, by name; of each T2 there is one. The last one is traded.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
     input_sessions: int = 20
     output_sessions: int = 2
-    label: str = PUBLISHED
+    label: str = "return"
+    targets: tuple[Target, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(t if isinstance(t, Target) else Target(**t) for t in self.targets))
         require(self.input_sessions >= 2, "input_sessions must be at least 2")
         require(self.output_sessions >= 1, "output_sessions must be at least 1")
-        label_named(self.label)
+        require(self.label in UNITS, f"label {self.label!r} is unknown: choose from {', '.join(UNITS)}")
+        names = [target.name for target in self.targets]
+        require(len(set(names)) == len(names), "names of targets must be distinct")
+        require(
+            not names or self.output_sessions == WindowSettings.output_sessions,
+            "output_sessions has no say where there are targets: leave it out",
+        )
+        mixed = [target.name for target in self.targets if len(target.of) > 1]
+        require(
+            not mixed or self.unit.adds_up,
+            f"target {', '.join(mixed)} is a mixture, which compares stocks: set label to rank or zscore",
+        )
 
     @property
-    def kind(self) -> Label:
-        """The label by its name."""
-        return label_named(self.label)
+    def unit(self) -> Unit:
+        """What the labels are counted in."""
+        return UNITS[self.label]
 
     @property
-    def horizons(self) -> tuple[int, ...]:
-        """The T2 horizons, 1 … T2."""
-        return tuple(range(1, self.output_sessions + 1))
+    def labels(self) -> tuple[Label, ...]:
+        """What is predicted, T2 of them."""
+        if not self.targets:
+            return session_labels(self.unit, range(1, self.output_sessions + 1))
+        return tuple(Label(target.name, self.unit, target.of) for target in self.targets)
 
     @property
     def known_after(self) -> tuple[int, ...]:
-        """Of each horizon, how many sessions after the prediction its label is known."""
-        return tuple(map(self.kind.known_after, self.horizons))
+        """Of each label, how many sessions after the prediction it is known."""
+        return tuple(label.known_after for label in self.labels)
+
+    @property
+    def over_sessions(self) -> bool:
+        """Whether the labels are one series over the sessions that follow: the returns of the 1st to the T2-th."""
+        return [label.of for label in self.labels] == [
+            label.of for label in session_labels(self.unit, range(1, len(self.labels) + 1))
+        ]
+
+    @property
+    def net_of(self) -> frozenset[str]:
+        """What any label is net of."""
+        return frozenset(span.net_of for label in self.labels for span in label.of if span.net_of is not None)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ def low_matrix(length: int, settings: WaveletSettings) -> np.ndarray:
 
 
 def low_matrices(windows: WindowSettings, settings: WaveletSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The matrices of the input window [T1, T1] and of the predicted sessions [T2, T2].
+    """The matrices of the input window [T1, T1] and of the T2 labels [T2, T2].
+
+    Labels that are no series over sessions have no bands: their matrix leaves them as they are.
 
     Raises:
         NiftyFormerError: no such wavelet, or it is too long for the input window at this level. The
@@ -53,7 +55,9 @@ def low_matrices(windows: WindowSettings, settings: WaveletSettings) -> tuple[np
             f"{windows.input_sessions} sessions, which has room for level {deepest}: choose a shorter wavelet, "
             "a lower wavelet.level or a longer windows.input_sessions."
         )
-    return low_matrix(windows.input_sessions, settings), low_matrix(windows.output_sessions, settings)
+    count = len(windows.labels)
+    output = low_matrix(count, settings) if windows.over_sessions else np.eye(count)
+    return low_matrix(windows.input_sessions, settings), output
 
 
 def bands(values: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -131,14 +131,14 @@ def samples(split: Split, windows: WindowSettings) -> dict[str, Samples]:
     parts = {}
     for name in PARTS:
         place: slice = getattr(split, name)
-        made = windows.kind.wholly_in(place, windows.horizons)
-        start = max(made.start, windows.input_sessions - 1)
-        stop = max(made.stop, start)
+        made = [label.wholly_in(place) for label in windows.labels]
+        start = max(windows.input_sessions - 1, *(each.start for each in made))
+        stop = max(min(each.stop for each in made), start)
         if start == stop and name != "later":
             raise NiftyFormerError(
                 f"the {name} part has {counted(place.stop - place.start, 'session')}, too few for a sample of "
                 f"{counted(windows.input_sessions, 'session')} in and {max(windows.known_after)} out: "
-                f"lengthen it, or shorten windows.input_sessions or windows.output_sessions."
+                f"lengthen it, or shorten windows.input_sessions or what windows predict."
             )
         parts[name] = Samples(start, stop, windows)
     return parts

@@ -67,6 +67,11 @@ class Experiment(BaseModel):
                     f"strategy.neutralise: {unknown[0]} is neither {SIZE} nor {SECTOR} nor a factor of "
                     f"factors.factor_set {self.factors.factor_set}: correct it, or choose a factor_set that has it"
                 )
+        if self.windows.targets and self.factors.ic_horizon != FactorSettings.ic_horizon:
+            raise ValueError(
+                "factors.ic_horizon has no say where there are windows.targets, as factors are selected by the one "
+                "that is traded: leave it out"
+            )
         if not set(self.baselines.names) - {self.model.name}:
             raise ValueError("baselines.names has no baseline beside the model: name one that it is compared with")
         return self
@@ -95,8 +100,13 @@ class Experiment(BaseModel):
         """A line about the experiment, for logs and the UI."""
         s = self.sessions
         span = f"{s.train.start} to {s.test.end}" if isinstance(s, SplitByDate) else f"{s.start} to {s.end}"
-        line = f"{self.name}: {span}, {self.factors.factor_set}, label {self.windows.label}, seed {self.seed}"
+        line = f"{self.name}: {span}, {self.factors.factor_set}, {self._predicts}, seed {self.seed}"
         return f"{line}, {self.differs}" if self.overrides else line
+
+    @property
+    def _predicts(self) -> str:
+        names = ", ".join(target.name for target in self.windows.targets)
+        return f"label {self.windows.label}{f' of {names}' if names else ''}"
 
     @property
     def differs(self) -> str:

@@ -126,7 +126,7 @@ def _require_training(experiment: Experiment, settings: StudySettings) -> None:
             "universe.membership: training_start would keep the members of the first day for ever where training "
             "expands: set training_end or each_session"
         )
-    wanted = experiment.windows.input_sessions + experiment.windows.output_sessions
+    wanted = experiment.windows.input_sessions + max(experiment.windows.known_after)
     if (days := int(np.busday_count(parts.train.start, parts.train.end))) < wanted:
         raise ValueError(f"walk_forward.train_months: {days} weekdays are fewer than the {wanted} that a sample needs")
 

@@ -21,24 +21,28 @@ HORIZONS = (1, 2, 5, 10)
 class DailyIC:
     """Cross-sectional coefficients of F factors on each of T sessions; NaN where there is none.
 
-    names: of the factors. label, horizons: what they are compared with, at H horizons.
+    names: of the factors. labels: what they are compared with, H of them.
     pearson, spearman: [H, F, T], between the factor and the label of t.
     autocorrelation: [F, T], of the factor's ranks with those of the session before.
     coverage: [F, T], share of the stocks that have the factor.
     """
 
     names: tuple[str, ...]
-    label: Label
-    horizons: tuple[int, ...]
+    labels: tuple[Label, ...]
     pearson: np.ndarray
     spearman: np.ndarray
     autocorrelation: np.ndarray
     coverage: np.ndarray
 
-    def pairs(self, horizon: int, part: slice, kind: str = "pearson") -> np.ndarray:
-        """Coefficients [F, sessions] of one horizon, of labels that are made and known in `part`."""
+    def pairs(self, label: str, part: slice, kind: str = "pearson") -> np.ndarray:
+        """Coefficients [F, sessions] with the label of a name, of those that are made and known in `part`."""
         values: np.ndarray = getattr(self, kind)
-        return values[self.horizons.index(horizon), :, self.label.made_and_known_in(part, horizon)]
+        place = self.place(label)
+        return values[place, :, self.labels[place].made_and_known_in(part)]
+
+    def place(self, label: str) -> int:
+        """Where the label of a name stands."""
+        return [each.name for each in self.labels].index(label)
 
 
 def daily_ic(
@@ -48,7 +52,7 @@ def daily_ic(
     min_stocks: int = MIN_STOCKS,
     threads: int | None = None,
 ) -> DailyIC:
-    """Coefficients of all factors, sessions and horizons.
+    """Coefficients of all factors, sessions and labels.
 
     Args:
         factors: float32 [F, T, N]. A stock takes part on a session if it has the factor and the label
@@ -71,8 +75,7 @@ def daily_ic(
         list(pool.map(compute, range(count)))
     return DailyIC(
         names=tuple(names),
-        label=labels.label,
-        horizons=labels.horizons,
+        labels=labels.labels,
         pearson=np.ascontiguousarray(pearson.swapaxes(0, 1)),
         spearman=np.ascontiguousarray(spearman.swapaxes(0, 1)),
         autocorrelation=autocorrelation,
@@ -83,16 +86,15 @@ def daily_ic(
 def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
     """Statistics of the coefficients over the sessions of one part, a row a factor.
 
-    Only labels that are made and known in `part` count. For each horizon h and for
-    Pearson (`ic`) and Spearman (`rank_ic`) the figures of `statistics`. The means over the horizons
-    are the decay. Then coverage and autocorrelation, averages over the part.
+    Only labels that are made and known in `part` count. For each label, in columns that end in its name, and for
+    Pearson (`ic`) and Spearman (`rank_ic`) the figures of `statistics`. The means over the returns h1, h2, … of
+    later sessions are the decay. Then coverage and autocorrelation, averages over the part.
     """
     columns: dict[str, np.ndarray] = {}
-    for horizon in daily.horizons:
+    for label in daily.labels:
         for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
-            pairs = daily.pairs(horizon, part, kind)
-            told = statistics(pairs, daily.label.known_after(horizon))
-            columns |= {f"{prefix}_{name}_h{horizon}": values for name, values in told.items()}
+            told = statistics(daily.pairs(label.name, part, kind), label.known_after)
+            columns |= {f"{prefix}_{name}_{label.name}": values for name, values in told.items()}
     columns["coverage"] = daily.coverage[:, part].mean(axis=1)
     # The first session of the part is compared with one that lies outside.
     columns["autocorrelation"] = _mean(daily.autocorrelation[:, part.start + 1 : part.stop])

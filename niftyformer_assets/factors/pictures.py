@@ -12,11 +12,11 @@ from niftyformer_assets.words import counted
 KEPT, LEFT_OUT = "#1f6f8b", "#c8ccd0"
 
 
-def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 25) -> bytes:
+def ic_ranking(selection: FactorSelection, most: int = 25) -> bytes:
     """The factors with the largest |mean coefficient| over the training sessions, with two standard errors."""
     top = selection.summary.head(most)
-    mean = top[f"ic_mean_h{horizon}"].to_numpy()
-    error = np.abs(mean / top[f"ic_t_nw_h{horizon}"].to_numpy())
+    mean = top[f"ic_mean_{selection.judged_by}"].to_numpy()
+    error = np.abs(mean / top[f"ic_t_nw_{selection.judged_by}"].to_numpy())
     drawn = figure(8, 1.2 + 0.22 * len(top))
     plot = drawn.add_subplot()
     colours = [KEPT if kept else LEFT_OUT for kept in top["selected"]]
@@ -24,28 +24,26 @@ def ic_ranking(selection: FactorSelection, horizon: int = 1, most: int = 25) -> 
     plot.set_yticks(range(len(top)), list(top.index), fontsize=7)
     plot.set_ylim(len(top) - 0.5, -0.5)
     plot.axvline(0, color="black", linewidth=0.8)
-    plot.set_xlabel(f"mean daily IC on the training sessions, horizon {horizon}, ± 2 standard errors")
+    plot.set_xlabel(f"mean daily IC on the training sessions, {selection.judged_by_in_words}, ± 2 standard errors")
     plot.set_title(f"{len(selection.selected)} of {counted(len(selection.summary), 'factor')} selected (dark)")
     return png(drawn)
 
 
-def cumulative_ic(
-    selection: FactorSelection, dates: np.ndarray, train: slice, horizon: int = 1, best: int = 8
-) -> bytes:
+def cumulative_ic(selection: FactorSelection, dates: np.ndarray, train: slice, best: int = 8) -> bytes:
     """Running sums of the daily coefficients of the strongest factors; training sessions end at the line."""
     daily = selection.daily
     drawn = figure(9, 5)
     plot = drawn.add_subplot()
     names = [name for name in selection.summary.index if name in selection.selected][:best]
     for name in names:
-        values = daily.pearson[daily.horizons.index(horizon), daily.names.index(name)]
+        values = daily.pearson[daily.place(selection.judged_by), daily.names.index(name)]
         plot.plot(dates, np.cumsum(np.nan_to_num(values)), linewidth=1.2, label=name)
     plot.axvline(dates[train.stop - 1], color="black", linestyle="--", linewidth=1)
     plot.text(dates[train.stop - 1], 0.98, " not used for the selection →", va="top", fontsize=8,
               transform=plot.get_xaxis_transform())  # fmt: skip
     plot.axhline(0, color="black", linewidth=0.6)
     plot.set_xlabel("session")
-    plot.set_ylabel(f"sum of daily IC, horizon {horizon}")
+    plot.set_ylabel(f"sum of daily IC, {selection.judged_by_in_words}")
     plot.set_title("Cumulative IC of the best selected factors")
     legend(drawn, columns=8)
     drawn.autofmt_xdate()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
-from niftyformer_assets.factors.labels import LABELS, PUBLISHED
+from niftyformer_assets.factors.labels import RETURN, Label, Labels, Outcomes, session_labels
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
@@ -30,58 +30,69 @@ class FactorSelection:
         test, in columns that end in `_not_used`.
     selected: the names kept, sorted.
     daily: the coefficients behind it, on all sessions.
+    judged_by: the name of the label that decided.
     """
 
     summary: pd.DataFrame
     selected: tuple[str, ...]
     daily: DailyIC
+    judged_by: str
+
+    @property
+    def judged_by_in_words(self) -> str:
+        return _in_words(self.judged_by)
 
 
 def select_factors(
     factors: np.ndarray,
     names: Sequence[str],
-    returns: np.ndarray,
+    outcomes: Outcomes,
     log_size: np.ndarray,
     sectors: np.ndarray | Sequence[str | None],
     split: Split,
     settings: FactorSettings,
     threads: int | None = None,
+    targets: Sequence[Label] = (),
+    judged_by: str = "",
 ) -> FactorSelection:
     """Keep the factors whose mean daily coefficient over the training sessions is far enough from zero.
 
-    A factor is kept if |mean Pearson coefficient| at `settings.ic_horizon` is at least
-    `settings.ic_threshold`, over the pairs (t, t + horizon) of training sessions, for the raw or
-    the neutralised factor as `settings.select_on` says. One with a coefficient on less than the
-    share `settings.ic_sessions` of these pairs is not.
+    A factor is kept if |mean Pearson coefficient| with the return of the session `settings.ic_horizon` ahead, or with
+    the label `judged_by`, is at least `settings.ic_threshold`, over the labels that are made and known in training
+    sessions, for the raw or the neutralised factor as `settings.select_on` says. One with a coefficient on less than
+    the share `settings.ic_sessions` of these sessions is not.
 
     Args:
         factors: float32 [F, T, N], raw, cut to the experiment's sessions and symbols; their windows
             may have looked at sessions before those.
-        returns, log_size: float64 [T, N]. sectors: names, [T, N] or N. split: parts of the T sessions.
+        outcomes: of the T sessions and N symbols. log_size: float64 [T, N]. sectors: names, [T, N] or N.
+        split: parts of the T sessions.
+        targets: labels of the experiment beside the returns of sessions; judged_by: the name of one of them.
 
     Raises:
         NiftyFormerError: no factor is selected; it says which came closest and what to change.
     """
     if settings.select_on == "neutralized":
         factors = neutralize(factors, log_size, sectors, settings, threads)
-    # Whatever the label of the model: coefficients are of the session's return.
-    labels = LABELS[PUBLISHED].of(returns, sorted({*HORIZONS, settings.ic_horizon}))
-    daily = daily_ic(factors, names, labels, settings.min_stocks, threads)
+    # Whatever the unit of the model's labels: where they are of sessions, coefficients are of these sessions' returns.
+    labels = (*session_labels(RETURN, sorted({*HORIZONS, settings.ic_horizon})), *targets)
+    judged_by = judged_by or f"h{settings.ic_horizon}"
+    daily = daily_ic(factors, names, Labels.of(labels, outcomes), settings.min_stocks, threads)
     summary = summarise(daily, split.train)
-    pairs = daily.pairs(settings.ic_horizon, split.train).shape[1]
-    enough = summary[f"ic_sessions_h{settings.ic_horizon}"] >= max(1, settings.ic_sessions * pairs)
-    strength = summary[f"ic_mean_h{settings.ic_horizon}"].abs().where(enough)
+    pairs = daily.pairs(judged_by, split.train).shape[1]
+    enough = summary[f"ic_sessions_{judged_by}"] >= max(1, settings.ic_sessions * pairs)
+    strength = summary[f"ic_mean_{judged_by}"].abs().where(enough)
     kept = strength >= settings.ic_threshold
     if not kept.any():
-        raise NiftyFormerError(_nothing_selected(strength, split, settings))
+        raise NiftyFormerError(_nothing_selected(strength, split, settings, _in_words(judged_by)))
     summary.insert(0, "selected", kept)
     for part in NOT_USED:
-        for horizon in sorted({1, 2, settings.ic_horizon}):
+        for label in (each.name for each in labels if each in targets or each.name in {"h1", "h2", judged_by}):
             for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
-                means = _means(daily.pairs(horizon, getattr(split, part), kind))
-                summary[f"{prefix}_mean_h{horizon}_{part}_not_used"] = np.where(kept, means, np.nan)
+                means = _means(daily.pairs(label, getattr(split, part), kind))
+                summary[f"{prefix}_mean_{label}_{part}_not_used"] = np.where(kept, means, np.nan)
     ranking = np.lexsort((np.arange(len(names)), -strength.fillna(-1.0).to_numpy()))
-    return FactorSelection(summary.iloc[ranking], tuple(sorted(strength.index[kept])), daily)
+    return FactorSelection(summary.iloc[ranking], tuple(sorted(strength.index[kept])), daily, judged_by)
 
 
 def write_selection(summary_path: Path, selected_path: Path, selection: FactorSelection) -> None:
@@ -111,9 +122,9 @@ def _means(daily: np.ndarray) -> np.ndarray:
         return np.where(there, daily, 0.0).sum(axis=1) / there.sum(axis=1)
 
 
-def _nothing_selected(strength: pd.Series, split: Split, settings: FactorSettings) -> str:
+def _nothing_selected(strength: pd.Series, split: Split, settings: FactorSettings, judged_by_in_words: str) -> str:
     best = strength.dropna().sort_values(ascending=False, kind="stable").head(5)
-    where = f"{settings.factor_set} ({settings.select_on} factors, horizon {settings.ic_horizon})"
+    where = f"{settings.factor_set} ({settings.select_on} factors, {judged_by_in_words})"
     if best.empty:
         return (
             f"no factor of {where} has a coefficient on {settings.ic_sessions:.0%} of the "
@@ -129,3 +140,7 @@ def _nothing_selected(strength: pd.Series, split: Split, settings: FactorSetting
         f"{split.sessions('train')} training sessions; the best are {listed}. "
         f"Lower factors.ic_threshold to {reachable:.4f} or less, or change factors.factor_set or the sessions."
     )
+
+
+def _in_words(label: str) -> str:
+    return f"horizon {label[1:]}" if label[1:].isdigit() else f"target {label}"

@@ -29,7 +29,8 @@ class FactorSettings:
         those of both.
     ic_threshold: a factor is kept if the absolute mean of its daily information coefficient over
         the training sessions is at least this.
-    ic_horizon: sessions ahead of the return that the selection looks at.
+    ic_horizon: sessions ahead of the return that the selection looks at; left out where there are windows.targets,
+        of which it looks at the one that is traded.
     ic_sessions: share of the training sessions on which a factor must have a coefficient to be
         kept; over a few sessions the mean is far from zero by luck.
     select_on: whether the selection looks at raw or at neutralised factors.

@@ -12,7 +12,7 @@ import numpy as np
 
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.dataset.windows import Samples, inference_samples
-from niftyformer_assets.factors.labels import Labels, ranks
+from niftyformer_assets.factors.labels import Exposures, Labels, Outcomes, ranks
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.store.arrays import Axes, hashes
 
@@ -26,6 +26,7 @@ class BaselineInputs:
     are_ranks: whether the factors are ranks of the session already.
     returns: float [T, N], raw; returns_valid: bool [T, N], elsewhere they are not looked at.
     factor_names: of the F factors.
+    exposures: what labels are net of; None where they are net of nothing.
     """
 
     axes: Axes
@@ -37,6 +38,7 @@ class BaselineInputs:
     returns_valid: np.ndarray
     factor_names: tuple[str, ...] = ()
     are_ranks: bool = False
+    exposures: Exposures | None = None
 
     @cached_property
     def samples(self) -> Samples:
@@ -56,7 +58,7 @@ class BaselineInputs:
     @cached_property
     def labels(self) -> Labels:
         """What is predicted, float64 [T, T2, N]."""
-        return self.windows.kind.of(self.known_returns, self.windows.horizons)
+        return Labels.of(self.windows.labels, Outcomes(self.known_returns, self.exposures))
 
     @cached_property
     def training(self) -> np.ndarray:
@@ -102,8 +104,13 @@ class BaselineInputs:
                 "factor names": np.array(self.factor_names),
                 "factors": self.factors[:end],
                 "missing factors": self.factors_valid[:end],
+                **self.exposures_up_to(end),
             }
         )
+
+    def exposures_up_to(self, session: int) -> dict[str, np.ndarray]:
+        """What labels are net of by name, of the sessions before one."""
+        return {} if self.exposures is None else {name: of[:session] for name, of in vars(self.exposures).items()}
 
     def everywhere(self, constant: np.ndarray) -> np.ndarray:
         """One number a horizon, for every sample and stock: [S, N, T2]."""
@@ -112,8 +119,8 @@ class BaselineInputs:
     def signal(self, returns: np.ndarray) -> np.ndarray:
         """A signal [T, N] in units of a return as the forecast of each horizon [S, N, T2]; missing = 0."""
         made = np.where(self.covered, returns[self.samples.made_on], np.nan)
-        labels = np.nan_to_num(self.windows.kind.unit.put(made))
-        return np.repeat(labels[..., None], self.windows.output_sessions, axis=-1)
+        labels = np.nan_to_num(self.windows.unit.put(made))
+        return np.repeat(labels[..., None], len(self.windows.labels), axis=-1)
 
     def _labels_of(self, part: str) -> np.ndarray:
         made_on = self.samples.made_on

@@ -64,14 +64,14 @@ class DeviceData:
         cells = (sizes.sessions, sizes.stocks)
         self.valid, self.enough = place(*cells, dtype=torch.bool), place(*cells, dtype=torch.bool)
         self.returns = place(*cells)
-        labels = (sizes.sessions, windows.output_sessions, sizes.stocks)
+        labels = (sizes.sessions, len(windows.labels), sizes.stocks)
         self.labels, self.known = place(*labels), place(*labels, dtype=torch.bool)
         self.factors = place(*cells, sizes.factors)
         self.calendar = place(sizes.sessions + max(windows.known_after), 2, dtype=torch.int64)
         self.low_matrix = place(windows.input_sessions, windows.input_sessions)
-        self.low_matrix_output = place(windows.output_sessions, windows.output_sessions)
+        self.low_matrix_output = place(len(windows.labels), len(windows.labels))
         self.past = torch.arange(1 - windows.input_sessions, 1, device=device)
-        self.known_after = windows.known_after
+        self.known_after, self.over_sessions = windows.known_after, windows.over_sessions
         self.future = torch.tensor(self.known_after, device=device)
         self.place(dataset)
 
@@ -82,6 +82,7 @@ class DeviceData:
             Sizes.of(dataset).padded(self.multiple) == self.sizes
             and settings.windows.input_sessions == len(self.past)
             and settings.windows.known_after == self.known_after
+            and settings.windows.over_sessions == self.over_sessions
             and settings.network.decomposes_factors == self.decompose_factors
         )
 
@@ -147,7 +148,7 @@ class DeviceData:
             value_low=self._band(self.low_matrix_output, value),
             up=value > 0,
             known=known,
-            known_low=known.all(1, keepdim=True).expand_as(known),
+            known_low=known.all(1, keepdim=True).expand_as(known) if self.over_sessions else known,
         )
 
     @staticmethod

@@ -148,14 +148,14 @@ class PredictionOverTime(nn.Module):
 
 
 class AdaptiveFusion(nn.Module):
-    """The low band asks, the high band answers: causal attention over the T2 output sessions.
+    """The low band asks, the high band answers: attention over the T2 labels, causal where they are of sessions.
 
     q = W·low;  k, v = ReLU(W·high);  z = LN(out(a) + low);  LN(z + MLP(z)).
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, over_sessions: bool = True) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.over_sessions = heads, over_sessions
         self.query = Linear(width, width)
         self.key = Linear(width, width, relu=True)
         self.value = Linear(width, width, relu=True)
@@ -164,7 +164,7 @@ class AdaptiveFusion(nn.Module):
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
         """[B, T2, N, D], [B, T2, N, D] -> [B, T2, N, D]"""
-        if (kernels := head_kernels(low, self.heads)) and low.shape[1] <= kernels.MOST_SESSIONS:
+        if self.over_sessions and (kernels := head_kernels(low, self.heads)) and low.shape[1] <= kernels.MOST_SESSIONS:
             maps = [part for layer in (self.query, self.key, self.value) for part in (layer.weight, layer.bias)]
             out = self.out.weight, self.out.bias
             return kernels.fusion(low, high, maps, out, weights_of(self.mlp), NORM_EPSILON)
@@ -172,7 +172,8 @@ class AdaptiveFusion(nn.Module):
         query = split_heads(self.query(low), self.heads)
         key, value = (split_heads(part(high), self.heads) for part in (self.key, self.value))
         score = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
-        score = score + causal(score.shape[-1], score.dtype, score.device)
+        if self.over_sessions:
+            score = score + causal(score.shape[-1], score.dtype, score.device)
         z = residual_norm(low, self.out(merge_heads(torch.matmul(score.softmax(-1), value))))
         return residual_norm(z, self.mlp(z)).transpose(1, 2)
 

@@ -5,6 +5,7 @@ Only NumPy is needed here beside the store, so that a bare GPU machine can train
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ import numpy as np
 
 from niftyformer_assets.dataset.settings import GraphSettings, WindowSettings
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
-from niftyformer_assets.factors.labels import Labels
+from niftyformer_assets.factors.labels import Exposures, Labels, Outcomes
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
@@ -90,11 +91,15 @@ class RunSettings:
 
     def values(self) -> dict[str, Any]:
         """Those that decide, as JSON values."""
-        values = {"seed": self.seed, "windows": asdict(self.windows), "model": {"name": self.model.name}}
+        values: dict[str, Any] = {
+            "seed": self.seed,
+            "windows": asdict(self.windows),
+            "model": {"name": self.model.name},
+        }
         values |= {each: asdict(getattr(self.model, each)) for each in self.model.section_fields()}
         if "baselines" in self.model.sections():
             values["baselines"] = {field.name: getattr(self.model, field.name) for field in self.model.own_fields()}
-        return values
+        return dict(json.loads(json.dumps(values)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +130,8 @@ class Dataset:
     @cached_property
     def labels(self) -> Labels:
         """What is predicted, float32 [T, T2, N]; NaN where missing or still to come."""
-        known, windows = np.where(self.valid, self.returns.astype(np.float64), np.nan), self.settings.windows
-        labels = windows.kind.of(known, windows.horizons)
+        known = np.where(self.valid, self.returns.astype(np.float64), np.nan)
+        labels = Labels.of(self.settings.windows.labels, Outcomes(known, self.inputs.exposures))
         return replace(labels, array=labels.array.astype(np.float32))
 
     @cached_property
@@ -162,6 +167,7 @@ class Dataset:
             "returns": np.where(self.valid, self.returns, np.nan)[:end],
             "factor names": np.array(self.factor_names),
             "factors": self.factors[:end],
+            **self.inputs.exposures_up_to(end),
         }
         if self.settings.model.reads_graph:
             parts["graph embedding"] = self.graph
@@ -206,6 +212,7 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
         returns_valid=trend["valid"],
         factor_names=tuple(str(name) for name in factors["names"]),
         are_ranks="rank" in transform,
+        exposures=_exposures(files, flow, run.windows),
     )
     dense = inputs.factors.astype(np.float32, copy=False)
     _must_be_finite(files.neutralized_factors, dense, axes, inputs.factor_names)
@@ -226,6 +233,19 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
         low_matrix_output=flow["low_matrix_output"].astype(np.float32),
         to_come=to_come,
     )
+
+
+def _exposures(files: ExperimentFolder, flow: Mapping[str, np.ndarray], windows: WindowSettings) -> Exposures | None:
+    """What the labels are net of; None where they are net of nothing."""
+    if not windows.net_of:
+        return None
+    names = [field.name for field in fields(Exposures)]
+    if lacking := [name for name in names if name not in flow]:
+        raise NiftyFormerError(
+            f"{files.flow} lacks {', '.join(lacking)}, and labels are net of the "
+            f"{' and the '.join(sorted(windows.net_of))}: materialize flow again."
+        )
+    return Exposures(*(flow[name] for name in names))
 
 
 def _graph(files: ExperimentFolder, axes: Axes, settings: GraphSettings, width: int) -> np.ndarray:

@@ -16,10 +16,10 @@ from niftyformer_assets.model.network import Outputs
 class Targets(NamedTuple):
     """Labels of a batch; 0 where not known.
 
-    value, value_low: [B, T2, N] label, and its low band over the T2 sessions.
+    value, value_low: [B, T2, N] label, and its low band where the labels are a series over T2 sessions, else itself.
     up: bool [B, T2, N], where the label is above 0.
     known: bool [B, T2, N].
-    known_low: bool [B, T2, N]: the low band mixes the T2 labels, so it is known where all of them are.
+    known_low: bool [B, T2, N]: a low band mixes the T2 labels, so it is known where all of them are.
     """
 
     value: Tensor

@@ -8,12 +8,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.labels import TRADED_PLACE
 from niftyformer_assets.factors.rank_ic import rank_ic
 
 
 def mean_absolute_error(value: np.ndarray, label: np.ndarray, known: np.ndarray) -> float:
     """Of predictions [...] where the label is known, which must be somewhere."""
     return float(np.mean(np.abs(value[known] - label[known].astype(np.float64))))
+
+
+def directions_right(p_up: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """1.0 where the direction of a label is named rightly, else 0.0; NaN where p_up is 1/2, which takes no side."""
+    return np.where(p_up == 0.5, np.nan, (p_up > 0.5) == (label > 0))
 
 
 def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.ndarray) -> dict[str, float]:
@@ -26,11 +32,11 @@ def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.nd
         known: bool [S, T2, N].
 
     Returns:
-        mae, rmse; mape, the mean of |error / label| over labels that are not 0; accuracy of
-        p_up > 1/2; mae_zero, of predicting 0; accuracy_majority, of the better of always up and
-        always down on these very labels; rank_ic, the mean over sessions and horizons of the rank
-        correlation across stocks, rank_ic_last that of the last horizon, which is traded, and
-        rank_ic_last_t its t statistic over sessions.
+        mae, rmse; mape, the mean of |error / label| over labels that are not 0; accuracy, the share
+        of `directions_right` of those that take a side; mae_zero, of predicting 0; accuracy_majority, of
+        the better of always up and always down on these very labels; rank_ic, the mean over sessions
+        and labels of the rank correlation across stocks, rank_ic_last that of the last label, which is
+        traded, and rank_ic_last_t its t statistic over sessions.
     """
     names = ("mae", "rmse", "mape", "accuracy", "mae_zero", "accuracy_majority")
     figures = dict.fromkeys((*names, "rank_ic", "rank_ic_last", "rank_ic_last_t"), float("nan"))
@@ -41,13 +47,16 @@ def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.nd
         figures["rmse"] = float(np.sqrt(np.mean(error**2)))
         if (y != 0).any():
             figures["mape"] = float(np.mean(np.abs(error[y != 0] / y[y != 0])))
-        figures["accuracy"] = float(np.mean((p_up[known] > 0.5) == (y > 0)))
+        right = directions_right(p_up[known], y)
+        if (sides := np.isfinite(right)).any():
+            figures["accuracy"] = float(right[sides].mean())
         figures["mae_zero"] = float(np.mean(np.abs(y)))
         figures["accuracy_majority"] = max(share_up, 1 - share_up)
     coefficients = rank_ic(np.where(known, value, np.nan), np.where(known, label, np.nan))
     if np.isfinite(coefficients).any():
         figures["rank_ic"] = float(np.nanmean(coefficients))
-    last = coefficients[:, -1][np.isfinite(coefficients[:, -1])]
+    last = coefficients[:, TRADED_PLACE]
+    last = last[np.isfinite(last)]
     if len(last):
         figures["rank_ic_last"] = float(last.mean())
     if len(last) > 1 and (spread := float(last.std(ddof=1))) > 0:

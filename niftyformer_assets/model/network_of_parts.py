@@ -33,8 +33,8 @@ class NetworkOfParts(Network):
     def __init__(self, model: NetworkBaseline, windows: WindowSettings, factors: int) -> None:
         super().__init__()
         self.model = model
-        self.in_returns = windows.kind.unit is RETURN  # a rank or z-score has unit variance already
-        self.parts = nn.ModuleDict(dict(model.parts(factors + OTHER_CHANNELS, windows.output_sessions)))
+        self.in_returns = windows.unit is RETURN  # a rank or z-score has unit variance already
+        self.parts = nn.ModuleDict(dict(model.parts(factors + OTHER_CHANNELS, len(windows.labels))))
         self.register_buffer("unit", torch.ones(()))
         for module in self.modules():
             if isinstance(module, nn.RNNBase):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.predictions import (
-    KEYS,
     OUT_OF_SAMPLE,
+    keys_of,
     out_of_sample,
     prediction_table,
 )
@@ -96,19 +96,22 @@ def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
 
 
 def expected_index(dataset: Dataset, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.MultiIndex:
-    """Which (date_made, horizon, symbol) `predict` must give, counted from the returns alone.
+    """Which (date_made, horizon or target, symbol) `predict` must give, counted from the returns alone.
 
     A symbol is expected where at least half of the window's sessions up to date_made have a return.
     """
-    length, known_after = dataset.settings.windows.input_sessions, dataset.settings.windows.known_after
+    windows = dataset.settings.windows
+    length, known_after = windows.input_sessions, windows.known_after
+    labels: Sequence[int | str] = [label.name for label in windows.labels] if windows.targets else known_after
     dates, count = dataset.axes.dates, len(dataset.axes.dates)
     part_of = [dataset.split.part_of(session) for session in range(count)] + ["later"] * max(known_after)
-    rows: list[tuple[np.datetime64, int, str]] = []
+    rows: list[tuple[np.datetime64, int | str, str]] = []
     for made in range(length - 1, count):
         present = dataset.valid[made - length + 1 : made + 1].sum(axis=0)
         symbols = [name for name, n in zip(dataset.axes.symbols, present, strict=True) if 2 * n >= length]
-        for horizon, after in enumerate(known_after, start=1):
+        for label, after in zip(labels, known_after, strict=True):
             if part_of[made + after] in parts:
-                rows.extend((dates[made], horizon, symbol) for symbol in symbols)
-    frame = pd.DataFrame(rows, columns=list(KEYS))
-    return pd.MultiIndex.from_frame(frame.astype({"date_made": "datetime64[ns]", "horizon": "int32"}))
+                rows.extend((dates[made], label, symbol) for symbol in symbols)
+    keys = keys_of(windows)
+    frame = pd.DataFrame(rows, columns=list(keys)).astype({"date_made": "datetime64[ns]"})
+    return pd.MultiIndex.from_frame(frame if windows.targets else frame.astype({keys[1]: "int32"}))

@@ -4,16 +4,18 @@ One row a session that it is made on, horizon and stock:
 
 date_made       datetime64, the session after whose close it is made
 date_predicted  datetime64, the session at whose close the label that it predicts is known
-horizon         int32, 1..T2, of the label
+horizon         int32, sessions after which it is known: 1..T2, of the published labels
+target, traded  text and bool, where labels have names (`windows.targets`) only: which one, and whether it is traded
 symbol          text
 split           the part that date_predicted lies in: train, validation, test or later
 return | score  float64, the predicted label, in a column of its unit: `score` where it is a rank or z-score
 p_up            float64, the probability of a label above 0
 baseline        text, in a table of several models only: which one
 
-Rows are sorted by date_made, horizon and symbol, those of several models by model before. A stock
-with fewer than half of a window's returns has no row. What is traded at the close of date_made is
-the prediction of the largest horizon.
+Rows are sorted by date_made, label in the experiment's order and symbol, those of several models by model before. A
+stock with fewer than half of a window's returns has no row. What is traded at the close of date_made is the prediction
+of the experiment's last label; of the published ones it is that of the largest horizon, which looks furthest past the
+first fill.
 
 Shapes: T sessions, N symbols, S samples, T2 horizons.
 """
@@ -26,8 +28,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.dataset.windows import Samples
-from niftyformer_assets.factors.labels import LABELS, Labels
+from niftyformer_assets.factors.labels import TRADED_PLACE, UNITS, Labels
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -35,15 +38,14 @@ from niftyformer_assets.store.tables import read_parquet
 
 # The parts that a model is judged on; `later` are the sessions after the test and those still to come.
 OUT_OF_SAMPLE = ("validation", "test", "later")
-# What tells the rows of one model from each other.
-KEYS = ("date_made", "horizon", "symbol")
+HORIZON, TARGET, TRADED = "horizon", "target", "traded"
 COLUMNS = ("date_made", "date_predicted", "horizon", "symbol", "split", "p_up")
 BASELINE = "baseline"
 
 
 def _value_columns() -> tuple[str, ...]:
     """What the predicted value may be called."""
-    return tuple(dict.fromkeys(label.unit.column for label in LABELS.values()))
+    return tuple(dict.fromkeys(unit.column for unit in UNITS.values()))
 
 
 def value_column(table: pd.DataFrame) -> str:
@@ -94,17 +96,20 @@ def prediction_table(
     Raises:
         NiftyFormerError: a prediction is not a finite number; it names the first.
     """
-    wanted, column = out_of_sample(samples, split, parts), samples.windows.kind.unit.column
-    sample, horizon, stock = np.nonzero(wanted[..., None] & covered[:, None, :])
+    labels = samples.windows.labels
+    wanted, column = out_of_sample(samples, split, parts), samples.windows.unit.column
+    sample, place, stock = np.nonzero(wanted[..., None] & covered[:, None, :])
     table = pd.DataFrame(
         {
             "date_made": samples.made_on_dates(axes.dates)[sample].astype("datetime64[ns]"),
-            "date_predicted": samples.predicted_dates(axes.dates, to_come)[sample, horizon].astype("datetime64[ns]"),
-            "horizon": (horizon + 1).astype(np.int32),
+            "date_predicted": samples.predicted_dates(axes.dates, to_come)[sample, place].astype("datetime64[ns]"),
+            HORIZON: np.array(samples.windows.known_after, dtype=np.int32)[place],
+            **({TARGET: np.array([label.name for label in labels])[place]} if samples.windows.targets else {}),
+            **({TRADED: place == len(labels) + TRADED_PLACE} if samples.windows.targets else {}),
             "symbol": np.array(axes.symbols)[stock],
-            "split": samples.parts(split)[sample, horizon],
-            column: value[sample, horizon, stock].astype(np.float64),
-            "p_up": p_up[sample, horizon, stock].astype(np.float64),
+            "split": samples.parts(split)[sample, place],
+            column: value[sample, place, stock].astype(np.float64),
+            "p_up": p_up[sample, place, stock].astype(np.float64),
         }
     )
     bad = ~np.isfinite(table[[column, "p_up"]].to_numpy()).all(axis=1)
@@ -134,13 +139,23 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 
 def traded(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are traded: those of the table's largest horizon, which looks furthest past the first fill."""
-    return of_horizon(table, table["horizon"].max())
+    """The rows of the label that is traded, of predictions or of figures of them."""
+    return table[table[TRADED] if TRADED in table else table[HORIZON] == table[HORIZON].max()]
 
 
-def of_horizon(table: pd.DataFrame, horizon: int) -> pd.DataFrame:
-    """The rows of one horizon."""
-    return table[table["horizon"] == horizon]
+def label_column(table: pd.DataFrame) -> str:
+    """The column that tells the labels of a table from each other."""
+    return TARGET if TARGET in table else HORIZON
+
+
+def keys_of(windows: WindowSettings) -> tuple[str, str, str]:
+    """What tells the rows of one model from each other, by what is predicted."""
+    return ("date_made", TARGET if windows.targets else HORIZON, "symbol")
+
+
+def of_label(table: pd.DataFrame, label: str | int) -> pd.DataFrame:
+    """The rows of one label, by what `label_column` holds."""
+    return table[table[label_column(table)] == label]
 
 
 def of_parts(table: pd.DataFrame, parts: Collection[str]) -> pd.DataFrame:
@@ -174,19 +189,22 @@ def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes) -> np.ndarra
     if (strange := symbol < 0).any():
         name = table["symbol"].to_numpy()[strange][0]
         raise NiftyFormerError(f"predictions name {name}, which is no symbol of this experiment.")
-    horizon = pd.Index(labels.horizons).get_indexer(pd.Index(table["horizon"]))
-    if (strange := horizon < 0).any():
+    column = label_column(table)
+    # Of sessions they are called after their horizon.
+    names = table[TARGET].astype(str) if column == TARGET else "h" + table[HORIZON].astype(str)
+    place = pd.Index([label.name for label in labels.labels]).get_indexer(pd.Index(names))
+    if (strange := place < 0).any():
         raise NiftyFormerError(
-            f"predictions are of horizon {table['horizon'].to_numpy()[strange][0]}, which the experiment does not "
+            f"predictions are of {column} {table[column].to_numpy()[strange][0]}, which the experiment does not "
             "have: materialize them again."
         )
-    on = labels.known_on[session, horizon]
+    on = labels.known_on[session, place]
     to_come = on >= len(axes.dates)
     expected = axes.dates[np.where(to_come, len(axes.dates) - 1, on)]
     if (strange := np.where(to_come, known <= expected, known != expected)).any():
         raise NiftyFormerError(
-            f"the prediction made on {made[strange][0]} for horizon {table['horizon'].to_numpy()[strange][0]} is for "
-            f"{known[strange][0]}, and its label {labels.label.name} is known on another session: it was made for "
-            "another label or on other sessions. Materialize the predictions again."
+            f"the prediction made on {made[strange][0]} for {column} {table[column].to_numpy()[strange][0]} is for "
+            f"{known[strange][0]}, and its label is known on another session: it was made for another label or on "
+            "other sessions. Materialize the predictions again."
         )
-    return labels.array[session, horizon, symbol].astype(np.float64)
+    return labels.array[session, place, symbol].astype(np.float64)

@@ -36,13 +36,21 @@ class Stockformer(Network):
 
     Args:
         factors: F.
+        output_sessions: T2, how many labels it says.
         graph: [N, D] embedding of the correlation graph, kept with the weights but not trained.
+        over_sessions: whether the labels are a series over sessions, of which none sees a later one.
     """
 
     graph: Tensor
 
     def __init__(
-        self, settings: ModelSettings, factors: int, input_sessions: int, output_sessions: int, graph: Tensor
+        self,
+        settings: ModelSettings,
+        factors: int,
+        input_sessions: int,
+        output_sessions: int,
+        graph: Tensor,
+        over_sessions: bool = True,
     ) -> None:
         super().__init__()
         width, heads = settings.width, settings.heads
@@ -57,7 +65,7 @@ class Stockformer(Network):
         self.encoder = nn.ModuleList(DualEncoder(width, heads, settings.dropout) for _ in range(settings.layers))
         self.predict_low = PredictionOverTime(input_sessions, output_sessions)
         self.predict_high = PredictionOverTime(input_sessions, output_sessions)
-        self.fusion = AdaptiveFusion(width, heads)
+        self.fusion = AdaptiveFusion(width, heads, over_sessions)
         self.classify = mlp(width, width, 2)
         self.regress = mlp(width, width, 1)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples, sliding_windows
+from niftyformer_assets.factors.labels import Labels, Outcomes
 from niftyformer_assets.market.split import PARTS, Period, Split, SplitByDate, SplitByRatio
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -31,7 +32,7 @@ def test_windows_are_views() -> None:
 
 def test_samples_are_views_that_see_up_to_their_session_and_predict_the_next() -> None:
     array = np.arange(SESSIONS, dtype=float)[:, None] * np.ones(3)
-    labels = WINDOWS.kind.of(array, WINDOWS.horizons).array
+    labels = Labels.of(WINDOWS.labels, Outcomes(array)).array
     for part in samples(SPLIT, WINDOWS).values():
         inputs = part.inputs(array)
         assert np.shares_memory(inputs, array)

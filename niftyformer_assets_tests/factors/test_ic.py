@@ -9,7 +9,7 @@ from scipy import stats
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
-from niftyformer_assets.factors.labels import LABELS
+from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
 from niftyformer_assets.factors.returns import daily_returns
 from niftyformer_assets.factors.selection import FactorSelection, read_selected, select_factors, write_selection
 from niftyformer_assets.factors.settings import FactorSettings
@@ -40,7 +40,7 @@ def coefficients(
     factors: np.ndarray, names: str, returns: np.ndarray, horizons: tuple[int, ...] = HORIZONS, min_stocks: int = 10
 ) -> DailyIC:
     """With the returns of later sessions."""
-    return daily_ic(factors, names, LABELS["return"].of(returns, horizons), min_stocks)
+    return daily_ic(factors, names, Labels.of(session_labels(RETURN, horizons), Outcomes(returns)), min_stocks)
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 5])
@@ -111,7 +111,7 @@ SPLIT = Split(slice(0, 40), slice(40, 50), slice(50, 60), slice(60, 60))
 def select(settings: FactorSettings, seed: int = 0) -> FactorSelection:
     factors, returns = made_up(seed)
     size = np.tile(np.linspace(10, 20, N), (T, 1))
-    return select_factors(factors, ("B_GOOD", "A_NOISE", "NOISE"), returns, size, ["X"] * N, SPLIT, settings)
+    return select_factors(factors, ("B_GOOD", "A_NOISE", "NOISE"), Outcomes(returns), size, ["X"] * N, SPLIT, settings)
 
 
 @pytest.mark.parametrize("select_on", ["raw", "neutralized"])
@@ -146,7 +146,7 @@ def test_too_few_stocks_says_so() -> None:
 def test_a_factor_seen_on_few_sessions_is_not_kept() -> None:
     factors, returns = made_up(0)
     factors[0, 15:] = np.nan  # the strongest one has 15 of the 39 pairs
-    rest = (("B_GOOD", "A_NOISE", "NOISE"), returns, np.ones((T, N)), ["X"] * N, SPLIT)
+    rest = (("B_GOOD", "A_NOISE", "NOISE"), Outcomes(returns), np.ones((T, N)), ["X"] * N, SPLIT)
     kept = select_factors(factors, *rest, FactorSettings(ic_threshold=0.0))
     assert kept.selected == ("A_NOISE", "NOISE")
     assert kept.summary.index[-1] == "B_GOOD"
@@ -173,6 +173,8 @@ def test_selection_on_the_real_reference_universe() -> None:
     returns = daily_returns(panel.close, panel.segment)
     split = Split(slice(0, 495), slice(495, 561), slice(561, 660), slice(660, 660))
     sectors = ["X"] * panel.axes.shape[1]
-    chosen = select_factors(alpha158(panel), ALPHA158, returns, size_proxy(panel), sectors, split, FactorSettings())
+    chosen = select_factors(
+        alpha158(panel), ALPHA158, Outcomes(returns), size_proxy(panel), sectors, split, FactorSettings()
+    )
     expected = "BETA60 KLEN KMID KSFT LOW0 MIN30 MIN60 OPEN0 QTLD60 RESI5 ROC60 VMA5 VWAP0"
     assert chosen.selected == tuple(expected.split())

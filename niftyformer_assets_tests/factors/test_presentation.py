@@ -19,6 +19,7 @@ from niftyformer_assets.factors.checks import (
     missing_share,
     thin_sessions,
 )
+from niftyformer_assets.factors.labels import Outcomes
 from niftyformer_assets.factors.nse93.catalogue import NSE93
 from niftyformer_assets.factors.rank_ic import rank_ic
 from niftyformer_assets.factors.selection import FactorSelection, select_factors
@@ -57,7 +58,7 @@ def selection() -> tuple[FactorSelection, np.ndarray]:
     returns[1:] += factors[0, :-1] + factors[1, :-1]
     split = Split(slice(0, 30), slice(30, 40), slice(40, 50), slice(50, 50))
     size, settings = np.full((50, 30), 12.0), FactorSettings(ic_threshold=0.2)
-    return select_factors(factors, ALPHA158[:5], returns, size, ["X"] * 30, split, settings), factors
+    return select_factors(factors, ALPHA158[:5], Outcomes(returns), size, ["X"] * 30, split, settings), factors
 
 
 def test_pictures_are_png(selection: tuple[FactorSelection, np.ndarray]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from niftyformer_assets.factors.ic import daily_ic
-from niftyformer_assets.factors.labels import LABELS
+from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
 from niftyformer_assets.factors.rank_ic import rank_ic
 from niftyformer_assets.model.metrics import measure
 from niftyformer_assets.portfolio.backtest.scores import Scores
@@ -80,6 +80,6 @@ def test_it_is_the_same_wherever_it_is_asked_for() -> None:
     assert figures["rank_ic"] == np.nanmean(expected)
 
     later = np.vstack([outcome[:1], outcome[:-1]])  # the label of a session is the return of the next
-    labels = LABELS["return"].of(later, (1,))
+    labels = Labels.of(session_labels(RETURN, (1,)), Outcomes(later))
     compiled = daily_ic(value[None].astype(np.float32), "A", labels).spearman[0, 0, :-1]
     np.testing.assert_allclose(compiled, expected[:-1], atol=1e-12)

@@ -38,7 +38,7 @@ def dataset_of(name: str, inputs: BaselineInputs, settings: BaselineSettings, se
         factors=inputs.factors.astype(np.float32),
         graph=np.zeros((len(inputs.axes.symbols), 0), dtype=np.float32),
         low_matrix=np.full((windows.input_sessions, windows.input_sessions), np.nan, dtype=np.float32),
-        low_matrix_output=np.full((windows.output_sessions, windows.output_sessions), np.nan, dtype=np.float32),
+        low_matrix_output=np.full((len(windows.labels), len(windows.labels)), np.nan, dtype=np.float32),
         to_come=np.array([], dtype="datetime64[D]"),
     )
 
@@ -77,11 +77,12 @@ def trained_forecast(
     if fit:
         train(dataset, folder, CPU)
     table = predict(dataset, folder, CPU, PARTS)
-    shape = (len(inputs.samples), len(inputs.axes.symbols), inputs.windows.output_sessions)
+    shape = (len(inputs.samples), len(inputs.axes.symbols), len(inputs.windows.labels))
     found = Forecast(np.full(shape, np.nan), np.full(shape, np.nan))
     sample = np.searchsorted(inputs.axes.dates[inputs.samples.made_on], table["date_made"].to_numpy("datetime64[D]"))
     stock = pd.Index(inputs.axes.symbols).get_indexer(pd.Index(table["symbol"]))
-    place = sample, stock, table["horizon"].to_numpy() - 1
+    names = table["target"] if "target" in table else "h" + table["horizon"].astype(str)
+    place = sample, stock, pd.Index([label.name for label in inputs.windows.labels]).get_indexer(pd.Index(names))
     found.value[place] = table["return" if "return" in table else "score"]
     found.p_up[place] = table["p_up"]
     return found

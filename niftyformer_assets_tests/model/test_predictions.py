@@ -13,7 +13,6 @@ from niftyformer_assets.dataset.windows import inference_samples
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.predictions import (
     COLUMNS,
-    KEYS,
     by_model,
     must_have,
     of_parts,
@@ -44,7 +43,7 @@ def test_a_row_is_named_by_its_sessions_horizon_and_stock() -> None:
     rows = table()
     assert list(rows.columns) == ["date_made", "date_predicted", "horizon", "symbol", "split", "return", "p_up"]
     assert set(COLUMNS) | {"return"} == set(rows.columns)
-    pd.testing.assert_frame_equal(rows, rows.sort_values(list(KEYS), ignore_index=True))
+    pd.testing.assert_frame_equal(rows, rows.sort_values(["date_made", "horizon", "symbol"], ignore_index=True))
     assert set(rows["split"]) == {"validation", "test", "later"}
     dates = axes(T, N).dates
     for row in rows.to_dict("records"):

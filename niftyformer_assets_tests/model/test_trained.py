@@ -23,7 +23,7 @@ from niftyformer_assets.model.checkpoint import ModelFolder, read_card
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.device import Device, choose_device
 from niftyformer_assets.model.predict import expected_index
-from niftyformer_assets.model.predictions import KEYS
+from niftyformer_assets.model.predictions import keys_of
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.model.trained import TrainedThing, Watch
 from niftyformer_assets.model.trained_things import trained_thing
@@ -116,7 +116,7 @@ def test_every_baseline_can_be_the_model_and_says_what_it_says_as_a_rival(name: 
     fit(files)
     table = predict(files)
     dataset = load_dataset(files.root)
-    assert pd.MultiIndex.from_frame(table[list(KEYS)]).equals(expected_index(dataset))
+    assert pd.MultiIndex.from_frame(table[list(keys_of(dataset.settings.windows))]).equals(expected_index(dataset))
     change(files, model={"width": WIDTH, "layers": 1})
     lines: list[str] = []
     pd.testing.assert_frame_equal(table, rival(name, files, lines), check_exact=True)
@@ -218,7 +218,7 @@ def test_what_is_fitted_again_is_what_was_fitted(tmp_path: Path) -> None:
     # Sessions that follow change nothing; others to fit on do.
     write_experiment(files.root, sessions=160, model={"name": "random_forest", "width": WIDTH})
     change(files, baselines=SMALL)
-    later = predict(files).merge(table, on=list(KEYS), suffixes=("", "_before"))
+    later = predict(files).merge(table, on=["date_made", "horizon", "symbol"], suffixes=("", "_before"))
     assert len(later) == len(table)
     np.testing.assert_array_equal(later["return"], later["return_before"])
     card = read_card(ModelFolder(files.model).card)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.labels import LABELS, Labels
+from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.portfolio.backtest.scoring import Exposures
@@ -46,7 +46,7 @@ class Example:
     @property
     def labels(self) -> Labels:
         """The returns of later sessions."""
-        return LABELS["return"].of(self.returns, (1, 2))
+        return Labels.of(session_labels(RETURN, (1, 2)), Outcomes(self.returns))
 
     def predictions(self, skill: float, seed: int = 5, name: str | None = None) -> pd.DataFrame:
         """Predictions whose correlation with what then happens grows with `skill` (0: none)."""
@@ -104,7 +104,7 @@ def background(experiment: str = "example") -> Background:
     return Background(
         experiment=experiment,
         market="a made-up market",
-        label="return",
+        labels=session_labels(RETURN, (1, 2)),
         settings={"name": experiment, "windows": {"input_sessions": 20}},
         provenance={"predictions": "0123abcd"},
         left_out={"L&TFH": "12 candles up to the training end, 60 are needed"},

@@ -45,7 +45,7 @@ class Zero(_Constant):
     """A label of 0, up as likely as down."""
 
     def fit(self, inputs: BaselineInputs, run: Run) -> Learned:
-        horizons = inputs.windows.output_sessions
+        horizons = len(inputs.windows.labels)
         return {"value": np.zeros(horizons), "p_up": np.full(horizons, 0.5)}
 
 

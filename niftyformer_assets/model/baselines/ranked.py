@@ -41,7 +41,7 @@ class Ranked(Baseline):
         from threadpoolctl import threadpool_limits
 
         found: list[Learned] = []
-        for horizon in range(inputs.windows.output_sessions):
+        for horizon in range(len(inputs.windows.labels)):
             label = inputs.training[..., horizon]
             known = np.isfinite(label)
             rank, label = ranks(label)[known], label[known]
@@ -61,7 +61,7 @@ class Ranked(Baseline):
 
         ranked, value = inputs.made_on_ranks, np.empty(inputs.training.shape)
         rows = ranked.reshape(-1, ranked.shape[-1])
-        for horizon in range(inputs.windows.output_sessions):
+        for horizon in range(len(inputs.windows.labels)):
             of = {name: values[horizon] for name, values in learned.items() if name != "deviation"}
             with threadpool_limits(1):
                 rank = self.predict_rank(of, rows).reshape(value[..., horizon].shape)

@@ -48,4 +48,6 @@ class MultitaskStockformer(NetworkModel):
         from niftyformer_assets.model.stockformer import Stockformer
 
         graph = torch.zeros(stocks, self.model.width)
-        return Stockformer(self.model, factors, windows.input_sessions, windows.output_sessions, graph)
+        return Stockformer(
+            self.model, factors, windows.input_sessions, len(windows.labels), graph, windows.over_sessions
+        )

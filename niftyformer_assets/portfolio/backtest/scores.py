@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.model.predictions import KEYS, must_have, of_parts, traded, value_column
+from niftyformer_assets.model.predictions import HORIZON, must_have, of_parts, traded, value_column
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -52,9 +52,8 @@ class Scores:
 def scores_from_predictions(frame: pd.DataFrame, axes: Axes, split: str | None = None) -> Scores:
     """Put a predictions table on `axes`, matching dates and symbols by name.
 
-    The score of the session `date_made` is the prediction with the largest horizon of the table:
-    it looks furthest past the first session at which it can trade. A session that lacks that
-    horizon has no score.
+    The score of the session `date_made` is its prediction of the label that is traded
+    (`predictions.traded`). A session that lacks that label has no score.
 
     Args:
         frame: columns date_made, symbol, horizon, and `return` or `score`; `split` too if asked
@@ -66,7 +65,7 @@ def scores_from_predictions(frame: pd.DataFrame, axes: Axes, split: str | None =
         NiftyFormerError: a column is missing; a symbol or a date inside the period is not on the
             axes; a (date, symbol) appears twice; nothing is left.
     """
-    must_have(frame, (*KEYS, *(["split"] if split is not None else [])))
+    must_have(frame, ("date_made", HORIZON, "symbol", *(["split"] if split is not None else [])))
     if frame.empty:
         raise NiftyFormerError("the predictions have no rows: materialize them again.")
     rows = traded(frame)

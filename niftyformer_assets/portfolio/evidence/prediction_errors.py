@@ -11,7 +11,16 @@ import pandas as pd
 
 from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.factors.rank_ic import rank_ic
-from niftyformer_assets.model.predictions import BASELINE, labels_of_rows, must_have, value_column
+from niftyformer_assets.model.metrics import directions_right
+from niftyformer_assets.model.predictions import (
+    BASELINE,
+    HORIZON,
+    TARGET,
+    TRADED,
+    labels_of_rows,
+    must_have,
+    value_column,
+)
 from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.store.arrays import Axes
 
@@ -24,8 +33,9 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.Dat
         labels: of the sessions and symbols of `axes`.
 
     Returns:
-        baseline (`model` where there was none), split, horizon, date_made, date_predicted, symbol,
-        value, p_up, label; rows without a label, or with one still to come, are left out.
+        baseline (`model` where there was none), split, horizon (target and traded too, where labels have
+        names), date_made, date_predicted, symbol, value, p_up, label; rows without a label, or with one
+        still to come, are left out.
 
     Raises:
         NiftyFormerError: a row does not fit the labels, as `labels_of_rows` says.
@@ -35,7 +45,8 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.Dat
     joined = pd.DataFrame(
         {
             BASELINE: predictions.get(BASELINE, MODEL),
-            **{name: predictions[name] for name in ("split", "horizon", "date_made", "date_predicted", "symbol")},
+            **{name: predictions[name] for name in ("split", *_of_label(predictions))},
+            **{name: predictions[name] for name in ("date_made", "date_predicted", "symbol")},
             "value": predictions[value_column(predictions)].astype(np.float64),
             "p_up": predictions["p_up"].astype(np.float64),
             "label": label,
@@ -45,20 +56,20 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.Dat
 
 
 def prediction_errors(joined: pd.DataFrame) -> pd.DataFrame:
-    """How far off, and how often the direction is right, by baseline, split and horizon.
+    """How far off, and how often the direction is right, by baseline, split and label.
 
     Args:
         joined: from `with_labels`.
 
     Returns:
-        baseline, split, horizon, mae, accuracy (of p_up at one half; NaN for a baseline that takes
-        no side), rank_ic and rank_ic_t (mean over sessions of the rank correlation across stocks
-        and its t statistic; NaN for constants), sessions, predictions.
+        baseline, split, horizon (target and traded too, where labels have names), mae, accuracy
+        (`directions_right`; NaN for a baseline that takes no side), rank_ic and rank_ic_t (mean over sessions
+        of the rank correlation across stocks and its t statistic; NaN for constants), sessions, predictions.
     """
-    keys = ["baseline", "split", "horizon"]
+    keys = ["baseline", "split", *_of_label(joined)]
     rows = joined.assign(
         error=(joined["value"] - joined["label"]).abs(),
-        right=((joined["p_up"] > 0.5) == (joined["label"] > 0)).where(joined["p_up"] != 0.5).astype(float),
+        right=directions_right(joined["p_up"].to_numpy(), joined["label"].to_numpy()),
     )
     table = rows.groupby(keys, sort=False).agg(
         mae=("error", "mean"),
@@ -76,12 +87,17 @@ def session_rank_ic(joined: pd.DataFrame) -> pd.DataFrame:
     """`rank_ic` of value and label across the stocks of each session; a session that has none is left out.
 
     Returns:
-        baseline, split, horizon, date_made, date_predicted, rank_ic; in the order of the rows.
+        baseline, split, horizon (target and traded too), date_made, date_predicted, rank_ic; in the order of the rows.
     """
-    keys = ["baseline", "split", "horizon", "date_made", "date_predicted"]
+    keys = ["baseline", "split", *_of_label(joined), "date_made", "date_predicted"]
     session, sessions = joined.groupby(keys, sort=False).ngroup().to_numpy(), joined[keys].drop_duplicates()
     stock, stocks = pd.factorize(joined["symbol"])
     tables = np.full((2, len(sessions), len(stocks)), np.nan)
     tables[0, session, stock], tables[1, session, stock] = joined["value"], joined["label"]
     result = sessions.reset_index(drop=True).assign(rank_ic=rank_ic(*tables))
     return result.dropna(subset="rank_ic", ignore_index=True)
+
+
+def _of_label(table: pd.DataFrame) -> list[str]:
+    """The columns that say of which label a row is."""
+    return [name for name in (HORIZON, TARGET, TRADED) if name in table]

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from niftyformer_assets.factors.labels import Label
+
 
 @dataclass(frozen=True)
 class Background:
     """Of the experiment that a report is about.
 
     market: where the candles are from, in words, such as "a made-up market".
-    label: the name of the experiment's label.
+    labels: of the experiment.
     settings: the experiment as it was run. provenance: name -> fingerprint or version.
     left_out: symbol -> reason. survivorship: whether stocks that left the index are in it, in words.
     confirmed_breaks: symbol and session (YYYY-MM-DD) of each broken adjustment that something confirms.
@@ -21,7 +23,7 @@ class Background:
 
     experiment: str
     market: str
-    label: str
+    labels: tuple[Label, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.model.predictions import of_parts, traded
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.evidence.verdict import Standing, in_short
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL, NAMES
@@ -94,7 +95,7 @@ def model_comparison(
     same sessions by `metrics.excess_return`, which is 0 for that universe itself; `excess_span` says
     whether it is of a year or of the window. `verdict`, `deflated_sharpe` and `variants` are of
     models only and those of the report; `variants_now` is how many have been tried by now on these
-    sessions. MAE and accuracy are of the largest horizon on the part that was traded.
+    sessions. MAE and accuracy are of the label and on the part that were traded.
     """
     reports, without = {}, dict(refused or {})
     for name, folder in experiments.items():
@@ -123,8 +124,7 @@ def model_comparison(
 def _rows(experiment: str, report: _Report, tries: Tries) -> list[dict[str, Any]]:
     figures, content, standing = report.figures, report.content, report.standing
     errors = pd.DataFrame(content["predictions"])
-    last = errors[(errors["split"] == content["part"])]
-    last = last[last["horizon"] == errors["horizon"].max()].set_index("baseline")
+    last = of_parts(traded(errors), [content["part"]]).set_index("baseline")
     rows = []
     for (name, kind), group in figures.groupby(["name", "kind"], sort=False):
         metrics = group.set_index("metric")

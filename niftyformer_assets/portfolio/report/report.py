@@ -94,7 +94,7 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
         outcome=judged.outcome,
         sections=(
             results.results(evidence),
-            results.predictions(evidence, background.label),
+            results.predictions(evidence, background.labels),
             results.months(evidence),
             scores.scores(evidence),
             details.holdings(evidence),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from niftyformer_assets.factors.labels import LABELS, Labels
+from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
 from niftyformer_assets.portfolio.evidence.prediction_errors import (
     prediction_errors,
     session_rank_ic,
@@ -29,7 +29,7 @@ def returns() -> np.ndarray:
 
 def labels(truth: np.ndarray | None = None) -> Labels:
     """The returns of later sessions."""
-    return LABELS["return"].of(returns() if truth is None else truth, (1, 2))
+    return Labels.of(session_labels(RETURN, (1, 2)), Outcomes(returns() if truth is None else truth))
 
 
 def predictions(value: np.ndarray, p_up: np.ndarray, horizon: int = 1) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from niftyformer_assets.factors.labels import UNITS, session_labels
 from niftyformer_assets.portfolio.evidence.joined import ensemble
 from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_verdict
@@ -30,7 +31,7 @@ def about() -> Background:
     return Background(
         experiment="walk_forward",
         market="a made-up market",
-        label="rank",
+        labels=session_labels(UNITS["rank"], (1, 2)),
         settings={"walk_forward": {"first": "2016-07-15"}},
         provenance={"study_predictions": "0123abcd"},
         survivorship=KNOWN,

@@ -9,12 +9,14 @@ from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.bodies.dataset.experiment_file import write_experiment_files
 from niftyformer_assets.defs.results import picture
 from niftyformer_assets.experiments.opened import OpenedExperiment
+from niftyformer_assets.experiments.outcomes import outcomes_of
 
 
 def make_flow(opened: OpenedExperiment) -> Made:
     """Decompose the returns of every window."""
     experiment, folder = opened.experiment, opened.folder
-    arrays = bands.flow(opened.returns(), opened.axes, experiment.windows, experiment.wavelet)
+    outcomes = outcomes_of(opened)
+    arrays = bands.flow(outcomes.returns, opened.axes, experiment.windows, experiment.wavelet, outcomes.exposures)
     bands.save_flow(folder.flow, arrays, opened.axes)
     write_experiment_files(opened)
     sessions, symbols = opened.axes.shape

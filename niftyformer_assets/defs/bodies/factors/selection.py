@@ -9,6 +9,8 @@ import numpy as np
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.experiments.opened import OpenedExperiment
+from niftyformer_assets.experiments.outcomes import outcomes_of
+from niftyformer_assets.factors.labels import TRADED_PLACE
 from niftyformer_assets.factors.neutralize import Beside, neutralized_factors, write_neutralized
 from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.factors.pictures import cumulative_ic, factor_correlations, ic_ranking
@@ -28,13 +30,23 @@ def summarize_ic(opened: OpenedExperiment) -> Made:
     """Measure every factor of the experiment's set on its training sessions, and keep the good ones."""
     names = FACTOR_SETS[opened.experiment.factors.factor_set].names
     factors = _factors(opened, names)
-    split, folder, horizon = opened.scope.split, opened.folder, opened.experiment.factors.ic_horizon
+    split, folder, windows = opened.scope.split, opened.folder, opened.experiment.windows
+    targets = windows.labels if windows.targets else ()
     selection = select_factors(
-        factors, names, opened.returns(), opened.log_size(), opened.sectors_in_force(), split, opened.experiment.factors
+        factors,
+        names,
+        outcomes_of(opened),
+        opened.log_size(),
+        opened.sectors_in_force(),
+        split,
+        opened.experiment.factors,
+        targets=targets,
+        judged_by=targets[TRADED_PLACE].name if targets else "",
     )
     write_selection(folder.ic_summary, folder.selected_factors, selection)
     kept = [names.index(name) for name in selection.selected]
-    columns = [name for name in SHOWN if name in selection.summary]
+    judged_by = f"ic_mean_{selection.judged_by}"
+    columns = [name for name in dict.fromkeys((judged_by, *SHOWN)) if name in selection.summary]
     shown = selection.summary.loc[selection.summary["selected"], columns].reset_index()
     return Made(
         {
@@ -43,10 +55,8 @@ def summarize_ic(opened: OpenedExperiment) -> Made:
             "names": ", ".join(selection.selected),
             "training_sessions": split.sessions("train"),
             "symbols": len(opened.axes.symbols),
-            "ranking": picture(ic_ranking(selection, horizon), "factors by mean IC"),
-            "cumulative_ic": picture(
-                cumulative_ic(selection, opened.axes.dates, split.train, horizon), "cumulative IC"
-            ),
+            "ranking": picture(ic_ranking(selection), "factors by mean IC"),
+            "cumulative_ic": picture(cumulative_ic(selection, opened.axes.dates, split.train), "cumulative IC"),
             "correlations": picture(
                 factor_correlations(factors[kept], selection.selected, split.train), "correlations of the selected"
             ),

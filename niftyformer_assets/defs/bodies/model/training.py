@@ -13,13 +13,13 @@ from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.bodies.dataset.experiment_file import update_settings
 from niftyformer_assets.defs.resources import Experiments, GpuResource
 from niftyformer_assets.defs.results import picture, table
-from niftyformer_assets.factors.labels import Label
+from niftyformer_assets.factors.labels import Unit
 from niftyformer_assets.model.baseline_predictions import baseline_predictions as predictions_of_baselines
 from niftyformer_assets.model.baseline_predictions import remove_other_rivals
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
-from niftyformer_assets.model.predictions import BASELINE, value_column
+from niftyformer_assets.model.predictions import BASELINE, label_column, value_column
 from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.trained import Watch
 from niftyformer_assets.model.trained_things import trained_thing
@@ -74,7 +74,7 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
     write_last_step(ModelFolder(folder.model), dataset, frame)
     return Made(
         {
-            **_described(frame, experiment.windows.kind),
+            **_described(frame, experiment.windows.unit),
             "trained_on": f"other {', '.join(other)} than are there now" if other else "what is there now",
             "by_part": table(_by_part(frame)),
         },
@@ -92,13 +92,13 @@ def predict_baselines(context: dg.AssetExecutionContext, experiments: Experiment
     write_parquet(folder.baseline_predictions, frame)
     by_name = frame.groupby(BASELINE, sort=False).size().rename("rows").reset_index()
     return Made(
-        {**_described(frame, experiment.windows.kind), "baselines": table(by_name)},
+        {**_described(frame, experiment.windows.unit), "baselines": table(by_name)},
     )
 
 
 def _by_part(frame: pd.DataFrame) -> pd.DataFrame:
     column = value_column(frame)
-    parts = frame.sort_values(["date_predicted", "horizon"]).groupby(["split", "horizon"], sort=False)
+    parts = frame.sort_values(["date_predicted", "horizon"]).groupby(["split", label_column(frame)], sort=False)
     return parts.agg(
         sessions=("date_made", "nunique"),
         predictions=(column, "size"),
@@ -108,12 +108,12 @@ def _by_part(frame: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _described(frame: pd.DataFrame, label: Label) -> dict[str, object]:
+def _described(frame: pd.DataFrame, unit: Unit) -> dict[str, object]:
     made = np.sort(frame["date_made"].unique())
     return {
         "dagster/row_count": len(frame),
         "symbols": int(frame["symbol"].nunique()),
         "made_from": str(pd.Timestamp(made[0]).date()),
         "made_to": str(pd.Timestamp(made[-1]).date()),
-        "kind": label.unit.kind,
+        "kind": unit.kind,
     }

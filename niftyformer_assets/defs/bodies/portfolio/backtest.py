@@ -10,7 +10,9 @@ from niftyformer_assets.defs.bodies.portfolio.reports import MARKETS, index_leve
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.experiments.exposures import read_exposures
 from niftyformer_assets.experiments.opened import OpenedExperiment
+from niftyformer_assets.experiments.outcomes import outcomes_of
 from niftyformer_assets.experiments.variants import what_decides
+from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.factors.settings import FACTOR_SET_NAMES
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.evidence.gather import MarketRecord, Predicted, gather_evidence
@@ -41,7 +43,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
     predicted = Predicted(
         read_predictions(folder.predictions),
         read_predictions(folder.baseline_predictions),
-        experiment.windows.kind.of(opened.returns(), experiment.windows.horizons),
+        Labels.of(experiment.windows.labels, outcomes_of(opened)),
     )
     evidence = gather_evidence(
         record,
@@ -54,7 +56,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
     background = Background(
         experiment=experiment.name,
         market=MARKETS[settings.source],
-        label=experiment.windows.label,
+        labels=experiment.windows.labels,
         settings=experiment.values(),
         provenance=fingerprints(read_files(row, workspace, experiment, rows=rows)) | {"code": row.code},
         left_out={**_left_out_by_quality(opened), **opened.scope.left_out},

@@ -63,7 +63,7 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
     background = Background(
         experiment=study.name,
         market=MARKETS[settings.source],
-        label=study.base.windows.label,
+        labels=study.base.windows.labels,
         survivorship=_survivorship(study, scopes),
         settings=study.values(),
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.labels import PUBLISHED, label_named
+from niftyformer_assets.factors.labels import RETURN, Label, session_labels
+from niftyformer_assets.model.predictions import TARGET, of_label
 from niftyformer_assets.portfolio.backtest.returns import YEAR
 from niftyformer_assets.portfolio.evidence.gather import Evidence
 from niftyformer_assets.portfolio.evidence.metrics import drawdown, excess_span, monthly_returns
@@ -162,35 +165,36 @@ def _headline_row(evidence: Evidence, name: str, a_year: bool) -> tuple[str, ...
     )
 
 
-def predictions(evidence: Evidence, label: str) -> Section:
+def predictions(evidence: Evidence, labels: Sequence[Label]) -> Section:
     """Mean absolute error and accuracy beside predict-zero and the majority class."""
-    of = label_named(label)
+    unit = labels[0].unit
     # The targets of the published setting.
-    alone = ("an error below 1.5 points or " if label == PUBLISHED else "") + "an accuracy above 52%"
+    published = tuple(labels) == session_labels(RETURN, range(1, len(labels) + 1))
+    alone = ("an error below 1.5 points or " if published else "") + "an accuracy above 52%"
     errors = evidence.errors
     blocks = []
     for part in [part for part in ("validation", "test") if (errors["split"] == part).any()]:
         rows = errors[errors["split"] == part]
-        horizons = sorted(rows["horizon"].unique())
+        told = [label for label in labels if len(of_label(rows, _key(rows, label)))]
         columns = [""]
-        for horizon in horizons:
-            step = of.step(horizon)
+        for label in told:
+            step = f"{label.name}, {label.step}" if TARGET in rows else label.step
             columns += [f"MAE {step}", f"accuracy {step}", f"rank IC {step} (t)"]
         table = []
         names = list(rows["baseline"].unique())
         names.sort(key=lambda name: REFERENCES.index(name) if name in REFERENCES else 3)
         for name in names:
             cells = [readable_name(name)]
-            for horizon in horizons:
-                cell = rows[(rows["baseline"] == name) & (rows["horizon"] == horizon)]
-                cells += _error_cells(cell.iloc[0], of.unit.scale) if len(cell) else [NONE] * 3
+            for label in told:
+                cell = of_label(rows[rows["baseline"] == name], _key(rows, label))
+                cells += _error_cells(cell.iloc[0], unit.scale) if len(cell) else [NONE] * 3
             table.append(cells)
         sessions, predicted = int(rows["sessions"].max()), int(rows["predictions"].max())
         caption = (
             f"{part.capitalize()}: {counted(sessions, 'session')}, {counted(predicted, 'prediction')} a horizon; "
-            f"MAE in {of.unit.words}."
+            f"MAE in {unit.words}."
         )
-        if any(of.sessions(horizon)[0] == 1 for horizon in horizons):
+        if any(label.sessions[0] == 1 for label in told):
             caption += " t+1 is the session after the prediction was made: it cannot be earned by trading at its close."
         blocks.append(Table(columns, table, caption=caption, strong=frozenset({0})))
     return Section(
@@ -202,6 +206,10 @@ def predictions(evidence: Evidence, label: str) -> Section:
         ),
         blocks,
     )
+
+
+def _key(rows: pd.DataFrame, label: Label) -> str | int:
+    return label.name if TARGET in rows else label.known_after
 
 
 def _error_cells(row: pd.Series, scale: float) -> list[str]:
