@@ -43,3 +43,22 @@ def _centred_ranks(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.nansum(ranks, -1, keepdims=True) / np.isfinite(ranks).sum(-1)[..., None]
         return np.nan_to_num(ranks - mean)
+
+
+def shrink_by_overlap(series: np.ndarray, sessions: int) -> float:
+    """What a t statistic of a mean over sessions is multiplied by where each value is of several sessions.
+
+    Values of neighbouring sessions share returns then, and a t that takes them as independent is too large: the error
+    of Newey and West (1987) over `sessions` − 1 lags takes its place. Exactly 1 for values of one session.
+
+    Args:
+        series: float [T], in order; NaN where a session has no value.
+    """
+    if sessions == 1:
+        return 1.0
+    there = np.isfinite(series)
+    off = np.where(there, series - series[there].mean() if there.any() else 0.0, 0.0)
+    alone = variance = float((off**2).sum())
+    for lag in range(1, min(sessions, len(series))):
+        variance += 2 * (1 - lag / sessions) * float((off[lag:] * off[:-lag]).sum())
+    return float(np.sqrt(alone / variance)) if variance > 0 else float("nan")

@@ -83,6 +83,7 @@ def against_trivial(
     known = np.isfinite(rows["label"])
     figures: dict[str, float] = {}
     told, passed = [], bool(known.any())
+    spans = {each.name: len(each.sessions) for each in labels.labels}
     for label in sorted(rows.loc[known, label_column(rows)].unique()):
         cut = of_label(rows, label)
         index, symbols = cut["date_made"].unique(), cut["symbol"].unique()
@@ -90,7 +91,7 @@ def against_trivial(
             matrix(cut, "date_made", column, pd.Index(index), pd.Index(symbols))[:, None]
             for column in (value_column(predictions), "p_up", "label")
         )
-        found = measure(value, p_up, truth, np.isfinite(truth))
+        found = measure(value, p_up, truth, np.isfinite(truth), spans.get(label, 1))
         figures.update({f"{name}_{_named(rows, label)}": figure for name, figure in found.items()})
         passed = passed and found["mae"] < found["mae_zero"] and found["accuracy"] > found["accuracy_majority"]
         told.append(

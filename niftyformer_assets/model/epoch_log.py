@@ -30,7 +30,7 @@ class EpochLog:
         labels: of validation, as `_labels` gives them.
     """
 
-    def __init__(self, files: ModelFolder, card: dict[str, Any], labels: dict[str, np.ndarray]) -> None:
+    def __init__(self, files: ModelFolder, card: dict[str, Any], labels: dict[str, Any]) -> None:
         self.files, self.card, self.labels = files, card, labels
         self.history: list[dict[str, float]] = []
         self.speed: list[dict[str, float]] = []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.labels import TRADED_PLACE
-from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.factors.rank_ic import rank_ic, shrink_by_overlap
 
 
 def mean_absolute_error(value: np.ndarray, label: np.ndarray, known: np.ndarray) -> float:
@@ -22,7 +22,9 @@ def directions_right(p_up: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.where(p_up == 0.5, np.nan, (p_up > 0.5) == (label > 0))
 
 
-def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.ndarray) -> dict[str, float]:
+def measure(
+    value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.ndarray, sessions: int = 1
+) -> dict[str, float]:
     """Figures over all known labels; NaN where there is nothing to measure.
 
     Args:
@@ -30,13 +32,14 @@ def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.nd
         p_up: float [S, T2, N] predicted probability of a label above 0.
         label: float [S, T2, N].
         known: bool [S, T2, N].
+        sessions: that the last label is made of.
 
     Returns:
         mae, rmse; mape, the mean of |error / label| over labels that are not 0; accuracy, the share
         of `directions_right` of those that take a side; mae_zero, of predicting 0; accuracy_majority, of
         the better of always up and always down on these very labels; rank_ic, the mean over sessions
         and labels of the rank correlation across stocks, rank_ic_last that of the last label, which is
-        traded, and rank_ic_last_t its t statistic over sessions.
+        traded, and rank_ic_last_t its t statistic over sessions, `shrink_by_overlap` allowed for.
     """
     names = ("mae", "rmse", "mape", "accuracy", "mae_zero", "accuracy_majority")
     figures = dict.fromkeys((*names, "rank_ic", "rank_ic_last", "rank_ic_last_t"), float("nan"))
@@ -55,12 +58,14 @@ def measure(value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.nd
     coefficients = rank_ic(np.where(known, value, np.nan), np.where(known, label, np.nan))
     if np.isfinite(coefficients).any():
         figures["rank_ic"] = float(np.nanmean(coefficients))
-    last = coefficients[:, TRADED_PLACE]
-    last = last[np.isfinite(last)]
+    traded = coefficients[:, TRADED_PLACE]
+    last = traded[np.isfinite(traded)]
     if len(last):
         figures["rank_ic_last"] = float(last.mean())
     if len(last) > 1 and (spread := float(last.std(ddof=1))) > 0:
-        figures["rank_ic_last_t"] = float(last.mean() / spread * np.sqrt(len(last)))
+        figures["rank_ic_last_t"] = float(last.mean() / spread * np.sqrt(len(last))) * shrink_by_overlap(
+            traded, sessions
+        )
     return figures
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from niftyformer_assets.dataset.windows import Samples
+from niftyformer_assets.factors.labels import TRADED_PLACE
 from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.checkpoint import (
     STATE,
@@ -222,7 +223,7 @@ def _train_epochs(
     return stopped
 
 
-def _labels_to_judge_by(dataset: Dataset) -> dict[str, np.ndarray]:
+def _labels_to_judge_by(dataset: Dataset) -> dict[str, Any]:
     """The labels of validation, as `_labels` gives them; raises where they or those of training are none."""
     samples = dataset.samples()
     training, validation = (_labels(dataset, samples[part]) for part in ("train", "validation"))
@@ -235,12 +236,13 @@ def _labels_to_judge_by(dataset: Dataset) -> dict[str, np.ndarray]:
     return validation
 
 
-def _labels(dataset: Dataset, samples: Samples) -> dict[str, np.ndarray]:
-    """label (missing = 0) and whether it is known, [S, T2, N], of the stocks a sample may use."""
+def _labels(dataset: Dataset, samples: Samples) -> dict[str, Any]:
+    """What `measure` takes: label (missing = 0) and whether it is known, [S, T2, N], of the stocks a sample may use."""
     labels, enough = dataset.labels.array[samples.made_on], dataset.enough[samples.made_on][:, None]
     return {
         "label": np.nan_to_num(labels),
         "known": np.isfinite(labels) & enough,
+        "sessions": len(dataset.labels.labels[TRADED_PLACE].sessions),
     }
 
 

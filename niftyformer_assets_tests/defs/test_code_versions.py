@@ -33,7 +33,7 @@ PANELS = {f"{name}_panel" for name in FACTOR_SETS}
 OF_RETURNS = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", *SELECTED, *TRAINED, "backtest_report"}
 # A module, and the artifacts whose version changes with it.
 WHOSE = {
-    "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report"},
+    "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_comparison"},
     "model/data.py": TRAINED,
     "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
     "factors/alpha158.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},

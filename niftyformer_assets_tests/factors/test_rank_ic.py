@@ -9,7 +9,7 @@ from scipy import stats
 
 from niftyformer_assets.factors.ic import daily_ic
 from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
-from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.factors.rank_ic import rank_ic, shrink_by_overlap
 from niftyformer_assets.model.metrics import measure
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.evidence.deciles import information_coefficients
@@ -83,3 +83,21 @@ def test_it_is_the_same_wherever_it_is_asked_for() -> None:
     labels = Labels.of(session_labels(RETURN, (1,)), Outcomes(later))
     compiled = daily_ic(value[None].astype(np.float32), "A", labels).spearman[0, 0, :-1]
     np.testing.assert_allclose(compiled, expected[:-1], atol=1e-12)
+
+
+def test_a_t_of_overlapping_returns_is_that_of_newey_and_west() -> None:
+    rng = np.random.default_rng(4)
+    series = np.convolve(rng.normal(size=400), np.ones(5), "valid") + 0.1
+    told = series.mean() / series.std(ddof=1) * np.sqrt(len(series))
+    variance = np.sum((series - series.mean()) ** 2)
+    for lag in range(1, 5):
+        off = series - series.mean()
+        variance += 2 * (1 - lag / 5) * (off[lag:] @ off[:-lag])
+    expected = series.mean() / (np.sqrt(variance) / len(series))
+    np.testing.assert_allclose(told * shrink_by_overlap(series, 5), expected, rtol=2e-3)
+    assert shrink_by_overlap(series, 5) < 0.6
+    assert shrink_by_overlap(series, 1) == 1.0
+    # A session without a value keeps its place.
+    gap = np.insert(series, 200, [np.nan] * 5)
+    assert shrink_by_overlap(gap, 5) != shrink_by_overlap(series, 5)
+    assert np.isnan(shrink_by_overlap(np.full(9, np.nan), 3))

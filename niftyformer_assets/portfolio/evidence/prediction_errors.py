@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.labels import Labels
-from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.factors.rank_ic import rank_ic, shrink_by_overlap
 from niftyformer_assets.model.metrics import directions_right
 from niftyformer_assets.model.predictions import (
     BASELINE,
@@ -34,8 +34,8 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.Dat
 
     Returns:
         baseline (`model` where there was none), split, horizon (target and traded too, where labels have
-        names), date_made, date_predicted, symbol, value, p_up, label; rows without a label, or with one
-        still to come, are left out.
+        names), date_made, date_predicted, symbol, value, p_up, label, of_sessions (how many it is made of);
+        rows without a label, or with one still to come, are left out.
 
     Raises:
         NiftyFormerError: a row does not fit the labels, as `labels_of_rows` says.
@@ -50,6 +50,7 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.Dat
             "value": predictions[value_column(predictions)].astype(np.float64),
             "p_up": predictions["p_up"].astype(np.float64),
             "label": label,
+            "of_sessions": _sessions(predictions, labels),
         }
     )
     return joined[np.isfinite(label)].reset_index(drop=True)
@@ -64,7 +65,8 @@ def prediction_errors(joined: pd.DataFrame) -> pd.DataFrame:
     Returns:
         baseline, split, horizon (target and traded too, where labels have names), mae, accuracy
         (`directions_right`; NaN for a baseline that takes no side), rank_ic and rank_ic_t (mean over sessions
-        of the rank correlation across stocks and its t statistic; NaN for constants), sessions, predictions.
+        of the rank correlation across stocks and its t statistic, `shrink_by_overlap` allowed for; NaN for
+        constants), sessions, predictions.
     """
     keys = ["baseline", "split", *_of_label(joined)]
     rows = joined.assign(
@@ -77,9 +79,15 @@ def prediction_errors(joined: pd.DataFrame) -> pd.DataFrame:
         sessions=("date_predicted", "nunique"),
         predictions=("error", "size"),
     )
-    ic = session_rank_ic(joined).groupby(keys, sort=False)["rank_ic"].agg(["mean", "std", "count"])
+    series = session_rank_ic(joined)
+    ic = series.groupby(keys, sort=False)["rank_ic"].agg(["mean", "std", "count"])
     table["rank_ic"] = ic["mean"]
-    table["rank_ic_t"] = ic["mean"] / (ic["std"] / np.sqrt(ic["count"]))
+    of_sessions = joined.groupby(keys, sort=False)["of_sessions"].first().to_dict()
+    shrink = [
+        shrink_by_overlap(rows.sort_values("date_made")["rank_ic"].to_numpy(), of_sessions[key])
+        for key, rows in series.groupby(keys, sort=False)
+    ]
+    table["rank_ic_t"] = ic["mean"] / (ic["std"] / np.sqrt(ic["count"])) * np.array(shrink, dtype=float)
     return table.reset_index()[[*keys, "mae", "accuracy", "rank_ic", "rank_ic_t", "sessions", "predictions"]]
 
 
@@ -101,3 +109,10 @@ def session_rank_ic(joined: pd.DataFrame) -> pd.DataFrame:
 def _of_label(table: pd.DataFrame) -> list[str]:
     """The columns that say of which label a row is."""
     return [name for name in (HORIZON, TARGET, TRADED) if name in table]
+
+
+def _sessions(predictions: pd.DataFrame, labels: Labels) -> pd.Series | int:
+    """Of how many sessions the label of each row is made."""
+    if TARGET not in predictions:
+        return 1
+    return predictions[TARGET].map({label.name: len(label.sessions) for label in labels.labels})

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
+from niftyformer_assets.factors.labels import RETURN, Label, Labels, Outcomes, Span, session_labels
+from niftyformer_assets.factors.rank_ic import shrink_by_overlap
 from niftyformer_assets.portfolio.evidence.prediction_errors import (
     prediction_errors,
     session_rank_ic,
@@ -106,7 +107,7 @@ def test_names_and_dates_that_do_not_fit_are_refused() -> None:
         with_labels(frame.replace({"symbol": {"S3": "TYPO"}}), labels(), AXES)
     with pytest.raises(NiftyFormerError, match="2024-05-04"):
         with_labels(frame.assign(date_made=pd.Timestamp("2024-05-04")), labels(), AXES)  # a Saturday
-    with pytest.raises(NiftyFormerError, match="for 2024-05-04, and its label return is known on another session"):
+    with pytest.raises(NiftyFormerError, match="for 2024-05-04, and its label is known on another session"):
         with_labels(frame.assign(date_predicted=pd.Timestamp("2024-05-04")), labels(), AXES)
     with pytest.raises(NiftyFormerError, match=r"for horizon 2 is for .* known on another session"):
         with_labels(frame.assign(horizon=2), labels(), AXES)
@@ -121,3 +122,25 @@ def test_baselines_keep_their_names() -> None:
     both = pd.concat([frame.assign(baseline="zero"), frame.assign(baseline="other")], ignore_index=True)
     assert list(prediction_errors(with_labels(both, labels(), AXES))["baseline"].unique()) == ["zero", "other"]
     assert set(with_labels(frame, labels(), AXES)["baseline"]) == {"model"}
+
+
+def test_the_t_of_what_is_held_allows_for_returns_that_overlap() -> None:
+    """Neighbouring sessions' labels share returns where a target is held over several, and only there."""
+    truth = returns()
+    truth[~np.isfinite(truth)] = 0.0
+    week = (Label("week", RETURN, (Span(5),)), Label("second", RETURN, (Span(2, "session"),)))
+    of = Labels.of(week, Outcomes(truth))
+    tables = []
+    for place, label in enumerate(week):
+        value = np.nan_to_num(of.array[:, place]) + np.linspace(0, 0.05, N)
+        frame = predictions(value, np.full((T, N), 0.6), horizon=label.known_after)
+        tables.append(frame.assign(split="test", target=label.name, traded=label.name == "second"))
+    joined = with_labels(pd.concat(tables, ignore_index=True), of, AXES)
+    found = prediction_errors(joined).set_index("target")
+    assert joined.groupby("target")["of_sessions"].first().to_dict() == {"week": 5, "second": 1}
+    for name, sessions in (("week", 5), ("second", 1)):
+        series = session_rank_ic(joined[joined["target"] == name]).sort_values("date_made")["rank_ic"].to_numpy()
+        plain = series.mean() / series.std(ddof=1) * np.sqrt(len(series))
+        expected = plain * shrink_by_overlap(series, sessions)
+        assert found.loc[name, "rank_ic_t"] == pytest.approx(expected)
+        assert (abs(found.loc[name, "rank_ic_t"] - plain) < 1e-9) == (sessions == 1)
