@@ -151,7 +151,7 @@ def _experiment_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecks
         from niftyformer_assets.model.checks import against_trivial
 
         dataset = _dataset(folder)
-        return against_trivial(_predictions(folder), dataset.labels, dataset.axes)
+        return against_trivial(_predictions(folder), dataset.labels, dataset.axes, dataset.split)
 
     def luck(_settings: Settings, folder: ExperimentFolder) -> Finding:
         from niftyformer_assets.portfolio.report.files import better_than_luck, read_metrics

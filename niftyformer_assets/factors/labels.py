@@ -24,6 +24,7 @@ KINDS: Mapping[str, Callable[[int], range]] = {
     "session": lambda horizon: range(horizon, horizon + 1),
     "held": lambda horizon: range(2, horizon + 2),
 }
+NET_OF = ("market", "sector")
 MOST_SESSIONS = 250
 # Of an experiment's labels the last one is traded; of the published ones it looks furthest past the first fill.
 TRADED_PLACE = -1
@@ -78,6 +79,10 @@ class Span:
     def __post_init__(self) -> None:
         require(1 <= self.horizon <= MOST_SESSIONS, f"horizon must lie between 1 and {MOST_SESSIONS} sessions")
         require(self.kind in KINDS, f"kind {self.kind!r} is unknown: choose from {', '.join(KINDS)}")
+        require(
+            self.net_of is None or self.net_of in NET_OF,
+            f"net_of {self.net_of!r} is unknown: choose from {', '.join(NET_OF)}",
+        )
 
     @property
     def sessions(self) -> range:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.finding import Finding
+from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.metrics import matrix, measure
 from niftyformer_assets.model.predictions import TARGET, label_column, labels_of_rows, of_label, of_parts, value_column
 from niftyformer_assets.store.arrays import Axes
@@ -68,18 +69,22 @@ def index_complete(predictions: pd.DataFrame, expected: pd.MultiIndex) -> Findin
 
 
 def against_trivial(
-    predictions: pd.DataFrame, labels: Labels, axes: Axes, parts: Collection[str] = ("test",)
+    predictions: pd.DataFrame,
+    labels: Labels,
+    axes: Axes,
+    split: Split | None = None,
+    parts: Collection[str] = ("test",),
 ) -> Finding:
     """Better or worse than predicting zero, and than always naming the more frequent direction?
 
     Args:
-        labels: that were predicted, on `axes`.
+        labels: that were predicted, on `axes`. split: as `labels_of_rows` takes it.
 
     Returns:
         passed if better than both; a warning, not a failure, since that is how markets are.
     """
     rows = of_parts(predictions, parts)
-    rows = rows.assign(label=labels_of_rows(rows, labels, axes))
+    rows = rows.assign(label=labels_of_rows(rows, labels, axes, split))
     known = np.isfinite(rows["label"])
     figures: dict[str, float] = {}
     told, passed = [], bool(known.any())

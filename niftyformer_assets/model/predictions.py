@@ -169,11 +169,13 @@ def by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(name), rows
 
 
-def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes) -> np.ndarray:
+def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes, split: Split | None = None) -> np.ndarray:
     """The label of each row, by its session, horizon and symbol: float64 [rows]; NaN where missing or still to come.
 
     Args:
         labels: of the sessions and symbols of `axes`.
+        split: where given, a label that is not wholly of the row's part is missing too: on its first sessions those
+            who learned from the part before have looked.
 
     Raises:
         NiftyFormerError: a session, symbol or horizon is none of the labels', or one is known on another session
@@ -207,4 +209,11 @@ def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes) -> np.ndarra
             f"{known[strange][0]}, and its label is known on another session: it was made for another label or on "
             "other sessions. Materialize the predictions again."
         )
-    return labels.array[session, place, symbol].astype(np.float64)
+    found: np.ndarray = labels.array[session, place, symbol].astype(np.float64)
+    if split is not None:
+        part = table["split"].to_numpy(dtype=str)
+        for name in np.unique(part):
+            of_part = part == name
+            inside = labels.wholly_in(getattr(split, name))[session[of_part], place[of_part]]
+            found[of_part] = np.where(inside, found[of_part], np.nan)
+    return found

@@ -210,11 +210,12 @@ def test_they_are_predicted_and_measured_by_name(tmp_path: Path) -> None:
     # Not cut at the end of the test part: every session with a window has a score.
     assert np.isfinite(values[SPLIT.validation.start : SPLIT.test.stop]).any(axis=1).all()
 
-    errors = prediction_errors(with_labels(table, inputs.labels, inputs.axes))
+    errors = prediction_errors(with_labels(table, inputs.labels, inputs.axes, SPLIT))
     by = errors.set_index(["baseline", "split", "target"])
     for name, held in (("one", 1), ("two", 2)):
         gains = []
-        for session in range(SPLIT.test.start - 1 - held, SPLIT.test.stop - 1 - held):
+        # Known in the test part, and made of its sessions alone.
+        for session in range(SPLIT.test.start - 2, SPLIT.test.stop - 1 - held):
             gain = np.prod(1 + inputs.known_returns[session + 2 : session + 2 + held], axis=0) - 1
             gains.extend(gain[inputs.covered[session - inputs.samples.start]])
         assert by.loc[("zero", "test", name), "mae"] == pytest.approx(float(np.nanmean(np.abs(gains))))
@@ -318,6 +319,7 @@ def test_sessions_by_name_are_the_network_of_the_published_ones(tmp_path: Path) 
         ({"targets": [{"name": "twice", "of": [{"horizon": 1}] * 2}], "label": "rank"}, "the same return twice"),
         ({"targets": [{"name": "far", "of": [{"horizon": 251}]}]}, "horizon must lie between 1 and 250"),
         ({"targets": [{"name": "odd", "of": [{"horizon": 1, "kind": "kept"}]}]}, "kind 'kept' is unknown"),
+        ({"targets": [{"name": "odd", "of": [{"horizon": 1, "net_of": "tax"}]}]}, "net_of 'tax' is unknown"),
         ({"label": "median"}, "label 'median' is unknown: choose from return, rank, zscore"),
     ],
 )

@@ -52,7 +52,6 @@ from niftyformer_assets.portfolio.evidence.verdict import Standing
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings, other_schedule
-from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.words import counted
 
 FIGURE_COLUMNS = ("name", "kind", "metric", *COLUMNS)
@@ -296,9 +295,13 @@ class Predicted:
     of_baselines: pd.DataFrame
     labels: Labels
 
-    def errors(self, axes: Axes) -> pd.DataFrame:
-        """`prediction_errors` of the model and all baselines."""
-        tables = [with_labels(rows, self.labels, axes) for rows in (self.of_model, self.of_baselines) if len(rows)]
+    def errors(self, scope: Scope) -> pd.DataFrame:
+        """`prediction_errors` of the model and all baselines, of labels wholly of their part."""
+        tables = [
+            with_labels(rows, self.labels, scope.axes, scope.split)
+            for rows in (self.of_model, self.of_baselines)
+            if len(rows)
+        ]
         return prediction_errors(pd.concat(tables, ignore_index=True))
 
 
@@ -341,7 +344,7 @@ def gather_evidence(
         indices=held,
         index_notes=index_notes,
         null=permutation_null(scores, market, strategy, costs, portfolios, seed),
-        errors=predicted.errors(record.scope.axes),
+        errors=predicted.errors(record.scope),
         groups=record.groups(market, scores),
         variants=variants,
     )

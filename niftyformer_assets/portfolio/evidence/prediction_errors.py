@@ -11,6 +11,7 @@ import pandas as pd
 
 from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.factors.rank_ic import rank_ic, shrink_by_overlap
+from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.metrics import directions_right
 from niftyformer_assets.model.predictions import (
     BASELINE,
@@ -25,12 +26,12 @@ from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.store.arrays import Axes
 
 
-def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.DataFrame:
+def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes, split: Split | None = None) -> pd.DataFrame:
     """Attach to each prediction the label that it is of, by session, horizon and symbol.
 
     Args:
         predictions: rows as in predictions.parquet; a `baseline` column where there are several.
-        labels: of the sessions and symbols of `axes`.
+        labels: of the sessions and symbols of `axes`. split: as `labels_of_rows` takes it.
 
     Returns:
         baseline (`model` where there was none), split, horizon (target and traded too, where labels have
@@ -41,7 +42,7 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes) -> pd.Dat
         NiftyFormerError: a row does not fit the labels, as `labels_of_rows` says.
     """
     must_have(predictions)
-    label = labels_of_rows(predictions, labels, axes)
+    label = labels_of_rows(predictions, labels, axes, split)
     joined = pd.DataFrame(
         {
             BASELINE: predictions.get(BASELINE, MODEL),
