@@ -7,20 +7,26 @@ from typing import Any
 
 from niftyformer_assets.artifacts.rows import Artifact, Read, row
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.model.baseline_registry import Model, registered, words_of
+from niftyformer_assets.model.baseline_registry import Model, with_parts, words_of
 from niftyformer_assets.model.baseline_settings import BASELINES, deciding_values
 from niftyformer_assets.model.settings import ModelSettings
 
+# The files of a model that say what it is and what it learned.
+LEARNED = ("model.json", "best.pt", "learned.npz")
 # Whose settings and files decide on an artifact: the model that is traded, or those beside it.
 Models = Callable[[Experiment], tuple[type[Model], ...]]
 
 
 def _traded(experiment: Experiment) -> tuple[type[Model], ...]:
-    return (registered()[experiment.model.name],)
+    return with_parts(experiment.model.name, _given(experiment))
 
 
 def _rivals(experiment: Experiment) -> tuple[type[Model], ...]:
-    return tuple(registered()[name] for name in experiment.rivals)
+    return tuple(dict.fromkeys(model for name in experiment.rivals for model in with_parts(name, _given(experiment))))
+
+
+def _given(experiment: Experiment) -> dict[str, Any]:
+    return vars(experiment.baselines)
 
 
 def _code(models: Models) -> Callable[[Experiment], dict[str, str]]:
@@ -87,8 +93,9 @@ def model_rows() -> tuple[Artifact, ...]:
             sections=lambda experiment: frozenset({"model"}) | _sections(_traded)(experiment),
             part=_of_traded,
             read_as=lambda place: (
-                *(place.model / name for name in ("model.json", "best.pt", "learned.npz")),
+                *(place.model / name for name in LEARNED),
                 *sorted(place.model.glob("seed-*/best.pt")),
+                *sorted(path for path in place.model.glob("parts/**/*") if path.name in LEARNED),
             ),
             has_card=True,
             models=_code(_traded),

@@ -10,6 +10,7 @@ from typing import Any
 from niftyformer_assets.experiments.experiment import Experiment, kind_of_split
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
 from niftyformer_assets.model.baseline_registry import registered as models
+from niftyformer_assets.model.baseline_registry import with_parts
 from niftyformer_assets.model.baseline_settings import deciding_values
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.portfolio.backtest.strategy_registry import registered as strategies
@@ -52,8 +53,8 @@ def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
     deciding = {section: value for section, value in values.items() if section not in NAMES}
     deciding = deciding_values(name, deciding)
     strategy = deciding.get("strategy", {})
-    model = models().get(name)
-    if model is not None and not model.reads_factors:
+    parts = with_parts(name, values.get("baselines", {})) if name in models() else ()
+    if parts and not any(model.reads_factors for model in parts):
         exposed = set(strategy.get("neutralise", ())) - {SIZE, SECTOR}
         kept = {"factor_set"} if exposed else set()
         deciding["factors"] = {key: value for key, value in deciding.get("factors", {}).items() if key in kept}

@@ -44,6 +44,8 @@ A `NetworkBaseline` says what has weights and what is made of them, and is train
         def forward(self, parts, windows):
             return parts["out"](parts["hidden"](windows.channels[:, :, -1])).chunk(2, dim=-1)
 
+A `Blend` is put together from others; each of those is fitted as it is by itself.
+
 A network that needs more than windows stock by stock, or is to be trained as the experiment's section `training`
 says, is a `NetworkModel`: `baselines/stockformer.py` shows one.
 
@@ -151,6 +153,11 @@ class Model:
         return frozenset(
             own | ({"baselines"} if cls.own_fields() else set()) | ({"graph"} if cls.reads_graph else set())
         )
+
+    @classmethod
+    def made_of(cls, baselines: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names of the models that it is put together from, by the values of the section `baselines`."""
+        return ()
 
     @classmethod
     def reads_bands(cls) -> bool:
@@ -300,6 +307,12 @@ def registered() -> Mapping[str, type[Model]]:
     for module in sorted(each.name for each in iter_modules(baselines.__path__)):
         import_module(f"{baselines.__name__}.{module}")
     return _MODELS
+
+
+def with_parts(name: str, baselines: Mapping[str, Any]) -> tuple[type[Model], ...]:
+    """The model of a name, and those that it is put together from, by the values of the section `baselines`."""
+    model = registered()[name]
+    return (model, *(registered()[part] for part in model.made_of(baselines)))
 
 
 def words_of(name: str) -> str:

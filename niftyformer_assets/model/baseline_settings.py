@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from niftyformer_assets.model.baseline_registry import Model, registered
+from niftyformer_assets.model.baseline_registry import Model, registered, with_parts
 from niftyformer_assets.model.settings import models
 from niftyformer_assets.require import require, require_seed
 
@@ -84,14 +84,16 @@ def deciding_values(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     Of `model` that is its name alone, and of `baselines` nothing but its own settings, unless the sections are its own.
     It need not be registered any more.
     """
-    model = registered().get(name)
-    own = frozenset({"baselines"}) if model is None else model.sections()
+    given = values.get("baselines", {})
+    models = with_parts(name, given) if name in registered() else ()
+    own = frozenset().union(*(model.sections() for model in models)) if models else frozenset({"baselines"})
     of_others = {section for each in registered().values() for section in each.sections()} - own
     deciding = {section: value for section, value in values.items() if section not in of_others}
     if "model" in of_others:
         deciding["model"] = {"name": name}
     if "baselines" in own:
-        fields = () if model is None else (field.name for field in model.own_fields())
-        kept = {"seed", *fields} if model is None or model.seed_section() == "baselines" else {*fields}
-        deciding["baselines"] = {key: value for key, value in values.get("baselines", {}).items() if key in kept}
+        kept = {field.name for model in models for field in model.own_fields()}
+        if not models or any(model.seed_section() == "baselines" for model in models):
+            kept.add("seed")
+        deciding["baselines"] = {key: value for key, value in given.items() if key in kept}
     return deciding

@@ -40,12 +40,14 @@ class RunSettings:
 
     seed: the model's; its section `training` has none beside it.
     model: with its own settings.
+    parts: those of the models that it is put together from.
     """
 
     name: str
     seed: int
     windows: WindowSettings
     model: Model
+    parts: tuple[RunSettings, ...] = ()
 
     @classmethod
     def read(cls, content: Mapping[str, Any], name: str | None = None) -> RunSettings:
@@ -71,7 +73,13 @@ class RunSettings:
         given = content.get(model.seed_section(), {}).get("seed")
         seed = int(content["seed"] if given is None else given)
         windows = settings_section("windows", WindowSettings, content)
-        return cls(str(content.get("name", "")), seed, windows, own.of(model, **sections))
+        parts = tuple(cls.read(content, part) for part in model.made_of(content.get("baselines", {})))
+        return cls(str(content.get("name", "")), seed, windows, own.of(model, **sections), parts)
+
+    @property
+    def reads_graph(self) -> bool:
+        """Whether the model, or one that it is put together from, sees the embedding of the graph."""
+        return self.model.reads_graph or any(part.reads_graph for part in self.parts)
 
     @property
     def network(self) -> NetworkModel:
@@ -99,6 +107,9 @@ class RunSettings:
         values |= {each: asdict(getattr(self.model, each)) for each in self.model.section_fields()}
         if "baselines" in self.model.sections():
             values["baselines"] = {field.name: getattr(self.model, field.name) for field in self.model.own_fields()}
+        for part in self.parts:
+            for section in part.values().keys() - {"seed", "windows"}:
+                values[section] = {**part.values()[section], **values.get(section, {})}
         return dict(json.loads(json.dumps(values)))
 
 
@@ -217,7 +228,7 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
     dense = inputs.factors.astype(np.float32, copy=False)
     _must_be_finite(files.neutralized_factors, dense, axes, inputs.factor_names)
     graph = np.zeros((len(axes.symbols), 0), dtype=np.float32)
-    if run.model.reads_graph:
+    if run.reads_graph:
         graph = _graph(files, axes, graph_settings, model_settings.width)
     return Dataset(
         settings=run,

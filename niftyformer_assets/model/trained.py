@@ -48,6 +48,7 @@ class Fitted:
     tables: by name: the best epoch of each of several networks, the settings of a baseline.
     said: the end of it, in a line or two.
     made: what it says of every sample, where no file holds what it learned.
+    parts: those of what it is put together from, by name.
     """
 
     rows: int
@@ -57,16 +58,20 @@ class Fitted:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     said: tuple[str, ...] = ()
     made: Forecast | None = None
+    parts: Mapping[str, Fitted] = field(default_factory=dict)
 
 
 class TrainedThing(ABC):
     """A registered model, fitted on an experiment's dataset; predicts its out-of-sample sessions.
 
     The dataset is the one that `load_dataset` loads for a model of this name.
+
+    Args:
+        other: gives the trained thing of another name.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name, self.model = name, registered()[name]
+    def __init__(self, name: str, other: Callable[[str], TrainedThing]) -> None:
+        self.name, self.model, self.other = name, registered()[name], other
 
     @abstractmethod
     def fingerprint(self, dataset: Dataset) -> dict[str, str]:

@@ -23,8 +23,9 @@ from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.network import Inputs
-from niftyformer_assets.model.predict import expected_index, predict, write_last_step
+from niftyformer_assets.model.predict import expected_index, predict
 from niftyformer_assets.model.predictions import traded
+from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.stockformer import Stockformer
 from niftyformer_assets.model.training import train
 from niftyformer_assets.portfolio.backtest.scores import scores_from_predictions
