@@ -15,7 +15,7 @@ from niftyformer_assets.store.errors import NiftyFormerError
 
 DIMS = {
     "result": "TN", "low_freq": "WLN", "high_freq": "WLN", "low_matrix": "LL", "low_matrix_output": "HH",
-    "market": "T", "beta": "TN", "sector": "TN",
+    "market": "T", "beta": "TN", "sector": "TN", "member": "TN",
 }  # fmt: skip
 
 
@@ -25,19 +25,21 @@ def flow(
     windows: WindowSettings,
     wavelet: WaveletSettings,
     exposures: Exposures | None = None,
+    member: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns as the published loader wants them, and the bands of every window.
 
     Args:
         returns: float [T, N], NaN where there is none.
         exposures: what labels are net of, where one is net of anything.
+        member: bool [T, N], who takes part, where that is not everybody on all sessions.
 
     Returns:
         `result` float64 [T, N], missing = 0; `low_freq` and `high_freq` float64 [windows, T1, N],
         window w being sessions w … w+T1-1; `low_matrix` [T1, T1] and `low_matrix_output` [T2, T2],
         the fixed matrices of the low band. A stock without any return is 0 throughout: the
         `valid` array of the trend indicator says so. Where a label is net of something, `market`,
-        `beta` and `sector` too, as `labels.Exposures` has them.
+        `beta` and `sector` too, as `labels.Exposures` has them; and `member` where it is given.
 
     Raises:
         NiftyFormerError: fewer sessions than a window, an unfit wavelet, or an infinite return.
@@ -53,6 +55,7 @@ def flow(
         "low_matrix": matrix,
         "low_matrix_output": matrix_output,
         **({} if exposures is None else vars(exposures)),
+        **({} if member is None else {"member": member}),
     }
 
 

@@ -50,10 +50,12 @@ class Outcomes:
 
     returns: float [T, N], of each session, NaN where there is none.
     exposures: of the same sessions and stocks; None where no label is net of anything.
+    member: bool [T, N], which stocks have a label that is made on the session; None is all of them.
     """
 
     returns: np.ndarray
     exposures: Exposures | None = None
+    member: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Span:
     def values(self, outcomes: Outcomes) -> np.ndarray:
         """float64 [T, N], by the session it is made on; NaN where missing or still to come."""
         earned = compounded(outcomes.returns, self.sessions)
+        if outcomes.member is not None:
+            earned = np.where(outcomes.member, earned, np.nan)
         if self.net_of is None:
             return earned
         assert outcomes.exposures is not None, "a return is net of nothing that is not there"

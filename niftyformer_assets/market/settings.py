@@ -18,7 +18,7 @@ class UniverseSettings:
         calendar year before, drawn anew each year.
     membership: `training_start` fixes the members at the first training session for the whole
         experiment (the published setting), `training_end` at the last one; `each_session` takes every member of
-        any training session and lets each be bought only while it is one.
+        any training session; each is learned from, ranked and bought only while it is one.
     min_training_sessions: a symbol with fewer candles than this up to the training end is left out.
     max_missing_share: and one that lacks more than this share of the sessions between its first
         and last candle in training.

@@ -27,6 +27,7 @@ class BaselineInputs:
     returns: float [T, N], raw; returns_valid: bool [T, N], elsewhere they are not looked at.
     factor_names: of the F factors.
     exposures: what labels are net of; None where they are net of nothing.
+    member: bool [T, N], who takes part on the session; None is everybody.
     """
 
     axes: Axes
@@ -39,6 +40,7 @@ class BaselineInputs:
     factor_names: tuple[str, ...] = ()
     are_ranks: bool = False
     exposures: Exposures | None = None
+    member: np.ndarray | None = None
 
     @cached_property
     def samples(self) -> Samples:
@@ -47,8 +49,9 @@ class BaselineInputs:
 
     @cached_property
     def covered(self) -> np.ndarray:
-        """bool [S, N]: stocks with enough returns in the window; others are not fitted on nor predicted."""
-        return self.samples.enough_returns(self.returns_valid)
+        """bool [S, N]: members with enough returns in the window; others are not fitted on nor predicted."""
+        enough = self.samples.enough_returns(self.returns_valid)
+        return enough if self.member is None else enough & self.member[self._made_on]
 
     @cached_property
     def known_returns(self) -> np.ndarray:
@@ -58,7 +61,7 @@ class BaselineInputs:
     @cached_property
     def labels(self) -> Labels:
         """What is predicted, float64 [T, T2, N]."""
-        return Labels.of(self.windows.labels, Outcomes(self.known_returns, self.exposures))
+        return Labels.of(self.windows.labels, Outcomes(self.known_returns, self.exposures, self.member))
 
     @cached_property
     def training(self) -> np.ndarray:
@@ -82,10 +85,13 @@ class BaselineInputs:
 
     @cached_property
     def made_on_ranks(self) -> np.ndarray:
-        """float32 [S, N, F]: the same, ranked across the stocks of the session."""
+        """float32 [S, N, F]: the same, ranked across the members of the session."""
         if self.are_ranks:
             return self.made_on_factors
-        return ranked_factors(self.made_on_factors, self.factors_valid[self._made_on])
+        valid = self.factors_valid[self._made_on]
+        if self.member is not None:
+            valid = valid & self.member[self._made_on][..., None]
+        return ranked_factors(self.made_on_factors, valid)
 
     @property
     def _made_on(self) -> slice:
@@ -104,13 +110,16 @@ class BaselineInputs:
                 "factor names": np.array(self.factor_names),
                 "factors": self.factors[:end],
                 "missing factors": self.factors_valid[:end],
-                **self.exposures_up_to(end),
+                **self.beside_returns_up_to(end),
             }
         )
 
-    def exposures_up_to(self, session: int) -> dict[str, np.ndarray]:
-        """What labels are net of by name, of the sessions before one."""
-        return {} if self.exposures is None else {name: of[:session] for name, of in vars(self.exposures).items()}
+    def beside_returns_up_to(self, session: int) -> dict[str, np.ndarray]:
+        """What decides on labels beside returns, by name, of the sessions before one."""
+        beside = {} if self.exposures is None else dict(vars(self.exposures))
+        if self.member is not None:
+            beside["members"] = self.member
+        return {name: of[:session] for name, of in beside.items()}
 
     def everywhere(self, constant: np.ndarray) -> np.ndarray:
         """One number a horizon, for every sample and stock: [S, N, T2]."""

@@ -142,7 +142,7 @@ class Dataset:
     def labels(self) -> Labels:
         """What is predicted, float32 [T, T2, N]; NaN where missing or still to come."""
         known = np.where(self.valid, self.returns.astype(np.float64), np.nan)
-        labels = Labels.of(self.settings.windows.labels, Outcomes(known, self.inputs.exposures))
+        labels = Labels.of(self.settings.windows.labels, Outcomes(known, self.inputs.exposures, self.inputs.member))
         return replace(labels, array=labels.array.astype(np.float32))
 
     @cached_property
@@ -157,7 +157,7 @@ class Dataset:
         made = self.all_samples
         enough = np.zeros(self.valid.shape, dtype=bool)
         enough[made.start :] = made.enough_returns(self.valid)
-        return enough
+        return enough if self.inputs.member is None else enough & self.inputs.member
 
     @property
     def all_samples(self) -> Samples:
@@ -178,7 +178,7 @@ class Dataset:
             "returns": np.where(self.valid, self.returns, np.nan)[:end],
             "factor names": np.array(self.factor_names),
             "factors": self.factors[:end],
-            **self.inputs.exposures_up_to(end),
+            **self.inputs.beside_returns_up_to(end),
         }
         if self.settings.model.reads_graph:
             parts["graph embedding"] = self.graph
@@ -224,6 +224,7 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
         factor_names=tuple(str(name) for name in factors["names"]),
         are_ranks="rank" in transform,
         exposures=_exposures(files, flow, run.windows),
+        member=flow.get("member"),
     )
     dense = inputs.factors.astype(np.float32, copy=False)
     _must_be_finite(files.neutralized_factors, dense, axes, inputs.factor_names)

@@ -45,9 +45,10 @@ class NetworkOfParts(Network):
         return data.windows(made_on, dtype, self.unit)
 
     def take_constants(self, dataset: Dataset) -> None:
-        """The deviation of the training sessions' returns."""
-        train = dataset.split.train
-        self.unit.fill_(float(dataset.returns[train][dataset.valid[train]].std(dtype=np.float64)) or 1.0)
+        """The deviation of the training sessions' returns, of members."""
+        train, member = dataset.split.train, dataset.inputs.member
+        there = dataset.valid[train] if member is None else dataset.valid[train] & member[train]
+        self.unit.fill_(float(dataset.returns[train][there].std(dtype=np.float64)) or 1.0)
 
     def forward(self, inputs: Windows, dropped: Tensor | None = None) -> Outputs:
         value, up = (said.transpose(1, 2) for said in self.model.forward(self.parts, inputs))

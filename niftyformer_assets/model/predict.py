@@ -98,7 +98,7 @@ def load_state(files: ModelFolder, dataset: Dataset) -> dict[str, Tensor]:
 def expected_index(dataset: Dataset, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.MultiIndex:
     """Which (date_made, horizon or target, symbol) `predict` must give, counted from the returns alone.
 
-    A symbol is expected where at least half of the window's sessions up to date_made have a return.
+    A symbol is expected where at least half of the window's sessions up to date_made have a return, if it is a member.
     """
     windows = dataset.settings.windows
     length, known_after = windows.input_sessions, windows.known_after
@@ -108,7 +108,10 @@ def expected_index(dataset: Dataset, parts: Collection[str] = OUT_OF_SAMPLE) -> 
     rows: list[tuple[np.datetime64, int | str, str]] = []
     for made in range(length - 1, count):
         present = dataset.valid[made - length + 1 : made + 1].sum(axis=0)
-        symbols = [name for name, n in zip(dataset.axes.symbols, present, strict=True) if 2 * n >= length]
+        enough = 2 * present >= length
+        if dataset.inputs.member is not None:
+            enough &= dataset.inputs.member[made]
+        symbols = [name for name, there in zip(dataset.axes.symbols, enough, strict=True) if there]
         for label, after in zip(labels, known_after, strict=True):
             if part_of[made + after] in parts:
                 rows.extend((dates[made], label, symbol) for symbol in symbols)

@@ -16,7 +16,9 @@ def make_flow(opened: OpenedExperiment) -> Made:
     """Decompose the returns of every window."""
     experiment, folder = opened.experiment, opened.folder
     outcomes = outcomes_of(opened)
-    arrays = bands.flow(outcomes.returns, opened.axes, experiment.windows, experiment.wavelet, outcomes.exposures)
+    arrays = bands.flow(
+        outcomes.returns, opened.axes, experiment.windows, experiment.wavelet, outcomes.exposures, outcomes.member
+    )
     bands.save_flow(folder.flow, arrays, opened.axes)
     write_experiment_files(opened)
     sessions, symbols = opened.axes.shape
