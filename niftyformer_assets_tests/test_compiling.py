@@ -107,6 +107,62 @@ def test_a_constant_of_another_file_is_that_of_the_sources(tmp_path: Path) -> No
     assert in_a_new_process(SALE, tmp_path, NUMBA_CACHE_DIR=cache) == [str(2 * float(before)), shares]
 
 
+RULES = """
+import numpy as np
+from niftyformer_assets.artifacts import artifacts
+from niftyformer_assets.portfolio.backtest.market import Market
+from niftyformer_assets.portfolio.backtest.run import run_backtest
+from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
+from niftyformer_assets.store.arrays import Axes
+axes = Axes(np.busday_offset("2024-11-04", np.arange(9)), tuple("ABC"))
+price = np.full((9, 3), 100.0)
+yes = np.ones((9, 3), dtype=bool)
+market = Market(axes, price, price + 1, price - 1, price, price * 1e6, yes, np.zeros((9, 3), dtype=int))
+scores = Scores(axes, np.tile([1.0, 2.0, 3.0], (9, 1)))
+result = run_backtest(scores, market, StrategySettings(name="{name}", top_k=2), CostSettings())
+print((result.orders["shares"] > 0).sum())
+print(artifacts()["backtest_report"].code)
+"""
+NOTHING = """
+from dataclasses import dataclass
+from niftyformer_assets.portfolio.backtest.strategy_registry import Rebalanced, strategy
+
+@strategy("best_of_none")
+@dataclass(frozen=True)
+class BestOfNone(Rebalanced):
+    @classmethod
+    def rule(cls):
+        from niftyformer_assets.compiling import step
+
+        @step
+        def best_of_none(d, age, equity, book, tape, ranking, rules):
+            return 0, False, 1
+
+        return best_of_none
+"""
+
+
+def test_a_strategy_that_is_changed_or_added_trades_as_its_file_says(tmp_path: Path) -> None:
+    """Its rule is compiled into the engine, of which no other file changes; the report is of other code then."""
+    package, cache = copied_package(tmp_path), str(tmp_path / "cache")
+    strategies = package / "portfolio" / "backtest" / "strategies"
+
+    def traded(name: str) -> tuple[int, str]:
+        orders, code = in_a_new_process(RULES.replace("{name}", name), tmp_path, NUMBA_CACHE_DIR=cache)
+        return int(orders), code
+
+    before, code = traded("equal_weight")
+    assert traded("equal_weight") == (before, code)
+    (strategies / "best_of_none.py").write_text(NOTHING)
+    orders, of_more = traded("best_of_none")
+    assert before > 0 and orders == 0 and of_more != code
+    assert traded("equal_weight")[0] == before
+    change(strategies / "equal_weight.py", "age % rules.rebalance_every != 0", "age % rules.rebalance_every >= 0")
+    orders, of_other = traded("equal_weight")
+    assert orders == 0 and of_other not in (code, of_more)
+
+
 IMPORTS = {
     "directly": "from niftyformer_assets.factors.far import RATE",
     "relatively": "from .far import RATE",

@@ -33,7 +33,11 @@ WAYS = {
     "match 1:\n    case 1:\n        import ours.near": {"near"},
     "if TYPE_CHECKING:\n    import ours.near\nelse:\n    import ours.deep.alone": {"deep/alone"},
     # What is found by its name as the file runs is counted by whoever asks for it.
-    "from ours import deep\nfor each in iter_modules(deep.__path__): ...": {"__init__", "deep/__init__"},
+    "from ours import deep\nload_each(deep)": {"__init__", "deep/__init__"},
+    "def later():\n    from ours import deep\n    load_all(deep)": {
+        "__init__",
+        *("deep/__init__", "deep/far", "deep/further", "deep/alone"),
+    },
 }
 
 

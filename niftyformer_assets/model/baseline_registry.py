@@ -59,15 +59,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
-from importlib import import_module
 from inspect import getfile
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from niftyformer_assets.code import code_of
+from niftyformer_assets.imports import load_each
 from niftyformer_assets.model import baselines
 from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.require import require
@@ -120,6 +119,7 @@ class Model:
     reads_factors: whether it sees the experiment's factors, on which the section `factors` decides.
     reads_graph: whether it sees the embedding of the correlation graph, `model.width` wide: the section `graph` decides
         too.
+    draws: whether it draws anything, so that another seed gives another model.
     wants_gpu: whether it takes too long on a CPU to be fitted there without a word.
     fitted_by: the module of `model/` that fits and asks it, by its kind.
     """
@@ -128,6 +128,7 @@ class Model:
     words: ClassVar[str]
     reads_factors: ClassVar[bool] = True
     reads_graph: ClassVar[bool] = False
+    draws: ClassVar[bool] = True
     wants_gpu: ClassVar[bool] = False
     fitted_by: ClassVar[str]
 
@@ -304,15 +305,19 @@ def baseline(name: str, words: str = "") -> Callable[[_M], _M]:
 @cache
 def registered() -> Mapping[str, type[Model]]:
     """Every model in `model/baselines/`, by name."""
-    for module in sorted(each.name for each in iter_modules(baselines.__path__)):
-        import_module(f"{baselines.__name__}.{module}")
+    load_each(baselines)
     return _MODELS
 
 
 def with_parts(name: str, baselines: Mapping[str, Any]) -> tuple[type[Model], ...]:
-    """The model of a name, and those that it is put together from, by the values of the section `baselines`."""
-    model = registered()[name]
-    return (model, *(registered()[part] for part in model.made_of(baselines)))
+    """The model of a name, and those that it is put together from, by the values of the section `baselines`.
+
+    None where one of them is not registered, as those of a record may be that is older than a model's end.
+    """
+    if name not in registered():
+        return ()
+    names = (name, *registered()[name].made_of(baselines))
+    return tuple(registered()[each] for each in names) if registered().keys() >= {*names} else ()
 
 
 def words_of(name: str) -> str:

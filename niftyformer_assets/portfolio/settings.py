@@ -101,13 +101,16 @@ class StrategySettings:
         )
         require(len(set(self.neutralise)) == len(self.neutralise), "neutralise must not name an exposure twice")
         require(self.books >= 1, "books must be at least 1")
+        every = self.rule.decides_every
         require(
-            self.books == 1 or not self.rule.decides_every_session,
+            self.books == 1 or every > 1,
             f"books must be 1: {self.name} decides on every session, and there is none to start another book on",
         )
-        if self.books > 1:
-            every: int = getattr(self, "rebalance_every")  # noqa: B009
-            require(self.books <= every, f"books {self.books} must not be above rebalance_every {every}")
+        require(
+            self.books <= every,
+            f"books {self.books} must not be above {every}: {self.name} decides every {every} sessions, and each book "
+            "starts on another of them",
+        )
         require(self.delisted_after >= 1, "delisted_after must be at least 1 session")
         require(1 <= self.capital <= 1e12, "capital must lie between 1 and 1e12 rupees")
         require(0 <= self.volume_cap <= 1, "volume_cap must lie between 0 (no cap) and 1")
@@ -125,8 +128,7 @@ class StrategySettings:
     @property
     def starts(self) -> tuple[int, ...]:
         """Of each book, how many sessions with a score pass before it begins."""
-        every: int = getattr(self, "rebalance_every")  # noqa: B009
-        return tuple(book * every // self.books for book in range(self.books))
+        return tuple(book * self.rule.decides_every // self.books for book in range(self.books))
 
     @property
     def capitals(self) -> tuple[int, ...]:

@@ -17,14 +17,15 @@ from niftyformer_assets.artifacts import artifacts
 from niftyformer_assets.code import BODIES, NOT_COUNTED, _is_not_counted, modules_of
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.imports import PACKAGE, sources
-from niftyformer_assets.model.baseline_registry import registered
+from niftyformer_assets.model.baseline_registry import Baseline, NetworkModel, registered
 from niftyformer_assets.store.provenance import code_version
 
 ROWS = artifacts(tuple(FACTOR_SETS))
 OF = {name: set(modules_of(*row.code_files)) for name, row in ROWS.items()}
 MODELS = registered()
 OF_MODEL = {name: set(modules_of(*model.code_files())) for name, model in MODELS.items()}
-NETWORKS = {"stockformer", "lstm", "gru"}
+NETWORKS = {name for name, model in MODELS.items() if issubclass(model, NetworkModel)}
+ARRAYS = {name for name, model in MODELS.items() if issubclass(model, Baseline)}
 TRAINED = {"trained_model", "predictions", "baseline_predictions"}
 REPORTS = {"backtest_report", "study_report", "model_comparison", "experiment_log"}
 OF_STUDY = {"study_predictions", "study_report"}
@@ -41,7 +42,8 @@ WHOSE = {
     "factors/alpha360.py": {"alpha360_panel"},
     "factors/nse93/compute.py": {"nse93_panel", "alpha158_nse93_panel"},
     "factors/own.py": {"own_panel", "alpha158_own_panel"},
-    "factors/panel_file.py": {*PANELS, *SELECTED},
+    "factors/panel_file.py": PANELS,
+    "factors/panel_reading.py": {*PANELS, *SELECTED, "backtest_report", "study_report"},
     "factors/registry.py": set(),
     "factors/neutralize.py": {*SELECTED, "corr_adj"},
     "factors/returns.py": {"returns", "nse93_panel", "alpha158_nse93_panel", *OF_RETURNS},
@@ -53,6 +55,8 @@ WHOSE = {
     "portfolio/names.py": {*REPORTS, *OF_STUDY},
     "experiments/contenders.py": OF_STUDY,
     "portfolio/backtest/engine.py": {"backtest_report", "study_report"},
+    # It has the rule, and the settings of an experiment that the others read.
+    "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY},
     "portfolio/report/sections/results.py": {"backtest_report", "study_report"},
     "portfolio/report/sections/study_results.py": {"study_report"},
     "portfolio/evidence/joined.py": OF_STUDY,
@@ -75,12 +79,14 @@ WHOSE = {
 # A module, and the models whose version changes with it.
 WHOSE_MODEL = {
     "model/baselines/forest.py": {"random_forest"},
-    "model/baselines/ranked.py": {"ridge", "gradient_boosting"},
+    "model/baselines/ranked.py": {"ridge", "gradient_boosting", "lightgbm"},
+    "model/baselines/blend.py": {"blend"},
+    "model/trained_blend.py": {"blend"},
     "model/baselines/stockformer.py": {"stockformer"},
     "model/stockformer.py": {"stockformer"},
     "model/training.py": NETWORKS,
     "model/trained_network.py": NETWORKS,
-    "model/trained_baseline.py": set(MODELS) - NETWORKS,
+    "model/trained_baseline.py": ARRAYS,
     "model/data.py": set(MODELS),
     "factors/labels.py": set(MODELS),
     "dataset/windows.py": set(MODELS),

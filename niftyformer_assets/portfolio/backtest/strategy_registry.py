@@ -39,12 +39,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 
+from niftyformer_assets.imports import load_all
 from niftyformer_assets.require import require
 
 # A number of stocks, or a share of the universe, such as 20%.
@@ -82,12 +81,10 @@ class Strategy(ABC):
     name: that it is registered under.
     passes_over_dear_names: whether the next best name is taken where one share costs more than a place
         (equity / top_k).
-    decides_every_session: whether it does, so that there is no later session for another book to start at.
     """
 
     name: ClassVar[str]
     passes_over_dear_names: ClassVar[bool] = True
-    decides_every_session: ClassVar[bool] = False
 
     @classmethod
     def own_fields(cls) -> tuple[Field[Any], ...]:
@@ -99,6 +96,11 @@ class Strategy(ABC):
         """The type of each of its settings: int, float or Places."""
         types = get_type_hints(cls)
         return {field.name: types[field.name] for field in cls.own_fields()}
+
+    @property
+    def decides_every(self) -> int:
+        """Of how many sessions it decides on one; books may start on each of them."""
+        return 1
 
     def require_fit(self, top_k: Places) -> None:  # noqa: B027
         """Raise ValueError where it cannot be followed with so many places."""
@@ -120,6 +122,10 @@ class Rebalanced(Strategy, ABC):
 
     def __post_init__(self) -> None:
         require(self.rebalance_every >= 1, "rebalance_every must be at least 1")
+
+    @property
+    def decides_every(self) -> int:
+        return self.rebalance_every
 
 
 def strategy(name: str) -> Callable[[_S], _S]:
@@ -153,7 +159,6 @@ def registered() -> Mapping[str, type[Strategy]]:
     """Every strategy in `backtest/strategies/` by name, the published one first."""
     from niftyformer_assets.portfolio.backtest import strategies
 
-    for module in sorted(each.name for each in iter_modules(strategies.__path__)):
-        import_module(f"{strategies.__name__}.{module}")
+    load_all(strategies)
     published = "topk_equal_weight"
     return {name: _STRATEGIES[name] for name in (published, *(each for each in _STRATEGIES if each != published))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,6 @@ class TopkDropout(Strategy):
     n_drop: names that `topk_dropout` swaps a session
     hold_sessions: `topk_dropout` keeps a name at least this long.
     """
-
-    decides_every_session: ClassVar[bool] = True
 
     n_drop: int = 2
     hold_sessions: int = 1
