@@ -6,11 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from niftyformer_assets.factors.labels import UNITS, Label, Span, Unit, session_labels
+from niftyformer_assets.factors.labels import UNITS, Label, Span, Unit, horizon_of, session_labels
 from niftyformer_assets.require import require, require_seed
-
-# What the labels of sessions are called, in `ic_summary` too.
-_OF_SESSION = re.compile(r"h[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Target:
             "the name of a target is made of small letters, digits and underscores, and begins with a letter",
         )
         require(
-            not _OF_SESSION.fullmatch(self.name),
+            horizon_of(self.name) is None,
             f"target {self.name}: the return of a session is called so, choose another name",
         )
         require(len(self.of) >= 1, f"target {self.name} is of no return")

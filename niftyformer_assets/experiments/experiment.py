@@ -14,6 +14,7 @@ from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, 
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
+from niftyformer_assets.model.baseline_registry import with_parts
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.model.training_settings import TrainingSettings
@@ -115,10 +116,24 @@ class Experiment(BaseModel):
         return f"with {given} instead of the file's" if given else ""
 
 
-def with_training_seed(experiment: Experiment, number: int) -> Experiment:
-    """The same experiment with the networks of its n-th seed, which no other number has."""
-    training = experiment.training
-    seed = experiment.seed_of("training") + (number - 1) * training.seeds
-    if seed >= 2**32:
-        raise ValueError(f"training.seed: seed {number} would be {seed}, and must be below {2**32}: lower seed")
-    return experiment.model_copy(update={"training": replace(training, seed=seed)})
+def with_seed(experiment: Experiment, number: int) -> Experiment:
+    """The same experiment with the model of its n-th seed, which no other number has.
+
+    Raises:
+        ValueError: the model draws nothing, so that no seed gives another; or there are no more seeds.
+    """
+    drawing = [model for model in with_parts(experiment.model.name, vars(experiment.baselines)) if model.draws]
+    if not drawing:
+        raise ValueError(
+            f"seeds: {experiment.model.name} draws nothing, so that each would give the same model: leave seeds out, "
+            "or name another model"
+        )
+    changed: dict[str, Any] = {}
+    for name in sorted({model.seed_section() for model in drawing}):
+        section = getattr(experiment, name)
+        of_one = section.seeds if name == "training" else 1
+        seed = experiment.seed_of(name) + (number - 1) * of_one
+        if seed >= 2**32:
+            raise ValueError(f"{name}.seed: seed {number} would be {seed}, and must be below {2**32}: lower seed")
+        changed[name] = replace(section, seed=seed)
+    return experiment.model_copy(update=changed)

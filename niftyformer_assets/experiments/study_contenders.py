@@ -7,6 +7,7 @@ from typing import Any
 
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.study import Ensemble, StudySettings
+from niftyformer_assets.factors.labels import TRADED_PLACE
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 
 # They say one thing of all stocks of a session: there is nothing to judge.
@@ -85,8 +86,7 @@ def _require_alike(name: str, ensemble: Ensemble, first: Mapping[str, Experiment
     """Parts of several points score the same stocks for the same session ahead, and are traded in one way."""
     told: dict[str, list[Any]] = {
         "universe": [experiment.universe for experiment in first.values()],
-        "windows.output_sessions": [experiment.windows.output_sessions for experiment in first.values()],
-        "windows.label": [experiment.windows.label for experiment in first.values()],
+        "windows": [experiment.windows.labels[TRADED_PLACE] for experiment in first.values()],
         "strategy": [experiment.strategy for experiment in first.values()],
         "costs": [experiment.costs for experiment in first.values()],
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from niftyformer_assets.experiments.experiment import Experiment, with_training_seed
+from niftyformer_assets.experiments.experiment import Experiment, with_seed
 from niftyformer_assets.experiments.overrides import put_value
 from niftyformer_assets.experiments.reading import as_json, content_of, experiment_from, experiment_of, said_of, text_of
 from niftyformer_assets.experiments.study import (
@@ -89,7 +89,7 @@ def _expanded(
                 with said_of(path, f"{name}: "):
                     experiment = experiment_from(content | {"name": name, "overrides": {}})
                     if seed > 1:
-                        experiment = with_training_seed(experiment, seed)
+                        experiment = with_seed(experiment, seed)
                     _require_training(experiment, settings)
                 planned[name] = Planned(experiment, point, window, seed)
     return list(planned.values())

@@ -9,7 +9,6 @@ from typing import Any
 
 from niftyformer_assets.experiments.experiment import Experiment, kind_of_split
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
-from niftyformer_assets.model.baseline_registry import registered as models
 from niftyformer_assets.model.baseline_registry import with_parts
 from niftyformer_assets.model.baseline_settings import deciding_values
 from niftyformer_assets.model.settings import ModelSettings
@@ -53,7 +52,7 @@ def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
     deciding = {section: value for section, value in values.items() if section not in NAMES}
     deciding = deciding_values(name, deciding)
     strategy = deciding.get("strategy", {})
-    parts = with_parts(name, values.get("baselines", {})) if name in models() else ()
+    parts = with_parts(name, values.get("baselines", {}))
     if parts and not any(model.reads_factors for model in parts):
         exposed = set(strategy.get("neutralise", ())) - {SIZE, SECTOR}
         kept = {"factor_set"} if exposed else set()

@@ -11,6 +11,7 @@ Shapes: T sessions, H labels, N symbols.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -295,4 +296,14 @@ RETURN = UNITS["return"]
 
 def session_labels(unit: Unit, horizons: Sequence[int]) -> tuple[Label, ...]:
     """The return of the session that is each horizon ahead: the published labels, of horizons 1 to T2."""
-    return tuple(Label(f"h{horizon}", unit, (Span(horizon, "session"),)) for horizon in horizons)
+    return tuple(Label(session_name(horizon), unit, (Span(horizon, "session"),)) for horizon in horizons)
+
+
+def session_name(horizon: int) -> str:
+    """What the label of the session that is a horizon ahead is called; no other label may be."""
+    return f"h{horizon}"
+
+
+def horizon_of(name: str) -> int | None:
+    """The horizon of the label of a session by its name; None of any other label."""
+    return int(name[1:]) if re.fullmatch(r"h[0-9]+", name) else None

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
-from niftyformer_assets.factors.labels import RETURN, Label, Labels, Outcomes, session_labels
+from niftyformer_assets.factors.labels import RETURN, Label, Labels, Outcomes, horizon_of, session_labels, session_name
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.split import Split
@@ -76,7 +76,7 @@ def select_factors(
         factors = neutralize(factors, log_size, sectors, settings, threads)
     # Whatever the unit of the model's labels: where they are of sessions, coefficients are of these sessions' returns.
     labels = (*session_labels(RETURN, sorted({*HORIZONS, settings.ic_horizon})), *targets)
-    judged_by = judged_by or f"h{settings.ic_horizon}"
+    judged_by = judged_by or session_name(settings.ic_horizon)
     daily = daily_ic(factors, names, Labels.of(labels, outcomes), settings.min_stocks, threads)
     summary = summarise(daily, split.train)
     pairs = daily.pairs(judged_by, split.train).shape[1]
@@ -87,7 +87,9 @@ def select_factors(
         raise NiftyFormerError(_nothing_selected(strength, split, settings, _in_words(judged_by)))
     summary.insert(0, "selected", kept)
     for part in NOT_USED:
-        for label in (each.name for each in labels if each in targets or each.name in {"h1", "h2", judged_by}):
+        for label in (
+            each.name for each in labels if each in targets or each.name in {*map(session_name, (1, 2)), judged_by}
+        ):
             for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
                 means = _means(daily.pairs(label, getattr(split, part), kind))
                 summary[f"{prefix}_mean_{label}_{part}_not_used"] = np.where(kept, means, np.nan)
@@ -143,4 +145,5 @@ def _nothing_selected(strength: pd.Series, split: Split, settings: FactorSetting
 
 
 def _in_words(label: str) -> str:
-    return f"horizon {label[1:]}" if label[1:].isdigit() else f"target {label}"
+    horizon = horizon_of(label)
+    return f"target {label}" if horizon is None else f"horizon {horizon}"

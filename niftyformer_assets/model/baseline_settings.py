@@ -85,7 +85,7 @@ def deciding_values(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     It need not be registered any more.
     """
     given = values.get("baselines", {})
-    models = with_parts(name, given) if name in registered() else ()
+    models = with_parts(name, given)
     own = frozenset().union(*(model.sections() for model in models)) if models else frozenset({"baselines"})
     of_others = {section for each in registered().values() for section in each.sections()} - own
     deciding = {section: value for section, value in values.items() if section not in of_others}

@@ -30,7 +30,7 @@ import pandas as pd
 
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.dataset.windows import Samples
-from niftyformer_assets.factors.labels import TRADED_PLACE, UNITS, Labels
+from niftyformer_assets.factors.labels import TRADED_PLACE, UNITS, Labels, session_name
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -193,7 +193,7 @@ def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes, split: Split
         raise NiftyFormerError(f"predictions name {name}, which is no symbol of this experiment.")
     column = label_column(table)
     # Of sessions they are called after their horizon.
-    names = table[TARGET].astype(str) if column == TARGET else "h" + table[HORIZON].astype(str)
+    names = table[TARGET].astype(str) if column == TARGET else table[HORIZON].map(session_name)
     place = pd.Index([label.name for label in labels.labels]).get_indexer(pd.Index(names))
     if (strange := place < 0).any():
         raise NiftyFormerError(

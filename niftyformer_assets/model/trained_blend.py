@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.labels import ranks
+from niftyformer_assets.factors.labels import horizon_of, ranks
 from niftyformer_assets.model.baseline_registry import Forecast
 from niftyformer_assets.model.baselines.blend import Blend
 from niftyformer_assets.model.checkpoint import ModelFolder, card_of, must_fit, write_card
@@ -161,8 +161,9 @@ def _blended(said: Mapping[str, pd.DataFrame], labels: Mapping[str, tuple[str, .
 
 
 def of_named(table: pd.DataFrame, label: str) -> pd.DataFrame:
-    """The rows of a label by its name; published ones are called after their horizon."""
-    return of_label(table, label if "target" in table else int(label.removeprefix("h")))
+    """The rows of a label by its name."""
+    horizon = horizon_of(label)
+    return of_label(table, label if horizon is None else horizon)
 
 
 def _mean(places: Sequence[np.ndarray]) -> np.ndarray:

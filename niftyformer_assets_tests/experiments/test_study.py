@@ -33,7 +33,7 @@ GRID = {"model.layers": [1, 2]}
 
 def write(folder: Path, name: str = "wf", **content: Any) -> Path:
     for place in ("experiments", "studies"):
-        (folder / place).mkdir(exist_ok=True)
+        (folder / place).mkdir(exist_ok=True, parents=True)
     (folder / "experiments" / "base.yaml").write_text(BASE)
     path = folder / "studies" / f"{name}.yaml"
     path.write_text(yaml.safe_dump({"experiment": "base"} | content, sort_keys=False))
@@ -101,6 +101,31 @@ def test_names_say_point_window_and_seed_and_only_what_varies(tmp_path: Path) ->
     assert next(iter(words.experiments)) == "wf.embedding-struc2vec.factors-true"
 
 
+@pytest.mark.parametrize(
+    ("model", "of", "sections"),
+    [
+        ("lightgbm", ["ridge"], {"baselines"}),
+        ("lstm", ["ridge"], {"baselines"}),
+        ("blend", ["ridge", "lightgbm"], {"baselines"}),
+        ("blend", ["ridge", "stockformer", "random_forest"], {"training", "baselines"}),
+    ],
+)
+def test_seeds_vary_what_the_model_draws_by(tmp_path: Path, model: str, of: list[str], sections: set[str]) -> None:
+    given = {"model.name": model, "baselines.blend_of": of, "baselines.names": ["ridge", "zero"]}
+    found = list(expand(tmp_path, seeds=3, set=given).experiments.values())
+    for section in ("training", "baselines", "graph"):
+        seeds = [each.seed_of(section) for each in found]  # type: ignore[arg-type]
+        assert len(set(seeds)) == (3 if section in sections else 1), section
+
+
+@pytest.mark.parametrize("model", ["ridge", "momentum", "blend"])
+def test_seeds_of_a_model_that_draws_nothing_are_refused(tmp_path: Path, model: str) -> None:
+    given = {"model.name": model, "baselines.blend_of": ["ridge"], "baselines.names": ["zero", "reversal"]}
+    expand(tmp_path / "one", set=given)
+    with pytest.raises(NiftyFormerError, match=f"seeds: {model} draws nothing"):
+        expand(tmp_path / "two", seeds=2, set=given)
+
+
 def test_seeds_vary_the_training_alone_and_never_meet(tmp_path: Path) -> None:
     study = expand(tmp_path, seeds=3, set={"training.seeds": 5, "seed": 7})
     experiments = list(study.experiments.values())
@@ -165,9 +190,10 @@ def test_seeds_vary_the_training_alone_and_never_meet(tmp_path: Path) -> None:
                 ("universe.most_traded", [100, 200], "universe"),
                 ("universe.min_training_sessions", [50, 60], "universe"),
                 ("universe", [{"index": "nifty50"}, {"index": "nifty500"}], "universe"),
-                ("windows.output_sessions", [2, 5], r"windows\.output_sessions"),
-                ("windows.label", ["return", "rank"], r"windows\.label"),
-                ("windows", [{"label": "rank"}, {"label": "zscore"}], r"windows\.label"),
+                ("windows.output_sessions", [2, 5], "windows"),
+                ("windows.label", ["return", "rank"], "windows"),
+                ("windows", [{"label": "rank"}, {"label": "zscore"}], "windows"),
+                ("windows", [{"targets": [{"name": "held", "of": [{"horizon": h}]}]} for h in (5, 20)], "windows"),
                 ("strategy.top_k", [5, 10], "strategy"),
                 ("costs.schedule", ["zerodha", "flat"], "costs"),
             )

@@ -158,3 +158,9 @@ def test_the_settings_and_the_code_of_its_parts_decide_and_no_others() -> None:
         for each in (plain, experiment(blend_of=["lightgbm"], lightgbm_trees=7))
     ]
     assert of_rivals[0] != of_rivals[1]
+
+
+def test_a_part_that_is_no_model_any_more_does_not_damage_what_was_recorded() -> None:
+    values = experiment(blend_of=["ridge"]).values()
+    values["baselines"]["blend_of"] = ["ridge", "gone.mix"]
+    assert what_decides(values)["model.name"] == "blend"

@@ -22,6 +22,7 @@ class Blend(Model):
     """
 
     fitted_by: ClassVar[str] = "trained_blend"
+    draws: ClassVar[bool] = False  # but what it is made of may
 
     blend_of: tuple[str, ...] = _DEFAULT
 

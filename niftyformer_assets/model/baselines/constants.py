@@ -17,6 +17,7 @@ class _Constant(Baseline):
     """One value and one probability a horizon, for every stock and session."""
 
     reads_factors: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
 
     def predict(self, learned: Learned, inputs: BaselineInputs, run: Run) -> Forecast:
         return Forecast(inputs.everywhere(learned["value"]), inputs.everywhere(learned["p_up"]))
@@ -28,6 +29,7 @@ class EqualWeight(Baseline):
     """The mean of the training labels."""
 
     reads_factors: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
 
     def fit(self, inputs: BaselineInputs, run: Run) -> Learned:
         return {

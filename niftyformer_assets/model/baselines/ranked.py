@@ -79,6 +79,8 @@ class Ridge(Ranked):
         whatever their number; it takes the place of `ridge_penalty` where it is given.
     """
 
+    draws: ClassVar[bool] = False
+
     ridge_penalty: float = 1000.0
     ridge_penalty_per_row: float | None = None
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 class _Signal(Baseline):
     reads_factors: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
 
     def fit(self, inputs: BaselineInputs, run: Run) -> Learned:
         return {"deviation": np.array(inputs.deviation)}
