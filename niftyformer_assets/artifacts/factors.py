@@ -53,8 +53,8 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             reads=(
                 *panels,
                 "ic_summary",
-                Read("size_proxy", lambda experiment: experiment.factors.looks_at_size),
-                Read("sector_dummies", lambda experiment: experiment.factors.looks_at_sectors),
+                Read("size_proxy", lambda experiment: experiment.factors.form.looks_at_size),
+                Read("sector_dummies", lambda experiment: experiment.factors.form.looks_at_sectors),
                 *SCOPE,
             ),
             sections=SCOPE_SECTIONS | {"factors"},

@@ -82,12 +82,12 @@ def transformed(
     factors: np.ndarray, beside: Beside, settings: FactorSettings, threads: int | None = None
 ) -> np.ndarray:
     """Factors [F, T, N] in the form of `settings.transform`: float32 [F, T, N], NaN where missing."""
-    if settings.transform == "neutralized":
+    if settings.form.residuals:
         return neutralize(factors, beside.log_size(), beside.sectors(), settings, threads)
-    if settings.transform == "raw":
-        return np.where(np.isfinite(factors), factors, np.float32(np.nan))
-    groups = beside.sectors() if settings.transform == "sector_rank" else None
-    return ranked(factors, beside.member, settings.min_stocks, groups, threads)
+    if settings.form.ranks:
+        groups = beside.sectors() if settings.form.looks_at_sectors else None
+        return ranked(factors, beside.member, settings.min_stocks, groups, threads)
+    return np.where(np.isfinite(factors), factors, np.float32(np.nan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ def write_neutralized(
     residuals alone, and text of hundreds of factors over years takes minutes: in another form there are none.
     """
     folder.factors.mkdir(parents=True, exist_ok=True)
-    named = factors.names if settings.transform == "neutralized" else ()
+    named = factors.names if settings.form.residuals else ()
     wanted = {f"{name}.csv": place for place, name in enumerate(named)}
     for file in folder.factors.iterdir():
         if file.name not in wanted:

@@ -22,6 +22,34 @@ MIN_STOCKS_OF_GROUP = 5
 
 
 @dataclass(frozen=True)
+class Transform:
+    """How the models see the selected factors.
+
+    words: what such factors are called.
+    residuals: of the regression on size and sectors, which the published loader reads as text.
+    ranks: of the session's members; of those of a stock's sector where it looks at sectors.
+    """
+
+    words: str
+    residuals: bool = False
+    ranks: bool = False
+    looks_at_size: bool = False
+    looks_at_sectors: bool = False
+
+
+TRANSFORMS = {
+    "neutralized": Transform("neutralised", residuals=True, looks_at_size=True, looks_at_sectors=True),
+    "raw": Transform("raw"),
+    "rank": Transform("ranked", ranks=True),
+    "sector_rank": Transform("ranked within sectors", ranks=True, looks_at_sectors=True),
+}
+if TYPE_CHECKING:
+    TransformName = str
+else:
+    TransformName = Literal[tuple(TRANSFORMS)]
+
+
+@dataclass(frozen=True)
 class FactorSettings:
     """Which factors are computed, how they are selected, how they are neutralised.
 
@@ -50,7 +78,7 @@ class FactorSettings:
     ic_sessions: float = 0.5
     select_on: Literal["raw", "neutralized"] = "raw"
     min_stocks: int = MIN_STOCKS
-    transform: Literal["neutralized", "raw", "rank", "sector_rank"] = "neutralized"
+    transform: TransformName = "neutralized"
     winsorize: float | None = None
     rolling_zscore_sessions: int | None = None
 
@@ -65,16 +93,11 @@ class FactorSettings:
             "rolling_zscore_sessions must be at least 2",
         )
         require(
-            self.transform == "neutralized" or (self.winsorize is None and self.rolling_zscore_sessions is None),
+            self.form.residuals or (self.winsorize is None and self.rolling_zscore_sessions is None),
             "winsorize and rolling_zscore_sessions belong to factors.transform neutralized: leave them out",
         )
 
     @property
-    def looks_at_size(self) -> bool:
-        """Whether the transform does."""
-        return self.transform == "neutralized"
-
-    @property
-    def looks_at_sectors(self) -> bool:
-        """Whether the transform does."""
-        return self.transform in ("neutralized", "sector_rank")
+    def form(self) -> Transform:
+        """What the transform does."""
+        return TRANSFORMS[self.transform]

@@ -17,7 +17,7 @@ import numpy as np
 from niftyformer_assets.dataset.settings import GraphSettings, WindowSettings
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
 from niftyformer_assets.factors.labels import Exposures, Labels, Outcomes
-from niftyformer_assets.factors.settings import FactorSettings
+from niftyformer_assets.factors.settings import TRANSFORMS, FactorSettings
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
 from niftyformer_assets.model.baseline_registry import Model, NetworkModel, registered
@@ -222,7 +222,7 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
         returns=flow["result"],
         returns_valid=trend["valid"],
         factor_names=tuple(str(name) for name in factors["names"]),
-        are_ranks="rank" in transform,
+        are_ranks=TRANSFORMS[transform].ranks,
         exposures=_exposures(files, flow, run.windows),
         member=flow.get("member"),
     )

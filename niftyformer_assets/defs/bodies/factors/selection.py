@@ -23,8 +23,6 @@ SHOWN = (
     *("ic_mean_h1_validation_not_used", "ic_mean_h1_test_not_used"),
 )
 
-SHOWN_AS = {"neutralized": "neutralised", "raw": "raw", "rank": "ranked", "sector_rank": "ranked within sectors"}
-
 
 def summarize_ic(opened: OpenedExperiment) -> Made:
     """Measure every factor of the experiment's set on its training sessions, and keep the good ones."""
@@ -76,7 +74,7 @@ def neutralize_selected(opened: OpenedExperiment) -> Made:
         opened.experiment.factors,
     )
     write_neutralized(folder, made, opened.axes, opened.experiment.factors)
-    shown = SHOWN_AS[opened.experiment.factors.transform]
+    shown = opened.experiment.factors.form.words
     return Made(
         {
             "dagster/row_count": len(made.result),
