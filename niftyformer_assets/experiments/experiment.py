@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from niftyformer_assets.dataset.settings import GraphSettings, WaveletSettings, WindowSettings
+from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
@@ -60,8 +61,6 @@ class Experiment(BaseModel):
                 "the embedding is added to the model's states"
             )
         if self.exposed_to:
-            from niftyformer_assets.factors.registry import FACTOR_SETS  # which loads pandas
-
             names = FACTOR_SETS[self.factors.factor_set].names
             if unknown := [name for name in self.exposed_to if name not in names]:
                 raise ValueError(

@@ -22,7 +22,7 @@ from niftyformer_assets.market.candle_files import from_rows
 from niftyformer_assets.market.quoting import quoted
 from niftyformer_assets.market.servers import KITE_ROOT, TIMEOUT_S, WORKERS
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.web import DEADLINE_S, MAX_BYTES, BoundedSession, is_loopback
+from niftyformer_assets.web import DEADLINE_S, MAX_BYTES, AnswerTooLong, BoundedSession, Redirected, is_loopback
 
 # The segments of NSE's instruments that are of use here, and the exchanges that Kite knows.
 STOCKS, INDICES = "NSE", "INDICES"
@@ -180,8 +180,6 @@ class KiteSession:
     def _sorted(self, what: str, error: Exception, login: bool) -> KiteError:
         import requests
         from kiteconnect import exceptions as kite
-
-        from niftyformer_assets.web import AnswerTooLong, Redirected
 
         if isinstance(error, kite.KiteException):
             return self._sorted_by_status(what, error, login)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from niftyformer_assets.compiling import kernel, step
-from niftyformer_assets.portfolio.backtest.choosing import decide
 from niftyformer_assets.portfolio.backtest.costs import Rates
+from niftyformer_assets.portfolio.backtest.deciding import decide
 from niftyformer_assets.portfolio.backtest.execution import sell, trade
 from niftyformer_assets.portfolio.backtest.layout import (
     CASH,
