@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
-
-IndexName = Literal["nifty50", "nifty200", "nifty500"]
+from typing import TYPE_CHECKING, Literal
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class Index:
     list_stem: how the file of its constituents is called at NSE, without `.csv`.
     """
 
-    name: IndexName
+    name: str
     title: str
     members: int
     list_stem: str
@@ -43,7 +41,11 @@ _ROWS = (
     Index("nifty500", "NIFTY-500", 500, "ind_nifty500list"),
 )
 INDICES: dict[str, Index] = {row.name: row for row in _ROWS}
-DEFAULT: IndexName = "nifty200"
+DEFAULT = "nifty200"
+if TYPE_CHECKING:
+    IndexName = str
+else:
+    IndexName = Literal[tuple(INDICES)]
 
 
 def index_of_list(file: str) -> Index | None:
