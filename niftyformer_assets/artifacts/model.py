@@ -103,13 +103,15 @@ def model_rows() -> tuple[Artifact, ...]:
         row(
             "predictions",
             "experiment",
-            lambda place: (place.predictions,),
+            lambda place: (place.predictions, place.network_predictions),
             "model/training",
             {"pytorch", "parquet"},
             "What the trained model says of each stock one and two sessions ahead, from `trained_model`.\n\n"
             "`predictions.parquet`: date_made, date_predicted, horizon (sessions), symbol, split, return (or score, "
             "where the label is a rank or z-score), p_up (probability). The prediction with the longest horizon is "
-            "the one that can be traded.",
+            "the one that can be traded.\n\n"
+            "`network_predictions.parquet`: the same of each network by itself, with its seed, where `training.seeds` "
+            "is more than one and predictions are their mean.",
             reads=("trained_model", *reads),
             after=(Read("corr_adj", _reads_graph(_traded)),),
             part=_of_traded,

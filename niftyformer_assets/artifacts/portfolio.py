@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from niftyformer_assets.artifacts.rows import SCOPE, Artifact, Read, row
+from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.store.workspace import Workspace
+
+
+def each_network(workspace: Workspace, experiment: Experiment | None) -> tuple[Path, ...]:
+    """What the networks of an experiment's model predict each by itself, where there are several."""
+    if experiment is None or experiment.networks == 1:
+        return ()
+    return (workspace.experiment(experiment.name).network_predictions,)
 
 
 def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
@@ -28,7 +39,7 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             ),
             sections=lambda _experiment: None,
             # How many variants were tried is said in the report too.
-            also=lambda workspace, _experiment: (workspace.tries,),
+            also=lambda workspace, of: (workspace.tries, *each_network(workspace, of)),
             read_as=lambda place: (place.backtest / "metrics.json",),
         ),
         row(

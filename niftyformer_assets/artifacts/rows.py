@@ -33,7 +33,8 @@ class Artifact:
     """One row.
 
     scope: what there is one of it for; paths are asked of the workspace, or of the experiment's folder.
-    files: that it consists of, the one to show first; folders count with all that is in them.
+    files: that it consists of, the one to show first; folders count with all that is in them. By the settings of some
+        experiments those after the first may be absent.
     reads: the artifacts that it is made from.
     sections: of an experiment's settings, which decide on it beside those that decide on what it reads; None is all.
     part: what of those sections decides, where not all of them does.

@@ -291,6 +291,6 @@ def _place(
 def _own_metadata(record: Provenance, outputs: Sequence[Path]) -> dict[str, Any]:
     return {
         "file": file_path(outputs[0]),
-        "size_bytes": sum(size_of(path) for path in outputs),
+        "size_bytes": sum(size_of(path) for path in outputs if path.exists()),
         "provenance": dg.MetadataValue.json({"settings": dict(record.settings), "inputs": dict(record.inputs)}),
     }

@@ -86,7 +86,10 @@ def metadata_of(instance: dg.DagsterInstance, asset: str, experiment: str, recor
 
 
 def _remove(here: ExperimentFolder, there: ExperimentFolder, places: list[Path]) -> None:
-    """Files that lay here in folders that are taken over: nothing of an earlier making stays among them."""
+    """What lay here and is not there, by itself or in folders: nothing of an earlier making stays."""
     for place in places:
+        ours = here.root / place.relative_to(there.root)
         if place.is_dir():
-            shutil.rmtree(here.root / place.relative_to(there.root), ignore_errors=True)
+            shutil.rmtree(ours, ignore_errors=True)
+        elif not place.exists():
+            ours.unlink(missing_ok=True)

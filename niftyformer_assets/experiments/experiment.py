@@ -15,7 +15,7 @@ from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.market.split import SplitByDate, SplitByRatio
-from niftyformer_assets.model.baseline_registry import with_parts
+from niftyformer_assets.model.baseline_registry import registered, with_parts
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.model.training_settings import TrainingSettings
@@ -90,6 +90,11 @@ class Experiment(BaseModel):
     def rivals(self) -> tuple[str, ...]:
         """The baselines that the model is compared with: those named but itself."""
         return tuple(name for name in self.baselines.names if name != self.model.name)
+
+    @property
+    def networks(self) -> int:
+        """Of how many networks, each of its own seed, predictions of its model are the mean; 1 of what is no mean."""
+        return self.training.seeds if "training" in registered()[self.model.name].section_fields() else 1
 
     def values(self) -> dict[str, Any]:
         """All settings with defaults filled in, as JSON values."""

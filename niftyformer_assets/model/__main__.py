@@ -19,13 +19,12 @@ from typing import Any
 from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import RunSettings, load_dataset
 from niftyformer_assets.model.device import choose_device
-from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.trained import Watch
 from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import tensorboard, terminal
+from niftyformer_assets.model.written_predictions import write_predictions
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.tables import write_parquet
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
@@ -76,9 +75,8 @@ def _run(chosen: argparse.Namespace) -> None:
         fitted = model.fit(dataset, out, device, watch, chosen.restart)
         for line in (*fitted.notes, *fitted.said):
             tell(line)
-    predictions = model.predict(dataset, out, device)
-    write_last_step(ModelFolder(out), dataset, predictions)
-    write_parquet(table, predictions)
+    of_networks = table.with_name(experiment.network_predictions.name)
+    write_predictions(model, dataset, out, device, table, of_networks)
     print(table)
 
 

@@ -18,7 +18,9 @@ from niftyformer_assets.model.device import Device, out_of_memory_in_words
 from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.predictions import (
     OUT_OF_SAMPLE,
+    SEED,
     keys_of,
+    mean_of_networks,
     out_of_sample,
     prediction_table,
 )
@@ -28,7 +30,14 @@ from niftyformer_assets.store.errors import NiftyFormerError, damaged
 
 
 def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[str] = OUT_OF_SAMPLE) -> pd.DataFrame:
-    """What the best weights in a model's folder say at the close of each session; of several networks, their mean.
+    """The mean of what `predict_each` gives: the table that `model.predictions` describes, of one model."""
+    return mean_of_networks(predict_each(dataset, folder, device, parts))
+
+
+def predict_each(
+    dataset: Dataset, folder: Path, device: Device, parts: Collection[str] = OUT_OF_SAMPLE
+) -> pd.DataFrame:
+    """What the best weights of each network in a model's folder say at the close of each session.
 
     A prediction belongs to the part of the session on which its label is known. Those of the last sessions
     at hand are still to come. Products are computed in the device's precision.
@@ -38,13 +47,15 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
         parts: of validation, test, later and train.
 
     Returns:
-        the table that `model.predictions` describes.
+        the table that `model.predictions` describes, of one network or several by their seeds.
 
     Raises:
         NiftyFormerError: the folder has no model, or one for other symbols, factors or settings.
     """
     _must_be_of_one_training(dataset, folder)
-    states = [load_state(ModelFolder(place), network) for network, place in networks(dataset, folder)]
+    states = {
+        network.settings.seed: load_state(ModelFolder(place), network) for network, place in networks(dataset, folder)
+    }
     samples = dataset.all_samples
     asked = out_of_sample(samples, dataset.split, parts)
     chosen = np.flatnonzero(asked.any(axis=1))
@@ -54,22 +65,26 @@ def predict(dataset: Dataset, folder: Path, device: Device, parts: Collection[st
         weights = FlatWeights(network_of(dataset.settings, *data.sizes[1:]), device.torch_device)
         inference = Inference(weights, data, device, batch_size)
         made_on = torch.from_numpy(samples.made_on[chosen])
-        said = []
-        for state in states:
+        said = {}
+        for seed, state in states.items():
             weights.load(state)
-            said.append(inference(made_on))
-    value, p_up = (np.full((*asked.shape, len(dataset.axes.symbols)), np.nan, dtype=np.float32) for _ in range(2))
-    value[chosen], p_up[chosen] = (np.mean(parts, axis=0) for parts in zip(*said, strict=True))
-    return prediction_table(
-        value,
-        p_up,
-        samples,
-        dataset.axes,
-        dataset.split,
-        dataset.enough[samples.made_on],
-        dataset.to_come,
-        parts,
-    )
+            said[seed] = inference(made_on)
+    tables = []
+    for seed, of_network in said.items():
+        value, p_up = (np.full((*asked.shape, len(dataset.axes.symbols)), np.nan, dtype=np.float32) for _ in range(2))
+        value[chosen], p_up[chosen] = of_network
+        table = prediction_table(
+            value,
+            p_up,
+            samples,
+            dataset.axes,
+            dataset.split,
+            dataset.enough[samples.made_on],
+            dataset.to_come,
+            parts,
+        )
+        tables.append(table.assign(**{SEED: seed}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _must_be_of_one_training(dataset: Dataset, folder: Path) -> None:

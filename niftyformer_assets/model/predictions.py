@@ -11,8 +11,10 @@ split           the part that date_predicted lies in: train, validation, test or
 return | score  float64, the predicted label, in a column of its unit: `score` where it is a rank or z-score
 p_up            float64, the probability of a label above 0
 baseline        text, in a table of several models only: which one
+seed            int64, in a table of several networks of one model only: whose
 
-Rows are sorted by date_made, label in the experiment's order and symbol, those of several models by model before. A
+Rows are sorted by date_made, label in the experiment's order and symbol, those of several models or networks by model
+or network before. A
 stock with fewer than half of a window's returns has no row. What is traded at the close of date_made is the prediction
 of the experiment's last label; of the published ones it is that of the largest horizon, which looks furthest past the
 first fill.
@@ -40,7 +42,7 @@ from niftyformer_assets.store.tables import read_parquet
 OUT_OF_SAMPLE = ("validation", "test", "later")
 HORIZON, TARGET, TRADED = "horizon", "target", "traded"
 COLUMNS = ("date_made", "date_predicted", "horizon", "symbol", "split", "p_up")
-BASELINE = "baseline"
+BASELINE, SEED = "baseline", "seed"
 
 
 def _value_columns() -> tuple[str, ...]:
@@ -167,6 +169,21 @@ def by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each model of a table of several, with its name, in the order of the table."""
     for name, rows in table.groupby(BASELINE, sort=False):
         yield str(name), rows
+
+
+def by_network(table: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    """The rows of each network of a table of several, with its seed, in the order of the table."""
+    for seed in table[SEED].unique():
+        yield int(seed), table[table[SEED] == seed]
+
+
+def mean_of_networks(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of what several networks say together: the mean of their values, and of their probabilities."""
+    each = [rows for _, rows in by_network(table)]
+    mean = each[0].drop(columns=SEED).reset_index(drop=True)
+    for column in (value_column(table), "p_up"):
+        mean[column] = np.mean([rows[column].to_numpy() for rows in each], axis=0)
+    return mean
 
 
 def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes, split: Split | None = None) -> np.ndarray:

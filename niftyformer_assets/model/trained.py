@@ -113,6 +113,16 @@ class TrainedThing(ABC):
             NiftyFormerError: the folder holds no such thing, or one for other symbols, factors or settings.
         """
 
+    def predict_each(
+        self, dataset: Dataset, folder: Path, device: Callable[[Precision], Device]
+    ) -> pd.DataFrame | None:
+        """What each of several networks says, of which `predict` gives the mean; None of what is no such mean.
+
+        Raises:
+            NiftyFormerError: as `predict`.
+        """
+        return None
+
     def must_be_in(self, folder: Path) -> dict[str, Any]:
         """The card in a folder, refused if it is of a model of another name.
 

@@ -12,7 +12,8 @@ import torch
 from niftyformer_assets.model.checkpoint import ModelFolder, model_card, why_not_go_on
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, Precision
-from niftyformer_assets.model.predict import predict
+from niftyformer_assets.model.predict import predict_each
+from niftyformer_assets.model.predictions import mean_of_networks
 from niftyformer_assets.model.step import Steps
 from niftyformer_assets.model.trained import Fitted, TrainedThing, Watch
 from niftyformer_assets.model.training import Trained, networks, remove_others, train
@@ -79,9 +80,17 @@ class TrainedNetwork(TrainedThing):
         device: Callable[[Precision], Device],
         fitted: Fitted | None = None,
     ) -> pd.DataFrame:
+        return mean_of_networks(self._each(dataset, folder, device))
+
+    def predict_each(
+        self, dataset: Dataset, folder: Path, device: Callable[[Precision], Device]
+    ) -> pd.DataFrame | None:
+        return self._each(dataset, folder, device) if dataset.settings.training.seeds > 1 else None
+
+    def _each(self, dataset: Dataset, folder: Path, device: Callable[[Precision], Device]) -> pd.DataFrame:
         self.must_be_in(folder)
         with _threads(dataset):
-            return predict(dataset, folder, device(dataset.settings.training.precision))
+            return predict_each(dataset, folder, device(dataset.settings.training.precision))
 
 
 @contextmanager

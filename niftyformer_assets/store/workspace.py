@@ -204,6 +204,11 @@ class ExperimentFolder:
         return self.root / "predictions.parquet"
 
     @property
+    def network_predictions(self) -> Path:
+        """Of each network by itself, where predictions are the mean of several."""
+        return self.root / "network_predictions.parquet"
+
+    @property
     def baseline_predictions(self) -> Path:
         return self.root / "baseline_predictions.parquet"
 

@@ -53,8 +53,10 @@ OTHERS = {
         "names: [", "epochs: 1\n  recurrent_width: 4\n  names: [stockformer, gru, "
     ),
 }
-# Its strategy takes a factor of the panel out of the scores, and so does that of a study of it.
-EXPOSED = TINY_EXPERIMENT.replace("top_k: 3", "top_k: 3, neutralise: [STD20, size]")
+# Its strategy takes a factor of the panel out of the scores, and so does that of a study of it; it has two networks.
+EXPOSED = TINY_EXPERIMENT.replace("top_k: 3", "top_k: 3, neutralise: [STD20, size]").replace(
+    "max_epochs: 2", "max_epochs: 2, seeds: 2"
+)
 STUDY = "of_tiny"
 MADE = [(name, STUDY if row.scope == "study" else "tiny") for name, row in ROWS.items() if row.scope != "symbol"] + [
     (name, experiment)
@@ -62,7 +64,12 @@ MADE = [(name, STUDY if row.scope == "study" else "tiny") for name, row in ROWS.
     for name in phases(ROWS)["experiment"]
     if name != "backtest_report"  # which asks nothing of the model but its predictions
 ]
-MADE += [("backtest_report", "exposed"), ("study_predictions", "of_exposed"), ("study_report", "of_exposed")]
+MADE += [
+    ("predictions", "exposed"),
+    ("backtest_report", "exposed"),
+    ("study_predictions", "of_exposed"),
+    ("study_report", "of_exposed"),
+]
 
 
 def places(row: Artifact, settings: Settings, of: str) -> Workspace | ExperimentFolder | StudyFolder:
@@ -111,7 +118,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
         for study in (STUDY, "of_exposed"):
             begin(graph.settings, find_study(graph.settings, study))
         graph = Graph(graph.settings, build(graph.settings), graph.instance)
-        # All but its report is taken over from `tiny`.
+        # Before its model, and but for its report, all is taken over from `tiny`.
         for experiment in ("exposed", STUDY, "of_exposed"):
             result = graph.run("experiment", experiment)
             assert result.success, failure_of(result)

@@ -17,10 +17,14 @@ from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.checkpoint import ModelFolder, read_checkpoint
 from niftyformer_assets.model.data import Dataset, load_dataset
 from niftyformer_assets.model.device import Device
-from niftyformer_assets.model.predict import expected_index, predict
+from niftyformer_assets.model.predict import expected_index, predict, predict_each
+from niftyformer_assets.model.predictions import by_network, read_predictions
 from niftyformer_assets.model.published import write_last_step
+from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.training import networks, train
+from niftyformer_assets.model.written_predictions import write_predictions
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.index import entered_digests
 from niftyformer_assets_tests.model.made_up import PARTS, SESSIONS, SYMBOLS, write_experiment
 
 
@@ -120,6 +124,10 @@ def test_several_networks_predict_their_mean(dataset: Dataset, cpu: Device, tmp_
     for column in ("return", "p_up"):
         np.testing.assert_allclose(mean[column], (single[0][column] + single[1][column]) / 2, rtol=1e-6)
     assert not np.allclose(single[0]["return"], single[1]["return"])
+    each = predict_each(several, tmp_path, cpu)
+    assert list(each["seed"].unique()) == [42, 43]
+    for (_, rows), alone in zip(by_network(each), single, strict=True):
+        pd.testing.assert_frame_equal(rows.drop(columns="seed").reset_index(drop=True), alone, check_exact=True)
     other = replace(several.settings, seed=43).with_training(learning_rate=0.01)
     network = replace(networks(several, tmp_path)[1][0], settings=other)
     train(network, tmp_path / "seed-43", cpu, restart=True)
@@ -129,6 +137,27 @@ def test_several_networks_predict_their_mean(dataset: Dataset, cpu: Device, tmp_
     (tmp_path / "seed-43" / "best.pt").unlink()
     with pytest.raises(NiftyFormerError, match=r"seed-43.best\.pt"):
         predict(several, tmp_path, cpu)
+
+
+def test_what_each_network_says_is_written_where_there_are_several(
+    dataset: Dataset, cpu: Device, tmp_path: Path
+) -> None:
+    several = replace(dataset, settings=dataset.settings.with_training(seeds=2, max_epochs=1))
+    for network, folder in networks(several, tmp_path / "model"):
+        train(network, folder, cpu)
+    thing, table, of_networks = trained_thing("stockformer"), tmp_path / "said.parquet", tmp_path / "each.parquet"
+    frame = write_predictions(thing, several, tmp_path / "model", lambda _precision: cpu, table, of_networks)
+    pd.testing.assert_frame_equal(read_predictions(table), frame)
+    each = [rows.reset_index(drop=True) for _, rows in by_network(read_predictions(of_networks))]
+    assert len(each) == 2
+    for column in ("return", "p_up"):
+        np.testing.assert_array_equal(frame[column], (each[0][column] + each[1][column]) / 2)
+    # One network has no others beside it, and nothing is left of those that there were.
+    alone = replace(several, settings=several.settings.with_training(seeds=1))
+    write_predictions(thing, alone, tmp_path / "model", lambda _precision: cpu, table, of_networks)
+    pd.testing.assert_frame_equal(read_predictions(table)[each[0].columns.drop("seed")], each[0].drop(columns="seed"))
+    assert not of_networks.exists()
+    assert set(entered_digests([table, of_networks], tmp_path)) == {"said.parquet"}
 
 
 def test_predictions_of_a_rank_are_scores(tmp_path: Path, cpu: Device) -> None:

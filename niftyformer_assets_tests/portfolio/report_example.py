@@ -10,6 +10,7 @@ import pandas as pd
 from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
+from niftyformer_assets.model.predictions import mean_of_networks
 from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.gather import Evidence, MarketRecord, Predicted, gather_evidence
 from niftyformer_assets.portfolio.report.background import Background
@@ -81,7 +82,13 @@ class Example:
         return self.predictions(0, name=name).assign(**{"return": 0.0, "p_up": p_up})
 
     def evidence(
-        self, skill: float = 0.0, variants: int = 1, part: str = "test", portfolios: int = 200, top_k: int = 5
+        self,
+        skill: float = 0.0,
+        variants: int = 1,
+        part: str = "test",
+        portfolios: int = 200,
+        top_k: int = 5,
+        networks: pd.DataFrame | None = None,
     ) -> Evidence:
         """The published strategy changes too few names for even a clairvoyant to stand out in 100 sessions."""
         baselines = [
@@ -91,7 +98,12 @@ class Example:
         ]
         return gather_evidence(
             self.record(),
-            Predicted(self.predictions(skill), pd.concat(baselines, ignore_index=True), self.labels),
+            Predicted(
+                self.predictions(skill) if networks is None else mean_of_networks(networks),
+                pd.concat(baselines, ignore_index=True),
+                self.labels,
+                networks,
+            ),
             StrategySettings(name="topk_dropout", top_k=top_k, n_drop=min(top_k, 5)),
             CostSettings(),
             part=part,

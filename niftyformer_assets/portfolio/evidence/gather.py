@@ -19,7 +19,7 @@ import pandas as pd
 
 from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.market.scope import Scope
-from niftyformer_assets.model.predictions import by_model
+from niftyformer_assets.model.predictions import by_model, by_network
 from niftyformer_assets.portfolio.backtest.market import Market, cut_market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.run import run_backtest
@@ -63,6 +63,8 @@ class Evidence:
 
     scores, result: of the model; the scores are those that the strategy ranks, predicted those that the model
         gave.
+    networks: the scores that the strategy would rank of each network alone, by its seed, where the model's are the
+        mean of several.
     exposures: of the stocks on the same sessions, if any are looked at.
     baselines: of each baseline that tells stocks apart.
     other_costs: the same scores under the other cost schedule (the published setting's flat rate, or Zerodha's).
@@ -76,6 +78,7 @@ class Evidence:
     part: str
     scores: Scores
     predicted: Scores
+    networks: Mapping[int, Scores]
     exposures: Exposures | None
     result: BacktestResult
     baselines: Mapping[str, tuple[Scores, BacktestResult]]
@@ -102,6 +105,16 @@ class Evidence:
     def rank_ic(self) -> np.ndarray:
         """float [T], of the model on the step that is traded."""
         return self.coefficients["rank_ic"].to_numpy()
+
+    @cached_property
+    def by_network(self) -> pd.DataFrame:
+        """Mean rank IC of each network alone on the step that is traded: seed, rank_ic, t, sessions."""
+        rows = []
+        for seed, scores in self.networks.items():
+            values = information_coefficients(scores, self.realised)["rank_ic"].dropna().to_numpy()
+            mean = values.mean() if len(values) else np.nan
+            rows.append((seed, mean, metrics.mean_t(values), len(values)))
+        return pd.DataFrame(rows, columns=["seed", "rank_ic", "t", "sessions"])
 
     @cached_property
     def too_early(self) -> pd.DataFrame:
@@ -289,11 +302,13 @@ class Predicted:
 
     of_model, of_baselines: as in their parquet files; the latter may have no rows.
     labels: of the experiment, on its scope's axes.
+    of_networks: of each network, where the model's are the mean of several.
     """
 
     of_model: pd.DataFrame
     of_baselines: pd.DataFrame
     labels: Labels
+    of_networks: pd.DataFrame | None = None
 
     def errors(self, scope: Scope) -> pd.DataFrame:
         """`prediction_errors` of the model and all baselines, of labels wholly of their part."""
@@ -336,6 +351,10 @@ def gather_evidence(
         part=part,
         scores=scores,
         predicted=scores_from_predictions(predicted.of_model, market.axes),
+        networks={
+            seed: record.scores(rows, market, strategy)
+            for seed, rows in (by_network(predicted.of_networks) if predicted.of_networks is not None else ())
+        },
         exposures=None if record.exposures is None else record.exposures.on(market.axes),
         result=run_backtest(scores, market, strategy, costs, seed),
         baselines=baselines,

@@ -97,6 +97,7 @@ def report_page(evidence: Evidence, background: Background, appendix: str) -> Pa
             results.predictions(evidence, background.labels),
             results.months(evidence),
             scores.scores(evidence),
+            *filter(None, [scores.networks(evidence)]),
             details.holdings(evidence),
             *filter(None, [exposures.exposures(evidence)]),
             details.costs(evidence),

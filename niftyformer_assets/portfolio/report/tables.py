@@ -49,6 +49,7 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
         "index_notes": list(evidence.index_notes),
         "figures": evidence.figures.to_dict("records"),
         "predictions": evidence.errors.to_dict("records"),
+        "networks": evidence.by_network.to_dict("records"),
         "horizons": evidence.horizons.to_dict("records"),
         "persistence": evidence.persistence.to_dict("records"),
         "groups": {name: table.to_dict("records") for name, table in evidence.by_group.items()},

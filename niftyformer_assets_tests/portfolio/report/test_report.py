@@ -385,6 +385,30 @@ def test_the_order_of_columns_changes_no_figure(market: Example, luck: Evidence)
     assert other.standing == luck.standing
 
 
+def test_the_spread_of_networks_stands_beside_their_mean(market: Example, luck: Evidence) -> None:
+    """Each network is judged as a model of it alone would be."""
+    each = {42 + place: market.predictions(skill, seed=place) for place, skill in enumerate((0.0, 0.5, 1.0))}
+    several = pd.concat([rows.assign(seed=seed) for seed, rows in each.items()], ignore_index=True)
+    evidence = market.evidence(portfolios=20, networks=several)
+    table = evidence.by_network
+    assert list(table["seed"]) == list(each)
+    for seed, skill in zip(each, (0.0, 0.5, 1.0), strict=True):
+        record = market.record()
+        place = record.scores(each[seed], evidence.result.market, evidence.result.strategy)
+        alone = replace(evidence, scores=place, networks={})
+        row = table[table["seed"] == seed].iloc[0]
+        assert row["rank_ic"] == pytest.approx(alone.figure("rank_ic"), abs=1e-12), skill
+        assert row["t"] == pytest.approx(alone.figure("rank_ic", column="t"), abs=1e-9)
+        assert row["sessions"] == alone.figure("rank_ic", column="sessions")
+    assert table["rank_ic"].is_monotonic_increasing and table["rank_ic"].iloc[2] > 0.3
+    (section,) = (each for each in report_page(evidence, background(), "").sections if "seeds" in each.title)
+    (block,) = section.blocks
+    assert isinstance(block, Table)
+    assert [row[0] for row in block.rows] == ["seed 42", "seed 43", "seed 44", "their mean"]
+    assert block.rows[3][1].startswith(f"{evidence.figure('rank_ic'):+.3f}")
+    assert luck.by_network.empty and "Spread over seeds" not in SECTIONS
+
+
 def test_an_index_that_ends_early_costs_a_line_not_the_report(market: Example, tmp_path: Path) -> None:
     of_model = market.predictions(0.0)
     indices = {"price": market.index, "with dividends": market.index.iloc[:-20]}

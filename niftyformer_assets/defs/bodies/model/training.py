@@ -20,10 +20,10 @@ from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.model.pictures import training_curves
 from niftyformer_assets.model.predictions import BASELINE, label_column, value_column
-from niftyformer_assets.model.published import write_last_step
 from niftyformer_assets.model.trained import Watch
 from niftyformer_assets.model.trained_things import trained_thing
 from niftyformer_assets.model.watch import Observer, Told, tensorboard
+from niftyformer_assets.model.written_predictions import write_predictions
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import write_parquet
 
@@ -69,9 +69,9 @@ def predict_with_model(context: dg.AssetExecutionContext, experiments: Experimen
         )
     if other := model.changed_data(dataset, folder.model):
         context.log.warning(f"the model in {folder.model} was trained on other {', '.join(other)} than are there now")
-    frame = model.predict(dataset, folder.model, gpu.chooser(model))
-    write_parquet(folder.predictions, frame)
-    write_last_step(ModelFolder(folder.model), dataset, frame)
+    frame = write_predictions(
+        *(model, dataset, folder.model, gpu.chooser(model)), folder.predictions, folder.network_predictions
+    )
     return Made(
         {
             **_described(frame, experiment.windows.unit),

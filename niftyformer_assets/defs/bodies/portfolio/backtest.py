@@ -44,6 +44,7 @@ def report_backtest(context: dg.AssetExecutionContext, experiments: Experiments)
         read_predictions(folder.predictions),
         read_predictions(folder.baseline_predictions),
         Labels.of(experiment.windows.labels, outcomes_of(opened)),
+        read_predictions(folder.network_predictions) if experiment.networks > 1 else None,
     )
     evidence = gather_evidence(
         record,

@@ -42,6 +42,46 @@ def scores(evidence: Evidence) -> Section:
     return Section("Scores and what they earned", (said,), blocks)
 
 
+def networks(evidence: Evidence) -> Section | None:
+    """What another seed would have given; None where the model's scores are not the mean of several networks."""
+    table = evidence.by_network
+    if table.empty:
+        return None
+    values = table["rank_ic"].to_numpy()
+    mean, t = evidence.figure("rank_ic"), evidence.figure("rank_ic", column="t")
+    said = (
+        f"The scores are the mean of what {counted(len(values), 'network')} say, which differ in their seed alone. By "
+        f"itself each has a mean rank IC from {number(values.min(), 3, signed=True)} to "
+        f"{number(values.max(), 3, signed=True)} on the step that can be traded, with a deviation of "
+        f"{number(values.std(ddof=1), 3)}; their mean has {number(mean, 3, signed=True)}. A difference between "
+        "settings that is no larger than this spread is no difference."
+    )
+    rows = [
+        (f"seed {row['seed']}", _with_t(number(row["rank_ic"], 3, signed=True), row["t"]), count(row["sessions"]))
+        for row in table.to_dict("records")
+    ]
+    rows.append(
+        (
+            "their mean",
+            _with_t(number(mean, 3, signed=True), t),
+            count(int(evidence.figure("rank_ic", column="sessions"))),
+        )
+    )
+    return Section(
+        "Spread over seeds",
+        (said,),
+        (
+            Table(
+                ("network", "rank IC (t)", "sessions"),
+                rows,
+                strong=frozenset({len(values)}),
+                caption="Rank IC with the return from the first possible fill to one session later, of the scores as "
+                "the strategy ranks them. The mean of scores is ranked anew: its rank IC is not the mean of theirs.",
+            ),
+        ),
+    )
+
+
 def deciles_pictures(table: pd.DataFrame) -> list[Picture]:
     """What each decile of the score earned; nothing where too few sessions tell."""
     if table["sessions"].iloc[0] <= 1:
