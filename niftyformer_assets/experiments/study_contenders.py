@@ -8,10 +8,9 @@ from typing import Any
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.study import Ensemble, StudySettings
 from niftyformer_assets.factors.labels import TRADED_PLACE
+from niftyformer_assets.model.baseline_registry import may_tell_apart
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
 
-# They say one thing of all stocks of a session: there is nothing to judge.
-SAME_FOR_ALL = ("equal_weight", "majority", "zero")
 # Of more names than this nobody reads a list.
 _NAMES_SHOWN = 12
 
@@ -41,17 +40,34 @@ def require_contenders(settings: StudySettings, first: Mapping[str, Experiment])
             _require_parts(name, ensemble, settings, experiment)
         if "grid" in ensemble.over:
             _require_alike(name, ensemble, first)
-    models = [named(named_seed(seed), point) for point in first for seed in range(1, settings.seeds + 1)]
-    plain = [named(rival, point) for point, experiment in first.items() for rival in experiment.rivals]
+    # By name of each whether it may tell stocks apart.
+    models = {
+        named(named_seed(seed), point): _tells_apart(MODEL, experiment)
+        for point, experiment in first.items()
+        for seed in range(1, settings.seeds + 1)
+    }
+    plain = {
+        named(rival, point): _tells_apart(rival, experiment)
+        for point, experiment in first.items()
+        for rival in experiment.rivals
+    }
     taken = {*models, *plain, EQUAL_WEIGHT}
-    of_ensembles = []
+    of_ensembles: dict[str, bool] = {}
     for name, ensemble in settings.ensembles.items():
-        for told in [name] if "grid" in ensemble.over else [named(name, point) for point in first]:
+        groups = (
+            {name: [*first.values()]} if "grid" in ensemble.over else {named(name, p): [e] for p, e in first.items()}
+        )
+        for told, experiments in groups.items():
             if told in taken:
                 raise ValueError(f"ensembles.{name} has the name of a model or of another ensemble: rename it")
             taken.add(told)
-            of_ensembles.append(told)
-    _require_judged(settings.judge, [*models, *of_ensembles, *plain], first)
+            of_ensembles[told] = any(_tells_apart(model, each) for each in experiments for model in ensemble.models)
+    _require_judged(settings.judge, models | of_ensembles | plain)
+
+
+def _tells_apart(name: str, experiment: Experiment) -> bool:
+    """Whether a baseline of an experiment, or its model, may say different things of two stocks of a session."""
+    return may_tell_apart(experiment.model.name if name == MODEL else name, vars(experiment.baselines))
 
 
 def _require_one_moment(settings: StudySettings, first: Mapping[str, Experiment]) -> None:
@@ -98,13 +114,15 @@ def _require_alike(name: str, ensemble: Ensemble, first: Mapping[str, Experiment
             )
 
 
-def _require_judged(judge: str, names: list[str], first: Mapping[str, Experiment]) -> None:
+def _require_judged(judge: str, tells_apart: Mapping[str, bool]) -> None:
+    """Args: tells_apart: by the name of each contender whether it may say different things of two stocks."""
     if not judge:
         return
-    if judge not in names:
+    if judge not in tells_apart:
+        names = list(tells_apart)
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
         raise ValueError(
             f"judge: {judge!r} is no contender of this study: name one of {', '.join(names[:_NAMES_SHOWN])}{more}"
         )
-    if judge in [named(rival, point) for rival in SAME_FOR_ALL for point in first]:
+    if not tells_apart[judge]:
         raise ValueError(f"judge: {judge!r} says the same of all stocks, so there is nothing to judge: name another")

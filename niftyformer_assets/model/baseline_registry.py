@@ -120,6 +120,7 @@ class Model:
     reads_graph: whether it sees the embedding of the correlation graph, `model.width` wide: the section `graph` decides
         too.
     draws: whether it draws anything, so that another seed gives another model.
+    tells_apart: whether it may say different things of two stocks of a session; a constant cannot be judged.
     wants_gpu: whether it takes too long on a CPU to be fitted there without a word.
     fitted_by: the module of `model/` that fits and asks it, by its kind.
     """
@@ -129,6 +130,7 @@ class Model:
     reads_factors: ClassVar[bool] = True
     reads_graph: ClassVar[bool] = False
     draws: ClassVar[bool] = True
+    tells_apart: ClassVar[bool] = True
     wants_gpu: ClassVar[bool] = False
     fitted_by: ClassVar[str]
 
@@ -318,6 +320,12 @@ def with_parts(name: str, baselines: Mapping[str, Any]) -> tuple[type[Model], ..
         return ()
     names = (name, *registered()[name].made_of(baselines))
     return tuple(registered()[each] for each in names) if registered().keys() >= {*names} else ()
+
+
+def may_tell_apart(name: str, baselines: Mapping[str, Any]) -> bool:
+    """Whether the model of a name may say different things of two stocks, or any that it is put together from may."""
+    model, *parts = with_parts(name, baselines)
+    return any(part.tells_apart for part in parts) if parts else model.tells_apart
 
 
 def words_of(name: str) -> str:

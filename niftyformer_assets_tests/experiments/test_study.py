@@ -13,8 +13,9 @@ import yaml
 
 from niftyformer_assets.experiments.files import begin, experiments_of, find_experiment, find_study, studies_of
 from niftyformer_assets.experiments.study import MOST_EXPERIMENTS, Study
-from niftyformer_assets.experiments.study_files import read_study_file
+from niftyformer_assets.experiments.study_files import _study_of, read_study_file
 from niftyformer_assets.market.split import SplitByDate
+from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.settings import PROJECT, Settings, read_settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -223,6 +224,23 @@ def test_seeds_vary_the_training_alone_and_never_meet(tmp_path: Path) -> None:
             r"both \(1\), both \(2\)",
         ),
         ({"judge": "zero", "set": {"baselines.names": ["zero", "ridge"]}}, "'zero' says the same of all stocks"),
+        (
+            {"judge": "majority (2)", "grid": GRID, "set": {"baselines.names": ["majority"]}},
+            "'majority .2.' says the same",
+        ),
+        ({"judge": "model", "set": {"model.name": "equal_weight"}}, "'model' says the same of all stocks"),
+        (
+            {
+                "judge": "flat",
+                "set": {"baselines.names": ["zero", "majority"]},
+                "ensembles": {"flat": {"models": ["zero", "majority"]}},
+            },
+            "'flat' says the same of all stocks",
+        ),
+        (
+            {"judge": "blend", "set": {"baselines.names": ["blend"], "baselines.blend_of": ["zero", "majority"]}},
+            "'blend' says the same of all stocks",
+        ),
         ({"judge": "model (99)", "grid": {"training.patience": list(range(1, 41))}}, r"model \(12\) and 108 more$"),
     ],
 )
@@ -234,6 +252,21 @@ def test_what_is_wrong_is_refused_naming_the_file_and_the_reason(
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
     wrong: dict[str, str] = {}
     assert studies_of(settings_of(tmp_path), wrong) == {} and wrong.keys() <= {"studies/wf"}
+
+
+def test_what_a_model_is_decides_whether_there_is_something_to_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what it is called: a constant that somebody adds is refused as those that come along."""
+    mean = {"ensembles": {"mean": {"models": ["momentum", "zero"]}}, "set": {"baselines.names": ["momentum", "zero"]}}
+    for judge in ("momentum", "mean"):
+        assert expand(tmp_path, **mean, judge=judge).settings.judge == judge
+    monkeypatch.setattr(registered()["momentum"], "tells_apart", False)
+    _study_of.cache_clear()
+    for judge in ("momentum", "mean"):
+        with pytest.raises(NiftyFormerError, match=f"'{judge}' says the same of all stocks"):
+            expand(tmp_path, **mean, judge=judge)
+    _study_of.cache_clear()
 
 
 @pytest.mark.parametrize(

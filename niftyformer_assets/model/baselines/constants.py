@@ -18,6 +18,7 @@ class _Constant(Baseline):
 
     reads_factors: ClassVar[bool] = False
     draws: ClassVar[bool] = False
+    tells_apart: ClassVar[bool] = False
 
     def predict(self, learned: Learned, inputs: BaselineInputs, run: Run) -> Forecast:
         return Forecast(inputs.everywhere(learned["value"]), inputs.everywhere(learned["p_up"]))
@@ -25,11 +26,8 @@ class _Constant(Baseline):
 
 @baseline("equal_weight", "mean of training")
 @dataclass(frozen=True)
-class EqualWeight(Baseline):
+class EqualWeight(_Constant):
     """The mean of the training labels."""
-
-    reads_factors: ClassVar[bool] = False
-    draws: ClassVar[bool] = False
 
     def fit(self, inputs: BaselineInputs, run: Run) -> Learned:
         return {
