@@ -29,7 +29,7 @@ from niftyformer_assets.defs.terminal import Terminal
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import begin, find_study
 from niftyformer_assets.experiments.study import Study
-from niftyformer_assets.experiments.study_reach import require_reach
+from niftyformer_assets.experiments.study_reach import require_portfolios, require_reach
 from niftyformer_assets.report_server import STUDY_PAGE
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -61,6 +61,7 @@ def run_study(settings: Settings, name: str, parallel: int = 1) -> None:
         run_workspace(terminal, instance, settings)
         study = find_study(settings, name)
         require_reach(study, settings)
+        require_portfolios(study, settings)
         terminal.console.print(f"[bold]{escape(study.summary)}[/bold]", soft_wrap=True)
         if parallel > 1:
             failed = _in_processes(terminal, settings, study, parallel)

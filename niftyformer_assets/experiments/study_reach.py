@@ -1,4 +1,4 @@
-"""Whether what is at hand reaches as far as a study's windows: its candles, and the lists of members."""
+"""Whether what is at hand reaches as far as a study: its windows' candles and lists of members, and its portfolios."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.experiments.contenders import Scopes
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import has_begun, sessions_at_hand, studies_of
 from niftyformer_assets.experiments.study import Study, last_weekday
@@ -16,6 +17,7 @@ from niftyformer_assets.market.most_traded import require_year_before
 from niftyformer_assets.market.scope import deciding_sessions, earliest_list, of_index
 from niftyformer_assets.market.split import SplitByDate
 from niftyformer_assets.market.universe import load_universe
+from niftyformer_assets.portfolio.backtest.places import require_places
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -52,6 +54,20 @@ def require_reach(study: Study, settings: Settings) -> None:
             _require_members(experiment, dates, universe, settings, study)
         except NiftyFormerError as error:
             raise NiftyFormerError(f"{experiment.name}: {error}") from error
+
+
+def require_portfolios(study: Study, settings: Settings) -> None:
+    """Refuse a study of which an experiment's universe or capital cannot fill its portfolio (`require_places`).
+
+    Raises:
+        NiftyFormerError: it names the experiment, the setting, and what would do.
+    """
+    scopes = Scopes(settings.workspace)
+    # Seeds and other models of one window have the same portfolio.
+    different = {f"{Scopes.key(each)} {each.strategy}": each for each in reversed(study.experiments.values())}
+    for experiment in reversed(different.values()):
+        part = scopes.of(experiment)
+        require_places(experiment.name, experiment.strategy, part.cut(scopes.panel["close"]), part)
 
 
 def _require_candles(experiment: Experiment, dates: np.ndarray) -> None:

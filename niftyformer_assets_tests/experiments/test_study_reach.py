@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from niftyformer_assets.experiments.files import begin, find_study
-from niftyformer_assets.experiments.study_reach import require_reach, require_reach_of
+from niftyformer_assets.experiments.study_reach import require_portfolios, require_reach, require_reach_of
 from niftyformer_assets.market.calendar import sessions
 from niftyformer_assets.market.universe import COLUMNS, save_universe
 from niftyformer_assets.settings import Settings, read_settings
@@ -186,3 +186,43 @@ def test_an_experiment_is_refused_for_its_study_and_no_other(tmp_path: Path) -> 
     require_reach_of(settings, "base")
     settings.workspace.market_panel.unlink()
     require_reach_of(settings, "wf.2022-11")  # without candles nothing can be said yet
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        ({"grid": {"strategy.top_k": [5, 6]}}, None),
+        ({"grid": {"strategy.top_k": ["50%", 7]}}, r"wf\.7: strategy\.top_k is 7, but the universe has 6 stocks"),
+        ({"grid": {"strategy.capital": [1e6, 400.0]}, "set": {"strategy.top_k": 5}}, r"wf\.400\.0: strategy\.capital"),
+        (
+            {"walk_forward": SHORT | {"windows": 2}, "set": {"universe.most_traded": 4, "strategy.top_k": 5}},
+            r"wf\.2022-11: strategy\.top_k is 5, but the universe has 4 stocks",
+        ),
+        # The stock that is listed later is in the second window's universe alone.
+        (
+            {"walk_forward": SHORT | {"windows": 2}, "set": {"strategy.top_k": 7}},
+            r"wf\.2022-11: strategy\.top_k is 7, but the universe has 6 stocks",
+        ),
+        ({"walk_forward": SHORT | {"first_test": "2022-12-01", "windows": 1}, "set": {"strategy.top_k": 7}}, None),
+    ],
+)
+def test_a_portfolio_that_cannot_be_filled_refuses_the_study(
+    tmp_path: Path, content: dict[str, Any], refused: str | None
+) -> None:
+    settings = workspace(tmp_path)
+    axes = Axes(sessions(date(2021, 9, 1), LAST), tuple("ABCDEFG"))
+    close = np.full(axes.shape, 100.0)
+    close[axes.dates < np.datetime64("2022-07-11"), 6] = np.nan
+    panel = {"close": close, "volume": np.where(np.isfinite(close), 1000.0, np.nan)}
+    save_arrays(settings.workspace.market_panel, panel, axes, dict.fromkeys(panel, "TN"))
+    row = dict.fromkeys(COLUMNS, "") | {"index": "nifty200", "quality": "list", "member_to": pd.NaT}
+    row |= {name: pd.Timestamp("2020-01-01") for name in ("member_from", "lists_from")}
+    save_universe(settings.workspace.universe, pd.DataFrame([row | {"symbol": name} for name in axes.symbols]))
+    study = {"set": {}} | content
+    study["set"] = {"universe.min_training_sessions": 60, "universe.max_missing_share": 0.5} | study["set"]
+    check(settings, **study)
+    if refused is None:
+        require_portfolios(find_study(settings, "wf"), settings)
+        return
+    with pytest.raises(NiftyFormerError, match=refused):
+        require_portfolios(find_study(settings, "wf"), settings)
