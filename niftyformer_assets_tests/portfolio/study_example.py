@@ -98,7 +98,9 @@ class Study:
             "sectors": np.tile(np.where(np.arange(N) % 2 == 0, "Energy", "Industrials"), (T, 1)),
             "log_size": np.log(self.panel["close"]),
         }
-        record |= {name: given.pop(name) for name in ("indices", "sectors", "log_size", "events") if name in given}
+        record |= {
+            name: given.pop(name) for name in ("indices", "sectors", "log_size", "events", "exposures") if name in given
+        }
         return gather_pooled(
             StudyRecord(self.panel, self.axes, **record), contenders, main=main or contenders[0].name, **given
         )

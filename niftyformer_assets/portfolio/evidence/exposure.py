@@ -82,7 +82,9 @@ def split_of_scores(
         RANKED: ranked.values,  # noqa: PD011
         **exposures.numbers,
     }
-    daily = np.array([rank_ic(values, realised) for values in series.values()])[:, : max(len(realised) - 2, 0)]
+    known = np.flatnonzero(np.isfinite(realised).any(axis=1))
+    until = int(known[-1]) + 1 if len(known) else 0
+    daily = np.array([rank_ic(values, realised) for values in series.values()])[:, :until]
     told, apart = statistics(daily, 1), statistics(daily[0] - daily, 1)
     return pd.DataFrame(
         {

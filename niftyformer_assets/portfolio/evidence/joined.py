@@ -19,7 +19,9 @@ import pandas as pd
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.portfolio.backtest.market import Market, panel_part
 from niftyformer_assets.portfolio.backtest.scores import Scores, scores_from_predictions
+from niftyformer_assets.portfolio.backtest.scoring import Exposures, scores_to_trade
 from niftyformer_assets.portfolio.evidence.score_quality import HORIZONS
+from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -68,6 +70,10 @@ class JoinedScores:
     def traded(self) -> Scores:
         """Without the tail."""
         return Scores(Axes(self.axes.dates[: self.sessions], self.axes.symbols), self.score[: self.sessions])
+
+    def ranked(self, exposures: Exposures | None, strategy: StrategySettings) -> Scores:
+        """Without the tail, as a strategy ranks them (`scores_to_trade`)."""
+        return scores_to_trade(self.traded, self.member[: self.sessions], exposures, strategy)
 
     @cached_property
     def outside(self) -> np.ndarray:

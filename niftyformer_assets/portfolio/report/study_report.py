@@ -17,8 +17,15 @@ from niftyformer_assets.portfolio.report.background import Background
 from niftyformer_assets.portfolio.report.files import NAV
 from niftyformer_assets.portfolio.report.page import Page, Picture, render
 from niftyformer_assets.portfolio.report.report import Summary
-from niftyformer_assets.portfolio.report.sections import details, results, study_details, study_results, study_scores
-from niftyformer_assets.portfolio.report.tables import as_json
+from niftyformer_assets.portfolio.report.sections import (
+    details,
+    exposures,
+    results,
+    study_details,
+    study_results,
+    study_scores,
+)
+from niftyformer_assets.portfolio.report.tables import as_json, exposures_content
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.tables import write_parquet
@@ -92,6 +99,7 @@ def study_content(evidence: PooledEvidence, background: Background) -> dict[str,
         "paired": evidence.paired.to_dict("records"),
         "capacity": evidence.capacity.to_dict("records"),
         "seeds": evidence.seeds.to_dict("records"),
+        "exposures": exposures_content(evidence.exposure_split),
         "overfitting": asdict(evidence.overfitting),
         "variants": evidence.variants,
         "notes": list(evidence.notes),
@@ -114,6 +122,7 @@ def study_page(evidence: PooledEvidence, background: Background) -> Page:
         study_results.grid(evidence),
         study_results.seeds(evidence),
         details.holdings(evidence),
+        exposures.exposures(evidence),
         details.costs(evidence),
         study_details.capacity(evidence),
         study_details.multiple_testing(evidence),

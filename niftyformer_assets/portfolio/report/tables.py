@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.portfolio.evidence.exposure import ExposureSplit
 from niftyformer_assets.portfolio.evidence.gather import Evidence
 from niftyformer_assets.portfolio.evidence.verdict import in_short, verdict
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
@@ -53,15 +54,14 @@ def report_metrics(evidence: Evidence, background: Background) -> dict[str, Any]
         "horizons": evidence.horizons.to_dict("records"),
         "persistence": evidence.persistence.to_dict("records"),
         "groups": {name: table.to_dict("records") for name, table in evidence.by_group.items()},
-        "exposures": _exposures(evidence),
+        "exposures": exposures_content(evidence.exposure_split),
         "short_term_tax": asdict(evidence.tax),
         "settings": background.settings,
     }
 
 
-def _exposures(evidence: Evidence) -> dict[str, Any]:
-    """What `evidence.exposure` says, held as a mean over the sessions; nothing where none is looked at."""
-    split = evidence.exposure_split
+def exposures_content(split: ExposureSplit | None) -> dict[str, Any]:
+    """What a split says, held as a mean over the sessions; nothing where no exposure is looked at."""
     if split is None:
         return {}
     held = {name: series[np.isfinite(series)] for name, series in split.held.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.factors.labels import UNITS, session_labels
-from niftyformer_assets.portfolio.evidence.joined import ensemble
+from niftyformer_assets.factors.rank_ic import rank_ic
+from niftyformer_assets.portfolio.backtest.scoring import Exposures, neutralised
+from niftyformer_assets.portfolio.evidence.deciles import realised_returns
+from niftyformer_assets.portfolio.evidence.exposure import PREDICTED, RANKED
+from niftyformer_assets.portfolio.evidence.joined import ensemble, joined_market
 from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_verdict
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
@@ -22,7 +26,7 @@ from niftyformer_assets.portfolio.report.report import Summary
 from niftyformer_assets.portfolio.report.study_report import CONTENT, FIGURES, PAGE, study_page, write_study_report
 from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets_tests.portfolio.report_example import background
-from niftyformer_assets_tests.portfolio.study_example import LENGTH, WINDOWS, study
+from niftyformer_assets_tests.portfolio.study_example import LENGTH, WINDOWS, N, T, study
 
 KNOWN = "Stocks that left the exchange are missing: survivorship."
 
@@ -161,6 +165,36 @@ def test_a_study_of_one_model_alone_has_the_sections_that_it_can_have() -> None:
     plain = next(section for section in page.sections if section.title == "Against the best plain one")
     assert plain.text[0].startswith("There is no plain model")
     assert not plain.blocks
+
+
+def test_exposures_are_shown_where_a_strategy_takes_some_out(tmp_path: Path) -> None:
+    """Those of the judged one, split as the single report does; where it takes none out, those that others do."""
+    made = study()
+    size, sectors = np.log(made.panel["close"]), np.tile(np.arange(N) % 2, (T, 1)).astype(str)
+    known = Exposures(made.axes, {"size": size}, {"sector": sectors})
+    plain = made.contender("as it is", "model", made.joined(0.3))
+    neutral = replace(plain, name="neutral", strategy=replace(plain.strategy, neutralise=("size",)))
+    evidence = made.evidence([plain, neutral], main="neutral", exposures=known)
+    split, scores, axes = evidence.exposure_split, neutral.scores, evidence.result.market.axes
+    assert split is not None and list(split.held) == ["size"]
+    member = evidence.result.market.member
+    ranked = neutralised(scores.traded.values, member, known.of(["size"]).on(axes))
+    realised = realised_returns(joined_market(made.panel, made.axes, scores), plain.strategy.trade_at)
+    daily = rank_ic(ranked, realised[: scores.sessions])
+    told = split.scores.set_index("scores")
+    assert told.loc[RANKED, "rank_ic"] == pytest.approx(np.nanmean(daily), abs=1e-12)
+    assert told.loc[RANKED, "sessions"] == np.isfinite(daily).sum() == scores.sessions
+    assert told.loc[PREDICTED, "rank_ic"] == pytest.approx(evidence.figure("rank_ic"), abs=1e-12)
+    write_study_report(tmp_path, evidence, about())
+    content = json.loads((tmp_path / CONTENT).read_text())["exposures"]
+    assert content["held"].keys() == {"size"} and len(content["returns"]) == 4
+    assert "Taken out of the scores, session by session: size." in text_of(tmp_path)
+    other = made.evidence([plain, neutral], main="as it is", exposures=known)
+    write_study_report(tmp_path, other, about())
+    assert "what size and sector explain of them is shown" in text_of(tmp_path)
+    nobody = made.evidence([plain], exposures=Exposures(made.axes))
+    assert nobody.exposure_split is None
+    assert "Exposures" not in [section.title for section in study_page(nobody, about()).sections]
 
 
 @pytest.mark.parametrize("settings", [("strategy.top_k",), ("strategy.top_k", "model.width", "model.layers")])

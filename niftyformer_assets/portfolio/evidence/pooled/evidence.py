@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
+from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.backtest.taxes import Tax, short_term_tax
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.choices import picks_by_lot
+from niftyformer_assets.portfolio.evidence.exposure import ExposureSplit
 from niftyformer_assets.portfolio.evidence.pooled import money
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.multiple_testing import Overfitting, overfitting_probability
@@ -39,6 +41,8 @@ class PooledEvidence:
     equal_weight: the universe of the main contender. indices: name -> rupees [T] of an index bought and held; the
         first one is the price index. benchmark: which of them alpha and beta are to; empty without one.
     other_costs: the main contender's scores under the other cost schedule. deciles: `decile_returns` of its scores.
+    exposures: of the stocks, on `axes`: what the main contender's strategy takes out of scores, or else what any of the
+        study does. exposure_split: of its scores and returns; None where no strategy takes out anything.
     divisions: name -> part that each session belongs to, str [T]: year, window and regimes.
     capacity: `money.capacity` of the main contender.
     variants: how many had been tried on these sessions. missing: windows of the study that are not there yet.
@@ -54,6 +58,8 @@ class PooledEvidence:
     benchmark: str
     other_costs: BacktestResult
     deciles: pd.DataFrame
+    exposures: Exposures | None
+    exposure_split: ExposureSplit | None
     divisions: Mapping[str, np.ndarray]
     capacity: pd.DataFrame
     money: pd.DataFrame

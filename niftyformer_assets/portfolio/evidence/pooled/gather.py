@@ -19,6 +19,7 @@ from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
 from niftyformer_assets.portfolio.evidence.choices import tells_apart
 from niftyformer_assets.portfolio.evidence.deciles import above_all, decile_returns
+from niftyformer_assets.portfolio.evidence.exposure import exposure_split
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores
 from niftyformer_assets.portfolio.evidence.metrics_table import index_summary, summary
 from niftyformer_assets.portfolio.evidence.pooled import money
@@ -75,6 +76,10 @@ def gather_pooled(
     benchmark = list(held)[-1] if held else ""
     scores, outcomes = chosen.scores.traded, grounds.outcomes(chosen)
     earned = outcomes.earnable[STEP][: chosen.scores.sessions]
+    exposures, split = _exposures(record.exposures, chosen), None
+    if exposures is not None:
+        ranked = chosen.scores.ranked(record.exposures, chosen.strategy)
+        split = exposure_split(scores, ranked, results[main], earned, exposures)
     return PooledEvidence(
         contenders=tuple(common),
         main=main,
@@ -92,6 +97,8 @@ def gather_pooled(
             record.exposures,
         ),
         deciles=decile_returns(scores, above_all(scores, earned)),
+        exposures=exposures,
+        exposure_split=split,
         divisions=record.divisions(chosen.scores),
         capacity=money.capacity(
             chosen.scores, outcomes.market, chosen.strategy, chosen.costs, seed, exposures=record.exposures
@@ -130,6 +137,14 @@ def _judged(
     with ThreadPoolExecutor(THREADS) as pool:
         judged = dict(zip((each.name for each in contenders), pool.map(judge, contenders), strict=True))
     return {name: own for name, (own, _) in judged.items()}, {name: result for name, (_, result) in judged.items()}
+
+
+def _exposures(known: Exposures | None, chosen: Contender) -> Exposures | None:
+    """Those that the chosen one's strategy takes out of scores, or else all that are known, on its sessions."""
+    if known is None or not known.names:
+        return None
+    taken_out = chosen.strategy.neutralise
+    return (known.of(taken_out) if taken_out else known).on(chosen.scores.traded.axes)
 
 
 def _not_in_universe(scores: JoinedScores) -> np.ndarray:

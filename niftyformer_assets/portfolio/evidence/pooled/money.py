@@ -16,7 +16,7 @@ from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.returns import YEAR, session_rate
 from niftyformer_assets.portfolio.backtest.run import run_backtest
-from niftyformer_assets.portfolio.backtest.scoring import Exposures, scores_to_trade
+from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores
 from niftyformer_assets.portfolio.evidence.metrics_table import performance
@@ -84,8 +84,7 @@ def trade(
         exposures: on axes that have those of the scores, where the strategy takes some out.
     """
     own = replace(market, outside=joined.outside).rows(slice(joined.sessions))
-    scores = scores_to_trade(joined.traded, joined.member[: joined.sessions], exposures, strategy)
-    return run_backtest(scores, own, strategy, costs, seed)
+    return run_backtest(joined.ranked(exposures, strategy), own, strategy, costs, seed)
 
 
 def capacity(

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from niftyformer_assets.portfolio.evidence.exposure import ACTIVE, EXPLAINED, LEFT, PREDICTED, REST, ExposureSplit
-from niftyformer_assets.portfolio.evidence.gather import Evidence
 from niftyformer_assets.portfolio.formatting import NONE, count, number, percent
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import exposures as pictures
+from niftyformer_assets.portfolio.report.sections.traded import Traded
 
 
-def exposures(evidence: Evidence) -> Section | None:
+def exposures(evidence: Traded) -> Section | None:
     """Is it skill, or a tilt to something known? None where no exposure is looked at."""
     split = evidence.exposure_split
     if split is None or evidence.exposures is None:
         return None
-    taken_out = evidence.result.strategy.neutralise
+    taken_out, known = evidence.result.strategy.neutralise, " and ".join(evidence.exposures.names)
     said = (
         f"Taken out of the scores, session by session: {', '.join(taken_out)}."
         if taken_out
-        else "Nothing is taken out of the scores; what size and sector explain of them is shown."
+        else f"Nothing is taken out of the scores; what {known} explain of them is shown."
     )
     ic = split.scores.set_index("scores")["rank_ic"]
     earned = split.returns.set_index("part")["mean"]

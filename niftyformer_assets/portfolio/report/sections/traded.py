@@ -7,7 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
+from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.backtest.taxes import Tax
+from niftyformer_assets.portfolio.evidence.exposure import ExposureSplit
 
 
 class Traded(Protocol):
@@ -24,6 +26,12 @@ class Traded(Protocol):
 
     @property
     def rank_ic(self) -> np.ndarray: ...
+
+    @property
+    def exposures(self) -> Exposures | None: ...
+
+    @property
+    def exposure_split(self) -> ExposureSplit | None: ...
 
     @property
     def picks_by_lot(self) -> tuple[int, int]: ...
