@@ -67,35 +67,36 @@ def intentions(
     return pd.DataFrame(rows, columns=["book", "symbol", "action", "weight"])
 
 
-def next_session(
+def go_on(
     scores: Scores, market: Market, account: Account, strategy: StrategySettings, costs: CostSettings, seed: int = 0
 ) -> tuple[Account, pd.DataFrame]:
-    """Trade what was intended at the close before the last session.
+    """Trade each session that came after the account's last one, as was intended at the close before it.
 
     Args:
         scores: of the sessions before the last one, at least.
         market: of all T sessions.
-        account: after the one before the last; before the first session of all where T is 1.
+        account: after any of the sessions before; of the first session of all it may know nothing.
 
     Returns:
-        the account after the last session, and its orders as `BacktestResult.orders`, those of one book after another.
+        the account after the last session, and the orders of those sessions as `BacktestResult.orders`, those of one
+        book after another.
     """
-    if account.sessions != len(market.axes.dates) - 1:
-        raise ValueError(f"the account is of {account.sessions} sessions, and the market of {len(market.axes.dates)}")
+    T = len(market.axes.dates)
+    if account.sessions >= T:
+        raise ValueError(f"the account is of {account.sessions} sessions, and the market of {T}")
     values = np.full(market.axes.shape, np.nan)
-    known = scores.values[: len(market.axes.dates) - 1]  # noqa: PD011
+    known = scores.values[: T - 1]  # noqa: PD011
     values[: len(known)] = known
     padded = Scores(Axes(market.axes.dates, scores.axes.symbols), values)
     tape, ranking, rules, symbols = _as_the_engine_reads(padded, market, account, strategy, seed)
     charged = rates(market.axes.dates, costs)
     books, orders = [], []
     for book in account.books:
-        nav, cash, _, held, rows, since = engine.simulate(tape, ranking, rules, charged, book, True)
-        scored = len(nav) > 1 and ranking.scored[-2] > 0
-        books.append(layout.Opening(len(nav), book.age + int(scored), int(cash[-1]), held[-1].copy(), since))
+        _, cash, _, held, rows, since = engine.simulate(tape, ranking, rules, charged, book, True)
+        scored = int((ranking.scored[max(book.start - 1, 0) : T - 1] > 0).sum())
+        books.append(layout.Opening(T, book.age + scored, int(cash[-1]), held[-1].copy(), since))
         orders.append(records.order_table(rows, Axes(market.axes.dates, symbols)))
-    after = replace(account, sessions=account.sessions + 1, books=tuple(books))
-    return after, pd.concat(orders, ignore_index=True)
+    return replace(account, sessions=T, books=tuple(books)), pd.concat(orders, ignore_index=True)
 
 
 def _as_the_engine_reads(

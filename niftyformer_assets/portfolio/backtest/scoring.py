@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.factors.settings import MIN_STOCKS
-from niftyformer_assets.portfolio.backtest.scores import Scores
+from niftyformer_assets.market.scope import Scope
+from niftyformer_assets.portfolio.backtest.scores import Scores, scores_from_predictions
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.arrays import Axes
 
@@ -60,6 +61,25 @@ class Exposures:
             raise ValueError(f"exposure {missing[0]} is not at hand: there are {', '.join(self.names) or 'none'}")
         values = {name: self.numbers[name] for name in names if name in self.numbers}
         return Exposures(self.axes, values, {name: self.groups[name] for name in names if name in self.groups})
+
+
+def predictions_to_trade(
+    predictions: pd.DataFrame, axes: Axes, scope: Scope, exposures: Exposures | None, strategy: StrategySettings
+) -> Scores:
+    """Predictions as the strategy ranks them on the sessions of `axes`; those made before count for smoothing.
+
+    Args:
+        scope: the experiment's, whose sessions those of `axes` are some of.
+        exposures: as `scores_to_trade` takes them, on the scope's axes.
+
+    Raises:
+        NiftyFormerError: as `scores_from_predictions`.
+    """
+    if not strategy.changes_scores:
+        return scores_from_predictions(predictions, axes)
+    made = scores_from_predictions(predictions, scope.axes)
+    ranked = scores_to_trade(made, scope.member, exposures, strategy)
+    return Scores(axes, ranked.values[np.searchsorted(scope.axes.dates, axes.dates)])  # noqa: PD011
 
 
 def scores_to_trade(

@@ -24,7 +24,7 @@ from niftyformer_assets.portfolio.backtest.market import Market, cut_market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.backtest.scores import Scores, scores_from_predictions
-from niftyformer_assets.portfolio.backtest.scoring import Exposures, scores_to_trade
+from niftyformer_assets.portfolio.backtest.scoring import Exposures, predictions_to_trade
 from niftyformer_assets.portfolio.backtest.taxes import Tax, short_term_tax
 from niftyformer_assets.portfolio.evidence import metrics
 from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
@@ -278,12 +278,7 @@ class MarketRecord:
 
     def scores(self, predictions: pd.DataFrame, market: Market, strategy: StrategySettings) -> Scores:
         """Predictions as the strategy ranks them on the market's sessions; those made before count for smoothing."""
-        if not strategy.changes_scores:
-            return scores_from_predictions(predictions, market.axes)
-        made = scores_from_predictions(predictions, self.scope.axes)
-        ranked = scores_to_trade(made, self.scope.member, self.exposures, strategy)
-        rows = np.searchsorted(self.scope.axes.dates, market.axes.dates)
-        return Scores(market.axes, ranked.values[rows])  # noqa: PD011
+        return predictions_to_trade(predictions, market.axes, self.scope, self.exposures, strategy)
 
     def groups(self, market: Market, scores: Scores) -> dict[str, np.ndarray]:
         """What the report breaks its figures down by: name -> group of each stock, on the market's sessions."""

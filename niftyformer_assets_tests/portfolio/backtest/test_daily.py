@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from niftyformer_assets.portfolio.backtest.daily import intentions, next_session, open_account
+from niftyformer_assets.portfolio.backtest.daily import go_on, intentions, open_account
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.backtest.scoring import Exposures, scores_to_trade
@@ -19,6 +19,7 @@ from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets_tests.portfolio.backtest.test_slow_backtest import assert_books_balance
 from niftyformer_assets_tests.portfolio.markets import plain_market, random_market, random_walk_scores
 
+COSTS = CostSettings()
 STAGGERED = StrategySettings(name="topk_buffer", top_k=3, keep_within=6, books=5)
 
 
@@ -119,7 +120,7 @@ def test_day_by_day_is_what_the_backtest_did(name: str, trade_at: str) -> None:
             Exposures(until, {"RISK": risk[: t + 1]}),
             strategy,
         )
-        account, orders = next_session(scores, so_far, account, strategy, CostSettings(), seed=3)
+        account, orders = go_on(scores, so_far, account, strategy, CostSettings(), seed=3)
         made.append(orders)
         assert sum(book.cash for book in account.books) == round(whole.cash[t] * 100)
         order = np.argsort(market.axes.symbols)
@@ -141,3 +142,33 @@ def test_day_by_day_is_what_the_backtest_did(name: str, trade_at: str) -> None:
         pd.concat([each for each in made if len(each)], ignore_index=True), whole.orders, check_dtype=False
     )
     assert intended > 5 and len(whole.trades) > 20
+
+
+@pytest.mark.parametrize("name", registered())
+def test_several_sessions_at_once_are_those_sessions_one_by_one(name: str) -> None:
+    T, N = 40, 12
+    market = random_market(5, T=T, N=N, trouble=0.05)
+    scores = random_walk_scores(5, market)
+    books = 1 if registered()[name].decides_every_session else 2
+    strategy = StrategySettings(name=name, top_k=4, books=books)
+    one_by_one, orders = open_account(strategy, market.axes.symbols), []
+    for t in range(T):
+        one_by_one, made = go_on(scores_until(scores, t + 1), market.rows(slice(t + 1)), one_by_one, strategy, COSTS)
+        orders.append(made)
+    start = open_account(strategy, market.axes.symbols)
+    half, first = go_on(scores_until(scores, 17), market.rows(slice(17)), start, strategy, COSTS)
+    whole, rest = go_on(scores, market, half, strategy, COSTS)
+    assert whole.sessions == one_by_one.sessions == T
+    for one, other in zip(whole.books, one_by_one.books, strict=True):
+        assert (one.start, one.age, one.cash) == (other.start, other.age, other.cash)
+        np.testing.assert_array_equal(one.shares, other.shares)
+        np.testing.assert_array_equal(one.since, other.since)
+    by = ["session", "symbol", "side", "shares"]
+    apart = pd.concat([each for each in orders if len(each)]).sort_values(by, ignore_index=True)
+    pd.testing.assert_frame_equal(pd.concat([first, rest]).sort_values(by, ignore_index=True), apart, check_dtype=False)
+    with pytest.raises(ValueError, match=f"the account is of {T} sessions"):
+        go_on(scores, market, whole, strategy, COSTS)
+
+
+def scores_until(scores: Scores, sessions: int) -> Scores:
+    return Scores(Axes(scores.axes.dates[:sessions], scores.axes.symbols), scores.values[:sessions])  # noqa: PD011
