@@ -39,6 +39,7 @@ WRITTEN_BY = {
     "baseline_predictions": "baseline_predictions",
     "backtest": "backtest_report",
     "alpha158": "alpha158_panel",
+    "signals": "daily_signals",
 }
 # What no asset hands to another, by who reads it: records, what tells arrays apart, and what a person or a server gave.
 READ_BY = {
@@ -74,7 +75,7 @@ NO_ARTIFACTS = {
 # Methods that name files, each attacked by a name above, or of no file that is read.
 METHODS = {
     *("candles", "factor_panel", "experiment", "symbol_of", "held_back", "new_set_aside", "experiment_lock"),
-    *("study", "made", "making_lock", "rival"),
+    *("study", "made", "making_lock", "rival", "signal"),
 }
 
 

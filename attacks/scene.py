@@ -32,7 +32,7 @@ STAGES: dict[str, Sequence[tuple[str, tuple[str, ...] | None]]] = {
     ),
     "training": (("experiment", ("trained_model", "predictions")),),
     "baselines": (("experiment", ("baseline_predictions",)),),
-    "report": (("experiment", ("backtest_report",)), ("comparison", None)),
+    "report": (("experiment", ("backtest_report",)), ("comparison", None), ("signal", ("daily_signals",))),
 }
 
 

@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     made_up_end: date = date(2023, 12, 29)
     cpu_allowed: bool | None = None
     reports_port: int = Field(default=8722, ge=1, le=65535)
+    signal_experiment: str | None = None
+    signal_max_age_days: int = Field(default=366, ge=1, le=3660)
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -46,6 +46,7 @@ def tiny_settings(folder: Path, until: date = date(2023, 1, 20), **given: object
         "made_up": MadeUpSettings(stocks=14, late_listings=1, listing_gap=20),
         "made_up_start": date(2021, 11, 1),
         "made_up_end": until,
+        "signal_experiment": "tiny",
     }
     return read_settings(_env_file=None, **(values | given))
 
@@ -93,6 +94,7 @@ def everything_made(folder: Path, **others: str) -> Iterator[Graph]:
             ("panels", None),
             ("experiment", "tiny"),
             ("comparison", None),
+            ("signal", "tiny"),
         ):
             result = made.run(job, experiment)
             assert result.success, f"{job}: " + failure_of(result)

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # The phases in which a graph is made, in this order: one kind of partition a run.
-Phase = Literal["reference", "candles", "panels", "experiment", "study", "comparison"]
+Phase = Literal["reference", "candles", "panels", "experiment", "study", "comparison", "signal"]
 
 
 @cache
@@ -116,6 +116,8 @@ def read_files(
 
 def phase_of(row: Artifact, rows: Mapping[str, Artifact]) -> Phase:
     """The phase in which an artifact is made: what is of the workspace waits for what it follows."""
+    if row.of_one_in_use:
+        return "signal"
     if row.scope != "workspace":
         return "candles" if row.scope == "symbol" else row.scope
     above = {phase_of(rows[name], rows) for name in row.may_follow}

@@ -21,6 +21,15 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
         Read(f"{name}_panel", lambda of, name=name: bool(of.exposed_to) and of.factors.factor_set == name)  # type: ignore[misc]
         for name in factor_sets
     )
+    neutralised = tuple(
+        Read(
+            f"{name}_panel",
+            lambda of, name=name: (  # type: ignore[misc]
+                bool(of.strategy.neutralise and of.exposed_to) and of.factors.factor_set == name
+            ),
+        )
+        for name in factor_sets
+    )
     return (
         row(
             "backtest_report",
@@ -66,6 +75,27 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             reads=("study_predictions", "benchmark_index", *SCOPE, "sector_dummies", "size_proxy", *exposures),
             # How many variants were tried is said in the report too.
             also=lambda workspace, _experiment: (workspace.tries,),
+        ),
+        row(
+            "daily_signals",
+            "workspace",
+            lambda place: (place.signals,),
+            "portfolio/daily_signals",
+            {"parquet"},
+            "What the experiment in use (`NIFTYFORMER_SIGNAL_EXPERIMENT`) would hold after the next session, from its "
+            "`predictions` of the newest one: score, rank, probability, orders and target holdings by exactly the "
+            "strategy of its backtest, whose account goes on day by day, and what changed since the signal before.\n\n"
+            "`signals/DATE.parquet`: a row a stock; in its metadata what it was made of. No signal is given where "
+            "candles of the newest session are missing, the universe is not the model's, factors are not as in "
+            "training, the model is too old or says the same of all stocks; the signals before stay as they are. "
+            "Nothing is ordered anywhere.",
+            reads=(
+                *("predictions", "trained_model", "neutralized_factors", *SCOPE),
+                Read("sector_dummies", lambda of: "sector" in of.strategy.neutralise),
+                Read("size_proxy", lambda of: "size" in of.strategy.neutralise),
+                *neutralised,
+            ),
+            of_one_in_use=True,
         ),
         row(
             "model_comparison",

@@ -46,6 +46,7 @@ class Artifact:
     also: files that it reads and no asset makes, or not alone.
     beside: what is written with it for other programs.
     after: what must have been made, and fit, before, though it is not read.
+    of_one_in_use: what it reads of experiments it reads of the one that a setting names; of the workspace only.
     of_studies: what it reads of experiments it reads of those of studies too; of the workspace only.
     has_card: it says itself what it is of, and may come from a machine where nothing was recorded.
     """
@@ -63,6 +64,7 @@ class Artifact:
     also: Callable[[Workspace, Experiment | None], tuple[Path, ...]] = lambda _workspace, _experiment: ()
     beside: Callable[[ExperimentFolder], tuple[Path, ...]] = lambda _folder: ()
     after: tuple[Read, ...] = ()
+    of_one_in_use: bool = False
     of_studies: bool = False
     has_card: bool = False
     modules: tuple[Path, ...] = ()

@@ -23,7 +23,7 @@ from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
 from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, take_over
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, find_study
+from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, find_experiment, find_study
 from niftyformer_assets.experiments.holders import remember
 from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.settings import Settings
@@ -59,7 +59,7 @@ def known_of(row: Artifact, partitions: Partitions) -> dict[str, Any]:
         keys = partitions.experiments if row.scope == "experiment" else partitions.studies
         deps.append(settings_dep(keys.get_partition_keys(), row.name))
     elif any(partitions.artifacts[name].scope == "experiment" for name in row.may_read):
-        deps.append(all_settings_dep(partitions.of_files))
+        deps.append(all_settings_dep(partitions.experiments_of(row)))
     of = {
         "experiment": partitions.experiments,
         "study": partitions.studies,
@@ -86,7 +86,7 @@ def _dep(row: Artifact, above: Artifact, partitions: Partitions) -> str | dg.Ass
     if above.scope == "experiment" and row.scope == "workspace":
         if row.of_studies:
             return above.name
-        mapping = dg.SpecificPartitionsPartitionMapping(list(partitions.of_files))
+        mapping = dg.SpecificPartitionsPartitionMapping(list(partitions.experiments_of(row)))
         return dg.AssetDep(above.name, partition_mapping=mapping)
     return above.name
 
@@ -165,7 +165,7 @@ def _must_fit(
     if study is not None:
         of_study = [each.name for each in above if each.scope == "study"]
         must_be_made_with(study, workspace.study(study.name), of_study)
-    of_experiments = [each.name for each in above if each.scope == "experiment"]
+    of_experiments = [each.name for each in above if each.scope == "experiment" and not each.has_card]
     if not of_experiments:
         return {}
     return {"fitting": fitting(_experiments_of(row, settings, study), workspace, of_experiments)}
@@ -276,6 +276,12 @@ def _experiments_of(row: Artifact, settings: Settings, study: Study | None) -> M
     """The experiments of which an artifact of the workspace or a study reads what it reads of experiments."""
     if study is not None:
         return study.experiments
+    if row.of_one_in_use:
+        if settings.signal_experiment is None:
+            raise NiftyFormerError(
+                f"{row.name} is of the experiment in use, and none is: set NIFTYFORMER_SIGNAL_EXPERIMENT to its name"
+            )
+        return {settings.signal_experiment: find_experiment(settings, settings.signal_experiment)}
     return experiments_of(settings) if row.of_studies else experiments_of_files(settings)
 
 

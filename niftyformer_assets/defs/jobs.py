@@ -18,12 +18,23 @@ DESCRIPTIONS: Mapping[Phase, str] = {
     "experiment": "Factor selection to backtest report, an experiment.",
     "study": "The windows of a study joined and judged together, a study.",
     "comparison": "All experiments and baselines side by side.",
+    "signal": "What the experiment in use says of the newest session, and what it would hold: nothing is trained.",
 }
+# What new candles change of an experiment that is trained: which factors are selected stays as it was in training.
+WITHOUT_TRAINING = (
+    *("neutralized_factors", "flow", "trend_indicator", "corr_adj", "graph_embeddings"),
+    "predictions",
+)
 
 
 def jobs(rows: Mapping[str, Artifact]) -> list[dg.UnresolvedAssetJobDefinition]:
     """A job for each phase, in the order in which their assets depend on each other."""
+    with_them: Mapping[Phase, tuple[str, ...]] = {"signal": WITHOUT_TRAINING}
     return [
-        dg.define_asset_job(phase, selection=dg.AssetSelection.assets(*names), description=DESCRIPTIONS[phase])
+        dg.define_asset_job(
+            phase,
+            selection=dg.AssetSelection.assets(*with_them.get(phase, ()), *names),
+            description=DESCRIPTIONS[phase],
+        )
         for phase, names in phases(rows).items()
     ]

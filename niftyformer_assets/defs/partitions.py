@@ -35,6 +35,7 @@ _SYMBOL = re.compile(r"[^\s./](?:\.?[^\s./])*")
 class Partitions:
     """The definitions, and the factor sets that the experiments ask for beside Alpha158.
 
+    in_use: the experiment whose signals are given, if it is there.
     of_files: the experiments that have a file of their own. study_of: the study of each other one; those of
         studies that nobody has asked for yet are no partitions.
     advice: what to do where there is no symbol. wrong, wrong_lists: what is wrong with experiment files, and with
@@ -44,6 +45,7 @@ class Partitions:
     symbols: dg.StaticPartitionsDefinition
     experiments: dg.StaticPartitionsDefinition
     studies: dg.StaticPartitionsDefinition
+    in_use: str | None
     of_files: tuple[str, ...]
     study_of: Mapping[str, str]
     factor_sets: tuple[str, ...]
@@ -55,6 +57,12 @@ class Partitions:
     def artifacts(self) -> Mapping[str, Artifact]:
         """The rows of all artifacts."""
         return artifacts(self.factor_sets)
+
+    def experiments_of(self, row: Artifact) -> tuple[str, ...]:
+        """The experiments of which an artifact of the workspace reads, those of studies apart."""
+        if row.of_one_in_use:
+            return () if self.in_use is None else (self.in_use,)
+        return self.of_files
 
 
 def read_partitions(settings: Settings) -> Partitions:
@@ -78,6 +86,7 @@ def read_partitions(settings: Settings) -> Partitions:
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),
         studies=dg.StaticPartitionsDefinition(list(studies)),
+        in_use=settings.signal_experiment if settings.signal_experiment in experiments else None,
         of_files=tuple(name for name in experiments if name not in study_of),
         study_of=study_of,
         factor_sets=("alpha158", *sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158"})),

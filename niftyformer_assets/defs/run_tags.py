@@ -38,7 +38,7 @@ def tags_of(run: dg.DagsterRun, settings: Settings) -> dict[str, str]:
     tags = {WORKSPACE: settings.workspace.name}
     if of_run:
         tags[PHASE] = ", ".join(of_run)
-    if "experiment" in of_run and (experiment := run.tags.get("dagster/partition")):
+    if {"experiment", "signal"} & {*of_run} and (experiment := run.tags.get("dagster/partition")):
         tags[EXPERIMENT] = experiment
     return tags
 

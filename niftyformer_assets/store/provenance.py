@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -109,11 +109,12 @@ def must_be_as_recorded(folder: Path, record: Provenance) -> None:
             )
 
 
-def must_be_from_the_same(folder: Path, record: Provenance) -> None:
+def must_be_from_the_same(folder: Path, record: Provenance, of: Collection[Path] | None = None) -> None:
     """Refuse an artifact whose inputs are others than when it was made.
 
     Args:
         folder: of the records.
+        of: of these inputs alone.
 
     Raises:
         NiftyFormerError: the message names the input.
@@ -125,6 +126,8 @@ def must_be_from_the_same(folder: Path, record: Provenance) -> None:
         )
     for name, before in record.made_from.items():
         path = folder.parent / name
+        if of is not None and path.resolve() not in {each.resolve() for each in of}:
+            continue
         if (content_fingerprint([path]) if path.exists() else None) != before:
             raise NiftyFormerError(
                 f"{record.asset} was made from another {path.resolve()}: materialize {record.asset} again."

@@ -110,6 +110,15 @@ class Workspace:
         return self.root / "experiments.html"
 
     @property
+    def signals(self) -> Path:
+        """One file a session: what the model in use said at its close."""
+        return self.root / "signals"
+
+    def signal(self, session: str) -> Path:
+        """The signal of a session, an ISO date."""
+        return self.signals / f"{session}.parquet"
+
+    @property
     def provenance(self) -> Path:
         return self.root / "provenance"
 

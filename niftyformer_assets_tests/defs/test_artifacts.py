@@ -69,6 +69,7 @@ MADE += [
     ("backtest_report", "exposed"),
     ("study_predictions", "of_exposed"),
     ("study_report", "of_exposed"),
+    ("daily_signals", "exposed"),
 ]
 
 
@@ -136,7 +137,10 @@ def read(made: Graph) -> dict[tuple[str, str], set[str]]:
             patch.setattr(artifact_asset, "_record", _record_unheard)
             # What another one has made would be taken over, and nothing be read.
             patch.setattr(artifact_asset, "take_over", lambda *_given: None)
-            result = made.definitions.resolve_job_def(job).execute_in_process(
+            definitions = made.definitions
+            if ROWS[name].of_one_in_use:
+                definitions = build(made.settings.model_copy(update={"signal_experiment": experiment}))
+            result = definitions.resolve_job_def(job).execute_in_process(
                 instance=made.instance,
                 partition_key=experiment if ROWS[name].scope in ("experiment", "study") else None,
                 asset_selection=[dg.AssetKey(name)],
@@ -155,7 +159,7 @@ def test_an_artifact_reads_what_its_row_says(
     row = ROWS[name]
     experiments = {"experiment": lambda: [find_experiment(made.settings, of)]}
     experiments["study"] = lambda: [*find_study(made.settings, of).experiments.values()]
-    asked = experiments.get(row.scope, list)()
+    asked = experiments.get("experiment" if row.of_one_in_use else row.scope, list)()
     assert read[name, of] == {each.artifact for each in row.read_for(*asked)}
 
 

@@ -31,11 +31,16 @@ REPORTS = {"backtest_report", "study_report", "model_comparison", "experiment_lo
 OF_STUDY = {"study_predictions", "study_report"}
 SELECTED = {"ic_summary", "neutralized_factors"}
 PANELS = {f"{name}_panel" for name in FACTOR_SETS}
-OF_RETURNS = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", *SELECTED, *TRAINED, "backtest_report"}
+OF_RETURNS = {
+    *("flow", "trend_indicator", "corr_adj", "graph_embeddings"),
+    *SELECTED,
+    *TRAINED,
+    *("backtest_report", "daily_signals"),
+}
 # A module, and the artifacts whose version changes with it.
 WHOSE = {
-    "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_comparison"},
-    "model/data.py": TRAINED,
+    "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_comparison", "daily_signals"},
+    "model/data.py": {*TRAINED, "daily_signals"},
     "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
     "factors/alpha158.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
     "factors/kernels/families.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
@@ -45,7 +50,7 @@ WHOSE = {
     "factors/panel_file.py": PANELS,
     "factors/panel_reading.py": {*PANELS, *SELECTED, "backtest_report", "study_report"},
     "factors/registry.py": set(),
-    "factors/neutralize.py": {*SELECTED, "corr_adj"},
+    "factors/neutralize.py": {*SELECTED, "corr_adj", "daily_signals"},
     "factors/returns.py": {"returns", "nse93_panel", "alpha158_nse93_panel", *OF_RETURNS},
     "dataset/wavelet.py": {"flow"},
     "experiments/opened.py": OF_RETURNS,
@@ -54,9 +59,10 @@ WHOSE = {
     "experiments/study_files.py": set(),
     "portfolio/names.py": {*REPORTS, *OF_STUDY},
     "experiments/contenders.py": OF_STUDY,
-    "portfolio/backtest/engine.py": {"backtest_report", "study_report"},
+    "portfolio/backtest/engine.py": {"backtest_report", "study_report", "daily_signals"},
     # It has the rule, and the settings of an experiment that the others read.
-    "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY},
+    "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY, "daily_signals"},
+    "portfolio/signals/decision.py": {"daily_signals"},
     "portfolio/report/sections/results.py": {"backtest_report", "study_report"},
     "portfolio/report/sections/study_results.py": {"study_report"},
     "portfolio/evidence/joined.py": OF_STUDY,

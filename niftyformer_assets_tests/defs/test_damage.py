@@ -323,8 +323,8 @@ def test_all_damaged_at_once_is_made_again_with_the_same_bytes(
     try:
         with dg.DagsterInstance.ephemeral() as instance:
             again = Graph(settings, build(settings), instance)
-            for job in ("reference", "candles", "panels", "experiment", "comparison"):
-                result = again.run(job, "tiny" if job == "experiment" else None)
+            for job in ("reference", "candles", "panels", "experiment", "comparison", "signal"):
+                result = again.run(job, "tiny" if job in ("experiment", "signal") else None)
                 assert result.success, failure_of(result)
     finally:
         torch.set_num_threads(threads)

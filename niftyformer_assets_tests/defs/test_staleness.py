@@ -15,13 +15,13 @@ from niftyformer_assets.defs import build
 from niftyformer_assets.defs.experiment_settings import observe_settings
 from niftyformer_assets_tests.conftest import Graph, tiny_settings
 
-COMPARISON = phases(artifacts())["comparison"]
+COMPARISON = (*phases(artifacts())["comparison"], *phases(artifacts())["signal"])
 EXPERIMENT = phases(artifacts())["experiment"]
 
 DATASET = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", "neutralized_factors"}
 SELECTION = {"ic_summary", "neutralized_factors"}
 MODEL = {"trained_model", "predictions"}
-JUDGED = {"backtest_report", "model_comparison", "experiment_log"}
+JUDGED = {"backtest_report", "model_comparison", "experiment_log", "daily_signals"}
 
 
 def stale(graph: Graph, definitions: dg.Definitions | None = None, experiment: str = "tiny") -> set[str]:

@@ -7,7 +7,7 @@ import dagster as dg
 from niftyformer_assets.defs.artifact_asset import Made, artifact_asset
 from niftyformer_assets.defs.made_with import Fitting
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
-from niftyformer_assets.defs.resources import Experiments
+from niftyformer_assets.defs.resources import CandleSource, Experiments
 from niftyformer_assets.settings import Settings
 
 
@@ -35,6 +35,17 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return report_study(context, settings)
 
+    @asset()
+    def daily_signals(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        candle_source: dg.ResourceParam[CandleSource],
+        fitting: Fitting,
+    ) -> Made:
+        from niftyformer_assets.defs.bodies.portfolio.daily_signals import make_signal
+
+        return make_signal(context, settings, candle_source, fitting)
+
     @asset(said=told_of_wrong_files(partitions.wrong))
     def model_comparison(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
         from niftyformer_assets.defs.bodies.portfolio.comparison import compare_experiments
@@ -47,4 +58,4 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return log_experiments(settings, fitting)
 
-    return [backtest_report, study_predictions, study_report, model_comparison, experiment_log]
+    return [backtest_report, study_predictions, study_report, daily_signals, model_comparison, experiment_log]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from dagster import AssetPartitionStatus
@@ -23,6 +23,9 @@ AGAIN_FOR = "niftyformer/again_for"
 EVERY_S = 300
 # How soon an edited file is noticed.
 FILES_S = 30
+# How soon new panels are followed by a signal.
+SIGNAL_S = 30
+DATA_VERSION = "dagster/data_version"
 
 
 def _once(label: str, updated: dg.AutomationCondition, missing: dg.AutomationCondition) -> dg.AutomationCondition:
@@ -97,6 +100,16 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
     def experiment_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return follow_files(context, settings, partitions, days)
 
+    @dg.sensor(
+        job_name="signal",
+        minimum_interval_seconds=SIGNAL_S,
+        default_status=status,
+        description="Once everything that experiments share has been made from new candles, lets the experiment in use "
+        "(`NIFTYFORMER_SIGNAL_EXPERIMENT`) predict without training, and gives its signal.",
+    )
+    def signal_after_new_panels(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return request_signal(context.instance, partitions)
+
     return [
         dead_runs,
         experiment_files,
@@ -108,6 +121,7 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
         ),
         morning_correction,
         failed_symbols_again,
+        signal_after_new_panels,
     ]
 
 
@@ -158,6 +172,25 @@ def request_again(
     context.update_cursor(run.run_id)
     # Those between the first and the last that did not fail are at hand, and cost no request.
     return run_over(failed, run_key=run.run_id, tags={AGAIN_FOR: run.run_id})
+
+
+def request_signal(instance: dg.DagsterInstance, partitions: Partitions) -> dg.RunRequest | dg.SkipReason:
+    """One run of the job `signal` for each state of the panels that are all made from the same candles."""
+    if partitions.in_use is None:
+        return dg.SkipReason("no experiment is in use: set NIFTYFORMER_SIGNAL_EXPERIMENT to the name of one")
+    rows = partitions.artifacts
+    tags: dict[str, Mapping[str, str]] = {}
+    for name in phases(rows)["panels"]:
+        event = instance.get_latest_materialization_event(dg.AssetKey(name))
+        if event is None or event.asset_materialization is None:
+            return dg.SkipReason(f"{name} has not been made yet")
+        tags[name] = event.asset_materialization.tags or {}
+    for name, of in tags.items():
+        for above in {*rows[name].may_read} & tags.keys():
+            if of.get(f"dagster/input_data_version/{above}") != tags[above].get(DATA_VERSION):
+                return dg.SkipReason(f"{name} has not been made from the newest {above} yet")
+    state = "-".join(of.get(DATA_VERSION, "") for of in tags.values())
+    return dg.RunRequest(run_key=f"{partitions.in_use}-{state}", partition_key=partitions.in_use)
 
 
 def _last_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:

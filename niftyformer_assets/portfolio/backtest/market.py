@@ -44,7 +44,7 @@ class Market:
     outside: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name, array in self._arrays().items():
+        for name, array in self.arrays().items():
             if (shape := array.shape) != self.axes.shape:
                 raise ValueError(f"{name} of shape {shape} does not fit {self.axes.shape} sessions and symbols")
         for name in _PRICES:
@@ -53,16 +53,16 @@ class Market:
 
     def rows(self, sessions: slice) -> Market:
         """The same market on a part of its sessions."""
-        arrays = {name: array[sessions] for name, array in self._arrays().items()}
+        arrays = {name: array[sessions] for name, array in self.arrays().items()}
         return Market(axes=Axes(self.axes.dates[sessions], self.axes.symbols), **arrays)
 
     def columns(self, order: np.ndarray) -> Market:
         """The same market with its symbols in another order."""
-        arrays = {name: array[:, order] for name, array in self._arrays().items()}
+        arrays = {name: array[:, order] for name, array in self.arrays().items()}
         axes = Axes(self.axes.dates, tuple(self.axes.symbols[column] for column in order))
         return Market(axes=axes, **arrays)
 
-    def _arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, np.ndarray]:
         """Those that are there, by name."""
         given = {name: getattr(self, name) for name in (*_ARRAYS, *_OPTIONAL)}
         return {name: array for name, array in given.items() if array is not None}

@@ -1,0 +1,1 @@
+"""The daily signal: what the model in use holds tomorrow, by the rules of the backtest."""
