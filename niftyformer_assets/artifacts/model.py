@@ -61,10 +61,19 @@ def _reads(models: Models) -> tuple[str | Read, ...]:
         Read("flow", bands),
         Read("flow", lambda experiment: not bands(experiment), without=frozenset({"wavelet"})),
         *("trend_indicator", "neutralized_factors"),
-        Read(
-            "graph_embeddings",
-            lambda experiment: experiment.graph.embedding != "none" and _reads_graph(models)(experiment),
-        ),
+        _embedding(models),
+    )
+
+
+def embedding_of_traded() -> Read:
+    """What the model that is traded sees of the graph, if it does."""
+    return _embedding(_traded)
+
+
+def _embedding(models: Models) -> Read:
+    return Read(
+        "graph_embeddings",
+        lambda experiment: experiment.graph.embedding != "none" and _reads_graph(models)(experiment),
     )
 
 

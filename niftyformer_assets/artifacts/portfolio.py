@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from niftyformer_assets.artifacts.model import embedding_of_traded
 from niftyformer_assets.artifacts.rows import SCOPE, Artifact, Read, row
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.store.workspace import Workspace
@@ -86,11 +87,12 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             "`predictions` of the newest one: score, rank, probability, orders and target holdings by exactly the "
             "strategy of its backtest, whose account goes on day by day, and what changed since the signal before.\n\n"
             "`signals/DATE.parquet`: a row a stock; in its metadata what it was made of. No signal is given where "
-            "candles of the newest session are missing, the universe is not the model's, factors are not as in "
-            "training, the model is too old or says the same of all stocks; the signals before stay as they are. "
+            "candles of the newest session are missing, the universe or the graph is not the model's, factors are not "
+            "as in training, the model is too old or says the same of all stocks; the signals before stay as they are. "
             "Nothing is ordered anywhere.",
             reads=(
                 *("predictions", "trained_model", "neutralized_factors", *SCOPE),
+                embedding_of_traded(),
                 Read("sector_dummies", lambda of: "sector" in of.strategy.neutralise),
                 Read("size_proxy", lambda of: "size" in of.strategy.neutralise),
                 *neutralised,

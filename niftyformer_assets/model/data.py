@@ -31,6 +31,8 @@ from niftyformer_assets.store.index import read_json
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 PERIODS = ("train", "validation", "test")
+# By its name in the fingerprint.
+GRAPH = "graph embedding"
 S = TypeVar("S")
 
 
@@ -181,7 +183,7 @@ class Dataset:
             **self.inputs.beside_returns_up_to(end),
         }
         if self.settings.model.reads_graph:
-            parts["graph embedding"] = self.graph
+            parts[GRAPH] = self.graph
         if self.settings.model.reads_bands():
             parts["wavelet matrices"] = np.concatenate([self.low_matrix.ravel(), self.low_matrix_output.ravel()])
         return hashes(parts)

@@ -167,6 +167,7 @@ def test_what_runs_by_itself_does_so_on_live_candles_only(
                 "refresh_after_new_candles",
                 "morning_correction",
                 "failed_symbols_again",
+                "signal_after_new_panels",
             ),
             status,
         )
@@ -383,8 +384,12 @@ def test_every_automatic_run_is_of_candles_and_what_goes_with_them(live: Live) -
         "daily_refresh",
         "failed_symbols_again",
         "morning_correction",
+        "signal_after_new_panels",
     ]
-    assert {definition.job_name for definition in targets} == {"candles", "reference"}
+    assert {definition.job_name for definition in targets} == {"candles", "reference", "signal"}
+    made = live.graph.definitions.resolve_job_def("signal").asset_layer.executable_asset_keys
+    fitted = {dg.AssetKey(name) for name in ("ic_summary", "trained_model", "baseline_predictions")}
+    assert dg.AssetKey("predictions") in made and not fitted & {*made}
 
 
 def test_the_reference_is_fetched_on_trading_days_only(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import OpenedExperiment, open_experiment
 from niftyformer_assets.market.scope import scope
 from niftyformer_assets.market.universe import load_universe
+from niftyformer_assets.model.checkpoint import ModelFolder, read_card
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.signals.decision import COLUMNS
 from niftyformer_assets.settings import Settings
@@ -74,7 +75,7 @@ def test_what_is_written(graph: Graph) -> None:
     table, made_of = read_parquet(path), json.loads(read_notes(path)["made_of"])
     assert tuple(table.columns) == COLUMNS and len(table) == 14
     assert (made_of["experiment"], made_of["trades_on"]) == ("tiny", "2023-01-23")
-    assert made_of["trained"]["train"] == "2022-01-03 to 2022-09-30" and len(made_of["looked_at"]) == 5
+    assert made_of["trained"]["train"] == "2022-01-03 to 2022-09-30" and len(made_of["looked_at"]) == 6
 
 
 @pytest.fixture
@@ -152,29 +153,36 @@ def test_each_look_sees_what_the_artifacts_hold(settings: Settings) -> None:
     """The newest session's candles, the card's symbols, the factors and the predictions, each spoilt in its file."""
     workspace = settings.workspace
 
-    def failing(trained_on: tuple[str, ...] | None = None) -> list[int]:
+    card = read_card(ModelFolder(workspace.experiment("tiny").model).card)
+
+    def failing(**other: object) -> list[int]:
         opened = open_experiment(workspace, find_experiment(settings, "tiny"))
         predictions = read_predictions(opened.folder.predictions)
-        found = look(opened, predictions, trained_on or opened.axes.symbols, 366)
+        found = look(opened, predictions, {**card, **other}, 366)
         return [place for place, finding in enumerate(found) if not finding.passed]
 
     assert failing() == []
-    assert failing(("OTHER",)) == [1]
+    assert failing(symbols=["OTHER"]) == [1]
     folder = workspace.experiment("tiny")
+    embedding, axes = load_arrays(folder.graph_embeddings)
+    changed = {name: array * 1.001 for name, array in embedding.items()}
+    save_arrays(folder.graph_embeddings, changed, axes, dict.fromkeys(changed, "ND"))
+    assert failing() == [2]
+    save_arrays(folder.graph_embeddings, embedding, axes, dict.fromkeys(changed, "ND"))
     factors, axes = load_arrays(folder.neutralized_factors)
     factors["result"][-1] *= 100
     dims = {"result": "TNF", "valid": "TNF", "names": "F"}
     save_arrays(folder.neutralized_factors, factors, axes, dims)
-    assert failing() == [2]
+    assert failing() == [3]
     predictions = read_predictions(folder.predictions)
     column = "score" if "score" in predictions else "return"
     newest = predictions["date_made"] == predictions["date_made"].max()
     write_parquet(folder.predictions, predictions.assign(**{column: predictions[column].where(~newest, 0.5)}))
-    assert failing() == [2, 4]
+    assert failing() == [3, 5]
     write_parquet(folder.predictions, predictions[~newest])
-    assert failing() == [2, 4]
+    assert failing() == [3, 5]
     no_candle(settings, [0, 1, 2])
-    assert failing() == [0, 2, 4]
+    assert failing() == [0, 3, 5]
 
 
 def test_the_signal_before_is_compared_with_and_a_damaged_one_is_passed_over(

@@ -71,6 +71,23 @@ def universe_as_the_models(trained_on: Collection[str], now: Collection[str], sc
     return Finding(True, f"The {len(set(now))} stocks are those that the model was trained on.")
 
 
+def graph_as_in_training(trained_with: str | None, now: str | None) -> Finding:
+    """What the model sees of the graph of stocks is what it was trained with.
+
+    Args:
+        trained_with: the hash of the embedding by the model's card; None where the model does not see it. now: of the
+            one that predicts.
+    """
+    if trained_with is None:
+        return Finding(True, "The model does not see the graph.")
+    if trained_with != now:
+        return _fails(
+            "the embedding of the graph is another than the model was trained with, as after a correction of older "
+            "candles: train it again"
+        )
+    return Finding(True, "The graph is the one that the model was trained with.")
+
+
 def factors_as_in_training(values: np.ndarray, valid: np.ndarray, names: Sequence[str], train: slice) -> Finding:
     """On the newest session the factors lie where they lay in training, and are known of as many stocks.
 

@@ -11,6 +11,7 @@ import pytest
 from niftyformer_assets.portfolio.signals.checks import (
     candles_complete,
     factors_as_in_training,
+    graph_as_in_training,
     model_young_enough,
     predictions_differ,
     universe_as_the_models,
@@ -63,6 +64,11 @@ def test_the_universe_is_the_models(trained: object, now: object, scored: object
     found = universe_as_the_models(trained, now, scored)
     assert found.passed is (not said)
     assert said in found.sentence
+
+
+def test_the_graph_is_the_one_of_training() -> None:
+    assert graph_as_in_training(None, None).passed and graph_as_in_training("a", "a").passed
+    assert not graph_as_in_training("a", "b").passed and not graph_as_in_training("a", None).passed
 
 
 def panel(factors: int = 20) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -20,18 +21,21 @@ from niftyformer_assets.experiments.opened import OpenedExperiment, open_experim
 from niftyformer_assets.factors.neutralize import read_neutralized
 from niftyformer_assets.finding import Finding
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card
+from niftyformer_assets.model.data import GRAPH
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.backtest.market import Market, cut_market
 from niftyformer_assets.portfolio.backtest.scoring import predictions_to_trade
 from niftyformer_assets.portfolio.signals.checks import (
     candles_complete,
     factors_as_in_training,
+    graph_as_in_training,
     model_young_enough,
     predictions_differ,
     universe_as_the_models,
 )
 from niftyformer_assets.portfolio.signals.decision import Decision, decide
 from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.arrays import hashes, load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.provenance import (
     content_fingerprint,
@@ -59,7 +63,7 @@ def make_signal(context: dg.AssetExecutionContext, settings: Settings, source: C
     card = read_card(ModelFolder(opened.folder.model).card)
     session = opened.axes.dates[-1]
     expected = _last_session(source) if settings.is_live else None
-    findings = look(opened, predictions, card["symbols"], settings.signal_max_age_days, expected)
+    findings = look(opened, predictions, card, settings.signal_max_age_days, expected)
     if wrong := [finding.sentence for finding in findings if not finding.passed]:
         raise NiftyFormerError(f"no signal for {session}: {'; and '.join(wrong)}. What was given before stays as it is")
     decision = decide_now(opened, predictions)
@@ -104,14 +108,14 @@ def make_signal(context: dg.AssetExecutionContext, settings: Settings, source: C
 def look(
     opened: OpenedExperiment,
     predictions: pd.DataFrame,
-    trained_on: Sequence[str],
+    card: Mapping[str, Any],
     most_days: int,
     expected: date | None = None,
 ) -> list[Finding]:
     """All that must be so before there is a signal of the newest session.
 
     Args:
-        trained_on: the symbols of the model's card.
+        card: the model's.
         most_days: how old the model may be.
         expected: the exchange's last session, where candles come every day.
     """
@@ -121,11 +125,21 @@ def look(
     newest = predictions[pd.to_datetime(predictions["date_made"]) == pd.Timestamp(session)]
     return [
         candles_complete(np.isfinite(opened.scope.cut(opened.panel["close"])), axes.symbols, session, expected),
-        universe_as_the_models(trained_on, axes.symbols, set(newest["symbol"])),
+        universe_as_the_models(card["symbols"], axes.symbols, set(newest["symbol"])),
+        graph_as_in_training(*_graphs(opened, card)),
         factors_as_in_training(factors.result, factors.valid, factors.names, train),
         model_young_enough(axes.dates[train.stop - 1].item(), session, most_days),
         predictions_differ(predictions, session),
     ]
+
+
+def _graphs(opened: OpenedExperiment, card: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The hash of the embedding that the model was trained with, and of the one that there is now."""
+    trained_with = card["data"].get(GRAPH)
+    if trained_with is None or opened.experiment.graph.embedding == "none":
+        return None, None
+    arrays, _ = load_arrays(opened.folder.graph_embeddings)
+    return trained_with, hashes({GRAPH: arrays[opened.folder.graph_embeddings.stem].astype(np.float32)})[GRAPH]
 
 
 def decide_now(opened: OpenedExperiment, predictions: pd.DataFrame) -> Decision:
