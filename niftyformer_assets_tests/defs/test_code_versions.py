@@ -48,7 +48,7 @@ WHOSE = {
     "factors/nse93/compute.py": {"nse93_panel", "alpha158_nse93_panel"},
     "factors/own.py": {"own_panel", "alpha158_own_panel"},
     "factors/panel_file.py": PANELS,
-    "factors/panel_reading.py": {*PANELS, *SELECTED, "backtest_report", "study_report"},
+    "factors/panel_reading.py": {*PANELS, *SELECTED, "backtest_report", "study_report", "daily_signals"},
     "factors/registry.py": set(),
     "factors/neutralize.py": {*SELECTED, "corr_adj", "daily_signals"},
     "factors/returns.py": {"returns", "nse93_panel", "alpha158_nse93_panel", *OF_RETURNS},
