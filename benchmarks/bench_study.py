@@ -6,6 +6,7 @@ made-up market.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -37,7 +38,7 @@ grid: {strategy.top_k: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}
 seeds: 2
 """
 GRID = "experiment: demo\ngrid: {strategy.top_k: [%s]}\n"
-POINTS, SECONDS_A_POINT = 20, 8
+POINTS, SECONDS_A_POINT, OVERHEAD = 20, 8, 5
 WINDOWS, SESSIONS, STOCKS, MODELS = 14, 84, 200, 12
 BEFORE, LISTED = 600, 300
 SECONDS, GIB = 30, 2
@@ -73,8 +74,8 @@ def planning(folder: Path) -> None:
 
 
 def grid(folder: Path) -> None:
-    """Points that share one training."""
-    took = {}
+    """Points that share one training: what one more takes, and how much of it is not the making of its artifacts."""
+    took, made = {}, {}
     for points in (1, POINTS):
         settings = _settings(folder, GRID % ", ".join(str(1 + point) for point in range(points)))
         environment = os.environ | {
@@ -86,9 +87,20 @@ def grid(folder: Path) -> None:
         started = time.perf_counter()
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         took[points] = time.perf_counter() - started
+        made[points] = seconds_of_making(settings)
+    # The second study finds the first one's point made.
+    more, own = took[POINTS] / (POINTS - 1), (made[POINTS] - made[1]) / (POINTS - 1)
     of = POINTS * SECONDS_A_POINT
     print(f"a study of one point          {took[1]:6.1f} s, with the market and a training")
     print(f"{POINTS} points that share it        {took[POINTS]:6.1f} s of {of}, the report on them included")
+    print(f"one more of them              {more:6.1f} s, of it the making of what is its own {own:.1f} s")
+    print(f"overhead of an experiment     {more - own:6.1f} s of {OVERHEAD}, its share of the study's report included")
+
+
+def seconds_of_making(settings: Settings) -> float:
+    """What the experiments of a workspace noted that their artifacts took, all told."""
+    notes = (settings.data / "demo" / "experiments").glob("*/notes.json")
+    return sum(each.get("seconds", 0.0) for path in notes for each in json.loads(path.read_text()).values())
 
 
 def _settings(folder: Path, study: str) -> Settings:
