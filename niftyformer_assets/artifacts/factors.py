@@ -18,7 +18,7 @@ def factor_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             lambda place: (place.returns,),
             "factors/returns",
             {"csv"},
-            "Daily returns, from `market_panel`: what is predicted, one and two sessions ahead.\n\n"
+            "Daily returns, from `market_panel`: what all that is predicted is made of.\n\n"
             "`label.csv`: (close − previous close) / previous close [sessions × symbols], simple return, not percent; "
             "empty where there is none, as on the first session after a broken adjustment.",
             reads=("market_panel",),

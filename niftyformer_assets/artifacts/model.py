@@ -115,10 +115,10 @@ def model_rows() -> tuple[Artifact, ...]:
             lambda place: (place.predictions, place.network_predictions),
             "model/training",
             {"pytorch", "parquet"},
-            "What the trained model says of each stock one and two sessions ahead, from `trained_model`.\n\n"
+            "What the trained model says of each stock at the close of each session, from `trained_model`.\n\n"
             "`predictions.parquet`: date_made, date_predicted, horizon (sessions), symbol, split, return (or score, "
-            "where the label is a rank or z-score), p_up (probability). The prediction with the longest horizon is "
-            "the one that can be traded.\n\n"
+            "where the label is a rank or z-score), p_up (probability). What it says of the experiment's last label is "
+            "traded; of the published ones that is the longest horizon.\n\n"
             "`network_predictions.parquet`: the same of each network by itself, with its seed, where `training.seeds` "
             "is more than one and predictions are their mean.",
             reads=("trained_model", *reads),

@@ -24,8 +24,7 @@ class BacktestResult:
         session at the earliest, for what lay in cash at the close before.
     holdings: int64 [T, N], shares at the close.
     orders: one row an order, filled or not: session, decided (the session of the score), symbol,
-        side (buy, sell), reason (enter, rebalance, drop, delisted), status (filled, short_of_cash,
-        no_price, locked, no_volume, unaffordable, no_place, proceeds_below_costs), ordered (shares
+        side (buy, sell), reason and status (`layout.REASONS`, `layout.STATUSES`), ordered (shares
         wanted; 0 where not even sized), shares (filled), price, value (shares x price), slippage
         (rupees, already in price), one column for each of COST_ITEMS, cost (their sum). Rupees.
     marks: what is not an order and a person should know: session, symbol, kind (stale_price,

@@ -14,7 +14,7 @@ class Background:
     """Of the experiment that a report is about.
 
     market: where the candles are from, in words, such as "a made-up market".
-    labels: of the experiment.
+    labels: of the experiment; none of a study, which is judged by what is earned.
     settings: the experiment as it was run. provenance: name -> fingerprint or version.
     left_out: symbol -> reason. survivorship: whether stocks that left the index are in it, in words.
     confirmed_breaks: symbol and session (YYYY-MM-DD) of each broken adjustment that something confirms.
@@ -23,7 +23,7 @@ class Background:
 
     experiment: str
     market: str
-    labels: tuple[Label, ...]
+    labels: tuple[Label, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)

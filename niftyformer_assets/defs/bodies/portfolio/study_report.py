@@ -58,12 +58,11 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
         main=_judged(study, contenders),
         variants=len(tries.on(first, last) | {tries.variant(each.experiment.values()) for each in study.planned}),
         missing=missing,
-        seed=study.base.seed,
+        seed=study.first[0].seed,
     )
     background = Background(
         experiment=study.name,
         market=MARKETS[settings.source],
-        labels=study.base.windows.labels,
         survivorship=_survivorship(study, scopes),
         settings=study.values(),
     )
