@@ -149,7 +149,7 @@ def test_several_sessions_at_once_are_those_sessions_one_by_one(name: str) -> No
     T, N = 40, 12
     market = random_market(5, T=T, N=N, trouble=0.05)
     scores = random_walk_scores(5, market)
-    books = 1 if registered()[name].decides_every_session else 2
+    books = min(2, registered()[name]().decides_every)
     strategy = StrategySettings(name=name, top_k=4, books=books)
     one_by_one, orders = open_account(strategy, market.axes.symbols), []
     for t in range(T):

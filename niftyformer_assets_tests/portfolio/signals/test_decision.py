@@ -41,7 +41,7 @@ def cut(scores: Scores, sessions: int) -> Scores:
 
 
 def strategy_of(name: str, **more: object) -> StrategySettings:
-    books = 1 if registered()[name].decides_every_session else 2
+    books = min(2, registered()[name]().decides_every)
     return StrategySettings(name=name, top_k=4, books=books, **more)
 
 
