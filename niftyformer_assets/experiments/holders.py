@@ -13,8 +13,13 @@ from niftyformer_assets.store.workspace import Workspace
 def remember(workspace: Workspace, record: Provenance, experiment: str) -> None:
     """From now on others may take over what an experiment has; to be called where nobody else makes it."""
     note = workspace.made(record.asset, record.fingerprint)
-    if experiment not in (known := holders_of(note)):
-        write_text(note, "".join(f"{name}\n" for name in [*known, experiment]))
+    known = holders_of(note)
+    # Without those that are gone, or that a damaged note made up.
+    now = [name for name in known if workspace.experiment(name).root.is_dir()]
+    if experiment not in now:
+        now.append(experiment)
+    if now != known:
+        write_text(note, "".join(f"{name}\n" for name in now))
 
 
 def holders_of(note: Path) -> list[str]:

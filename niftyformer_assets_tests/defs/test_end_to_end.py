@@ -248,7 +248,7 @@ def test_a_baseline_is_the_model_that_is_traded(graph: Graph, folder: Experiment
         assert "model.name of the experiment is ridge" in failure_of(refused)
         assert make("trained_model", "predictions", "baseline_predictions", "backtest_report").success
         card = json.loads((folder.model / "model.json").read_text())
-        assert card["settings"]["baselines"] == {"ridge_penalty": 1000.0}
+        assert card["settings"]["baselines"] == {"ridge_penalty": 1000.0, "ridge_penalty_per_row": None}
         assert not (folder.model / "best.pt").exists() and (folder.model / "learned.npz").exists()
         rivals = pd.read_parquet(folder.baseline_predictions)
         assert "ridge" not in set(rivals["baseline"]) and "reversal" in set(rivals["baseline"])
