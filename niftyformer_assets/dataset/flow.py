@@ -9,7 +9,7 @@ import numpy as np
 from niftyformer_assets import pictures
 from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
 from niftyformer_assets.dataset.wavelet import bands, low_matrices
-from niftyformer_assets.factors.labels import Exposures
+from niftyformer_assets.factors.labels import NetOf
 from niftyformer_assets.store.arrays import Axes, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
 
@@ -24,7 +24,7 @@ def flow(
     axes: Axes,
     windows: WindowSettings,
     wavelet: WaveletSettings,
-    exposures: Exposures | None = None,
+    exposures: NetOf | None = None,
     member: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns as the published loader wants them, and the bands of every window.
@@ -39,7 +39,7 @@ def flow(
         window w being sessions w … w+T1-1; `low_matrix` [T1, T1] and `low_matrix_output` [T2, T2],
         the fixed matrices of the low band. A stock without any return is 0 throughout: the
         `valid` array of the trend indicator says so. Where a label is net of something, `market`,
-        `beta` and `sector` too, as `labels.Exposures` has them; and `member` where it is given.
+        `beta` and `sector` too, as `labels.NetOf` has them; and `member` where it is given.
 
     Raises:
         NiftyFormerError: fewer sessions than a window, an unfit wavelet, or an infinite return.

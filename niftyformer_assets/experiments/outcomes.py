@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from niftyformer_assets.experiments.opened import OpenedExperiment
-from niftyformer_assets.factors.exposures import market_and_beta, sector_numbers
-from niftyformer_assets.factors.labels import Exposures, Outcomes
+from niftyformer_assets.factors.labels import NetOf, Outcomes
+from niftyformer_assets.factors.net_of import market_and_beta, sector_numbers
 from niftyformer_assets.market.panel import Panel
 
 
@@ -18,5 +18,5 @@ def outcomes_of(opened: OpenedExperiment) -> Outcomes:
     if not opened.experiment.windows.net_of:
         return Outcomes(opened.returns(), member=member)
     market, beta = market_and_beta(Panel(opened.panel_axes, **opened.panel))
-    exposures = Exposures(market[opened.scope.rows], opened.scope.cut(beta), sector_numbers(opened.sectors_in_force()))
+    exposures = NetOf(market[opened.scope.rows], opened.scope.cut(beta), sector_numbers(opened.sectors_in_force()))
     return Outcomes(opened.returns(), exposures, member)

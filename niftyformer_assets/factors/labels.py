@@ -32,7 +32,7 @@ TRADED_PLACE = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Exposures:
+class NetOf:
     """What a return can be taken net of.
 
     market: float64 [T], the market's return of each session.
@@ -55,7 +55,7 @@ class Outcomes:
     """
 
     returns: np.ndarray
-    exposures: Exposures | None = None
+    exposures: NetOf | None = None
     member: np.ndarray | None = None
 
 

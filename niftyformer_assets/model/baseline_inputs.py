@@ -12,7 +12,7 @@ import numpy as np
 
 from niftyformer_assets.dataset.settings import WindowSettings
 from niftyformer_assets.dataset.windows import Samples, inference_samples
-from niftyformer_assets.factors.labels import Exposures, Labels, Outcomes, ranks
+from niftyformer_assets.factors.labels import Labels, NetOf, Outcomes, ranks
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.store.arrays import Axes, hashes
 
@@ -39,7 +39,7 @@ class BaselineInputs:
     returns_valid: np.ndarray
     factor_names: tuple[str, ...] = ()
     are_ranks: bool = False
-    exposures: Exposures | None = None
+    exposures: NetOf | None = None
     member: np.ndarray | None = None
 
     @cached_property

@@ -16,7 +16,7 @@ import numpy as np
 
 from niftyformer_assets.dataset.settings import GraphSettings, WindowSettings
 from niftyformer_assets.dataset.windows import Samples, following, inference_samples, samples
-from niftyformer_assets.factors.labels import Exposures, Labels, Outcomes
+from niftyformer_assets.factors.labels import Labels, NetOf, Outcomes
 from niftyformer_assets.factors.settings import TRANSFORMS, FactorSettings
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
@@ -249,17 +249,17 @@ def load_dataset(folder: Path, name: str | None = None) -> Dataset:
     )
 
 
-def _exposures(files: ExperimentFolder, flow: Mapping[str, np.ndarray], windows: WindowSettings) -> Exposures | None:
+def _exposures(files: ExperimentFolder, flow: Mapping[str, np.ndarray], windows: WindowSettings) -> NetOf | None:
     """What the labels are net of; None where they are net of nothing."""
     if not windows.net_of:
         return None
-    names = [field.name for field in fields(Exposures)]
+    names = [field.name for field in fields(NetOf)]
     if lacking := [name for name in names if name not in flow]:
         raise NiftyFormerError(
             f"{files.flow} lacks {', '.join(lacking)}, and labels are net of the "
             f"{' and the '.join(sorted(windows.net_of))}: materialize flow again."
         )
-    return Exposures(*(flow[name] for name in names))
+    return NetOf(*(flow[name] for name in names))
 
 
 def _graph(files: ExperimentFolder, axes: Axes, settings: GraphSettings, width: int) -> np.ndarray:

@@ -46,12 +46,19 @@ def files_read() -> Iterator[set[Path]]:
 
 
 # Experiments beside `tiny`, whose model is the Stockformer and has no network for a rival.
+NET_OF_MARKET = "{name: net, of: [{horizon: 1, net_of: market}]}"
+NET_OF_SECTOR = "{name: of_sector, of: [{horizon: 2, net_of: sector}]}"
 OF_RIDGE = TINY_EXPERIMENT.replace("model: {", "model: {name: ridge, ")
 OTHERS = {
     "of_ridge": OF_RIDGE,
     "of_lstm": OF_RIDGE.replace("ridge, width", "lstm, width").replace(
         "names: [", "epochs: 1\n  recurrent_width: 4\n  names: [stockformer, gru, "
     ),
+    "of_blend": OF_RIDGE.replace("ridge, width", "blend, width")
+    .replace("names: [", "blend_of: [ridge.net, momentum.of_sector]\n  names: [")
+    .replace("factors: {", "factors: {transform: sector_rank, ")
+    .replace("graph: {", "graph: {source: factors, ")
+    .replace("label: rank", f"label: rank, targets: [{NET_OF_MARKET}, {NET_OF_SECTOR}]"),
 }
 # Its strategy takes a factor of the panel out of the scores, and so does that of a study of it; it has two networks.
 EXPOSED = TINY_EXPERIMENT.replace("top_k: 3", "top_k: 3, neutralise: [STD20, size]").replace(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from niftyformer_assets.factors.labels import (
     RETURN,
     UNITS,
-    Exposures,
     Label,
     Labels,
+    NetOf,
     Outcomes,
     Span,
     ranks,
@@ -47,7 +47,7 @@ def outcomes(sessions: int | None = None) -> Outcomes:
     sector = np.tile(np.arange(values.shape[1]) % 2, (len(values), 1))
     sector[70:, 0] = 1
     market = np.random.default_rng(6).normal(0, 0.01, size=400)[: len(values)]
-    return Outcomes(values, Exposures(market, beta, sector))
+    return Outcomes(values, NetOf(market, beta, sector))
 
 
 def test_the_published_labels_are_the_returns_of_the_sessions_ahead() -> None:
@@ -114,7 +114,7 @@ def test_without_a_beta_there_is_nothing_net_of_the_market() -> None:
 def test_net_of_the_sector_by_hand() -> None:
     values = np.array([[0.0] * 6, [0.1, 0.3, 0.2, np.nan, 0.5, 0.7]])
     sector = np.array([[0, 0, 1, 1, 2, 2], [1, 1, 0, 0, 0, 0]])  # as of the session it is made on
-    given = Outcomes(values, Exposures(np.zeros(2), np.ones((2, 6)), sector))
+    given = Outcomes(values, NetOf(np.zeros(2), np.ones((2, 6)), sector))
     # The third has no other of its sector to be held against.
     expected = [-0.1, 0.1, np.nan, np.nan, -0.1, 0.1]
     np.testing.assert_allclose(Span(1, "session", "sector").values(given)[0], expected)

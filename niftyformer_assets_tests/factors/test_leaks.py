@@ -7,8 +7,8 @@ import pytest
 
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
-from niftyformer_assets.factors.exposures import market_and_beta
-from niftyformer_assets.factors.labels import RETURN, UNITS, Exposures, Label, Outcomes, Span
+from niftyformer_assets.factors.labels import RETURN, UNITS, Label, NetOf, Outcomes, Span
+from niftyformer_assets.factors.net_of import market_and_beta
 from niftyformer_assets.factors.neutralize import neutralize
 from niftyformer_assets.factors.registration import OwnFactor
 from niftyformer_assets.factors.registry import FACTOR_SETS, own_set
@@ -120,7 +120,7 @@ def test_a_target_known_after_the_training_end_does_not_count(judged_by: str) ->
         later = np.arange(len(returns)) >= garbled_from
         outcomes = Outcomes(
             np.where(later[:, None], factors[0, 99] * 100, returns),
-            Exposures(
+            NetOf(
                 np.where(later, 0.1, market),
                 np.where(later[:, None], -3.0, beta),
                 np.where(later[:, None], 0, np.tile(np.arange(24) % 3, (150, 1))),

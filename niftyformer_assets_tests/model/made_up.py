@@ -12,7 +12,7 @@ from niftyformer_assets.dataset.embedding import save_embedding
 from niftyformer_assets.dataset.flow import flow, save_flow
 from niftyformer_assets.dataset.settings import WaveletSettings, WindowSettings
 from niftyformer_assets.dataset.trend import save_trend, trend
-from niftyformer_assets.factors.labels import Exposures
+from niftyformer_assets.factors.labels import NetOf
 from niftyformer_assets.store.arrays import Axes, save_arrays
 from niftyformer_assets.store.index import write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
@@ -75,7 +75,7 @@ def write_experiment(
     if windows.net_of:
         beta = rng.normal(1, 0.3, size=(400, symbols))[:sessions]
         sector = np.tile(np.arange(symbols) % 2, (sessions, 1))
-        exposures = Exposures(np.nan_to_num(returns).mean(axis=1), beta, sector)
+        exposures = NetOf(np.nan_to_num(returns).mean(axis=1), beta, sector)
     arrays = flow(returns, dates, windows, WaveletSettings(**content["wavelet"]), exposures)
     save_flow(files.flow, arrays, dates)
     save_trend(files.trend_indicator, trend(returns), dates)

@@ -15,7 +15,7 @@ import torch
 
 from niftyformer_assets.dataset.settings import Target, WindowSettings
 from niftyformer_assets.dataset.windows import samples
-from niftyformer_assets.factors.labels import Exposures, Label, Labels, Outcomes, Span
+from niftyformer_assets.factors.labels import Label, Labels, NetOf, Outcomes, Span
 from niftyformer_assets.model import checks
 from niftyformer_assets.model.baseline_inputs import BaselineInputs
 from niftyformer_assets.model.batches import DeviceData
@@ -68,7 +68,7 @@ def made_up(kind: str, planted: float = 0.0) -> BaselineInputs:
     """A market whose first factor moves the second session ahead."""
     inputs, rng = market(planted, horizon=2), np.random.default_rng(11)
     stocks = len(inputs.axes.symbols)
-    exposures = Exposures(
+    exposures = NetOf(
         np.nan_to_num(np.nanmean(inputs.known_returns, axis=1)),
         rng.normal(1, 0.3, size=(T, stocks)),
         np.tile(np.arange(stocks) % 3, (T, 1)),
@@ -83,7 +83,7 @@ def garbled_from(inputs: BaselineInputs, session: int) -> BaselineInputs:
     return replace(
         inputs,
         returns=np.where(after, -inputs.returns + np.linspace(-0.2, 0.3, inputs.returns.shape[1]), inputs.returns),
-        exposures=Exposures(
+        exposures=NetOf(
             np.where(after[:, 0], 0.1, exposures.market),
             np.where(after, -2.0, exposures.beta),
             np.where(after, 0, exposures.sector),
@@ -150,9 +150,7 @@ def test_nothing_that_is_known_after_validation_changes_the_stockformer(kind: st
         inputs=replace(
             dataset.inputs,
             exposures=exposures
-            and Exposures(
-                *(np.where(later if of.ndim == 1 else later[:, None], 1, of) for of in vars(exposures).values())
-            ),
+            and NetOf(*(np.where(later if of.ndim == 1 else later[:, None], 1, of) for of in vars(exposures).values())),
         ),
     )
     assert dataset.fingerprint() == other.fingerprint()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from niftyformer_assets.factors.exposures import market_and_beta, sector_numbers
+from niftyformer_assets.factors.net_of import market_and_beta, sector_numbers
 from niftyformer_assets.factors.nse93.catalogue import NSE93
 from niftyformer_assets.factors.nse93.compute import nse93
 from niftyformer_assets.factors.returns import daily_returns
