@@ -36,6 +36,7 @@ WRITTEN_BY = {
     "graph_embeddings": "graph_embeddings",
     "model": "trained_model",
     "predictions": "predictions",
+    "network_predictions": "predictions",
     "baseline_predictions": "baseline_predictions",
     "backtest": "backtest_report",
     "alpha158": "alpha158_panel",
@@ -59,8 +60,8 @@ READ_BY = {
 }
 # They read what they wrote before.
 GO_ON = {"raw_ohlcv", "trained_model"}
-# Nothing of them is there unless something else went wrong before.
-MAY_BE_ABSENT = {"held_back", "set_aside"}
+# Nothing of them is there unless something else went wrong before, or an experiment has several networks.
+MAY_BE_ABSENT = {"held_back", "set_aside", "network_predictions"}
 # Or differ each time, as the notes of how long something took and the log that shows them.
 NO_ARTIFACTS = {
     "root",

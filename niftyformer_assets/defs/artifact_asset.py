@@ -23,7 +23,13 @@ from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
 from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, take_over
 from niftyformer_assets.experiments.experiment import Experiment
-from niftyformer_assets.experiments.files import experiments_of, experiments_of_files, find_experiment, find_study
+from niftyformer_assets.experiments.files import (
+    experiment_in_use,
+    experiments_of,
+    experiments_of_files,
+    find_experiment,
+    find_study,
+)
 from niftyformer_assets.experiments.holders import remember
 from niftyformer_assets.experiments.study import Study
 from niftyformer_assets.settings import Settings
@@ -277,11 +283,12 @@ def _experiments_of(row: Artifact, settings: Settings, study: Study | None) -> M
     if study is not None:
         return study.experiments
     if row.of_one_in_use:
-        if settings.signal_experiment is None:
+        if (name := experiment_in_use(settings)) is None:
             raise NiftyFormerError(
-                f"{row.name} is of the experiment in use, and none is: set NIFTYFORMER_SIGNAL_EXPERIMENT to its name"
+                f"{row.name} is of the experiment in use, and of several none is: "
+                "set NIFTYFORMER_SIGNAL_EXPERIMENT to its name"
             )
-        return {settings.signal_experiment: find_experiment(settings, settings.signal_experiment)}
+        return {name: find_experiment(settings, name)}
     return experiments_of(settings) if row.of_studies else experiments_of_files(settings)
 
 

@@ -21,7 +21,13 @@ from pathlib import Path
 import dagster as dg
 
 from niftyformer_assets.artifacts import Artifact, artifacts
-from niftyformer_assets.experiments.files import experiments_of, has_begun, studies_of, universes_asked
+from niftyformer_assets.experiments.files import (
+    experiment_in_use,
+    experiments_of,
+    has_begun,
+    studies_of,
+    universes_asked,
+)
 from niftyformer_assets.indices import DEFAULT, INDICES
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.settings import Settings
@@ -86,7 +92,7 @@ def read_partitions(settings: Settings) -> Partitions:
         symbols=dg.StaticPartitionsDefinition(symbols),
         experiments=dg.StaticPartitionsDefinition(list(experiments)),
         studies=dg.StaticPartitionsDefinition(list(studies)),
-        in_use=settings.signal_experiment if settings.signal_experiment in experiments else None,
+        in_use=in_use if (in_use := experiment_in_use(settings)) in experiments else None,
         of_files=tuple(name for name in experiments if name not in study_of),
         study_of=study_of,
         factor_sets=("alpha158", *sorted({e.factors.factor_set for e in experiments.values()} - {"alpha158"})),

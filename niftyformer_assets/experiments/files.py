@@ -63,6 +63,17 @@ def experiments_of_files(settings: Settings, wrong: dict[str, str] | None = None
     return load_experiments(settings.experiments, settings.market, wrong={} if wrong is None else wrong)
 
 
+def experiment_in_use(settings: Settings) -> str | None:
+    """The name of the experiment whose daily signals are given: the one that is set, else the only one that has a file.
+
+    None where none is set and there are several.
+    """
+    if settings.signal_experiment is not None:
+        return settings.signal_experiment
+    names = list(experiments_of_files(settings))
+    return names[0] if len(names) == 1 else None
+
+
 def studies_of(settings: Settings, wrong: dict[str, str] | None = None) -> dict[str, Study]:
     """The studies of the active workspace by name, each as long as the candles at hand reach.
 

@@ -235,6 +235,8 @@ def test_new_panels_ask_for_one_run_each_and_not_before_all_are_made(graph: Grap
 
 def test_without_an_experiment_in_use_nothing_is_asked_for(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     settings = tiny_settings(tmp_path, signal_experiment=None)
+    assert read_partitions(settings).in_use == "tiny"  # the only one
+    shutil.copy(settings.experiments / "tiny.yaml", settings.experiments / "other.yaml")
     found = request_signal(instance, read_partitions(settings))
     assert isinstance(found, dg.SkipReason) and "NIFTYFORMER_SIGNAL_EXPERIMENT" in str(found.skip_message)
     assert build(settings).resolve_job_def("signal")
