@@ -22,15 +22,6 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
         Read(f"{name}_panel", lambda of, name=name: bool(of.exposed_to) and of.factors.factor_set == name)  # type: ignore[misc]
         for name in factor_sets
     )
-    neutralised = tuple(
-        Read(
-            f"{name}_panel",
-            lambda of, name=name: (  # type: ignore[misc]
-                bool(of.strategy.neutralise and of.exposed_to) and of.factors.factor_set == name
-            ),
-        )
-        for name in factor_sets
-    )
     return (
         row(
             "backtest_report",
@@ -95,7 +86,7 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
                 embedding_of_traded(),
                 Read("sector_dummies", lambda of: "sector" in of.strategy.neutralise),
                 Read("size_proxy", lambda of: "size" in of.strategy.neutralise),
-                *neutralised,
+                *exposures,
             ),
             of_one_in_use=True,
         ),

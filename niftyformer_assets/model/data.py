@@ -110,8 +110,9 @@ class RunSettings:
         if "baselines" in self.model.sections():
             values["baselines"] = {field.name: getattr(self.model, field.name) for field in self.model.own_fields()}
         for part in self.parts:
-            for section in part.values().keys() - {"seed", "windows"}:
-                values[section] = {**part.values()[section], **values.get(section, {})}
+            for section, of in part.values().items():
+                if section not in ("seed", "windows"):
+                    values[section] = {**of, **values.get(section, {})}
         return dict(json.loads(json.dumps(values)))
 
 

@@ -136,7 +136,7 @@ def _blended(said: Mapping[str, pd.DataFrame], labels: Mapping[str, tuple[str, .
 
     def score_of(name: str) -> np.ndarray:
         """[D, N]; a label that nothing is said of on a session, next to the end of training, does not count there."""
-        tables = [of_named(said[name], label) for label in labels[name]] or [traded(said[name])]
+        tables = [_of_named(said[name], label) for label in labels[name]] or [traded(said[name])]
         places = []
         for rows in tables:
             values = np.full(shape, np.nan)
@@ -160,7 +160,7 @@ def _blended(said: Mapping[str, pd.DataFrame], labels: Mapping[str, tuple[str, .
     return table.assign(**{column: value, "p_up": p_up})
 
 
-def of_named(table: pd.DataFrame, label: str) -> pd.DataFrame:
+def _of_named(table: pd.DataFrame, label: str) -> pd.DataFrame:
     """The rows of a label by its name."""
     horizon = horizon_of(label)
     return of_label(table, label if horizon is None else horizon)

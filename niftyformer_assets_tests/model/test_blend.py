@@ -116,6 +116,7 @@ def test_a_blend_of_other_things_is_refused(tmp_path: Path) -> None:
         (("nobody",), "nobody is no model that can be blended"),
         (("blend",), "blend is no model that can be blended"),
         (("ridge", "ridge"), "names one twice"),
+        (("ridge", "ridge.r2"), "names ridge alone and by a label"),
         ((), "names no model"),
     ],
 )

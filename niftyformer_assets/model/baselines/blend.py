@@ -29,7 +29,11 @@ class Blend(Model):
     def __post_init__(self) -> None:
         require(len(self.blend_of) > 0, "blend_of names no model")
         require(len(set(self.blend_of)) == len(self.blend_of), "blend_of names one twice")
-        for name in self.labels_by_model:
+        for name, labels in self.labels_by_model.items():
+            require(
+                not labels or name not in self.blend_of,
+                f"blend_of names {name} alone and by a label: say which label stands for what is traded",
+            )
             require(
                 name in registered() and not issubclass(registered()[name], Blend),
                 f"blend_of: {name} is no model that can be blended",
