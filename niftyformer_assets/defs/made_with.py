@@ -79,7 +79,12 @@ def _changes(experiment: Experiment, record: Provenance) -> list[tuple[str, Any,
 def _changes_of_study(study: Study, record: Provenance) -> list[tuple[str, Any, Any]]:
     """As `_changes`: everything decides, the study's own settings and those of its experiment."""
     one, other = study_without_defaults(record.settings), study_without_defaults(study.values())
-    default = {f"experiment.{key}": value for key, value in flat_settings(defaults_of(study.base.values())).items()}
+    default = {
+        f"{of}.{key}": value
+        for of, values in study.values().items()
+        if of != "study"
+        for key, value in flat_settings(defaults_of(values)).items()
+    }
     return [
         (name, one.get(name, default.get(name)), other.get(name, default.get(name))) for name in _differing(one, other)
     ]
@@ -90,8 +95,10 @@ def study_without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     own = values.get("study", {})
     with suppress(ValueError):  # of a version that had other settings: they differ
         own = StudySettings.model_validate_json(json.dumps(own)).model_dump(mode="json")
-    of_experiment = without_defaults(values.get("experiment", {}))
-    return {**flat_settings({"study": own}), **{f"experiment.{key}": value for key, value in of_experiment.items()}}
+    told = flat_settings({"study": own})
+    for of in values.keys() - {"study"}:
+        told |= {f"{of}.{key}": value for key, value in without_defaults(values[of]).items()}
+    return told
 
 
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from niftyformer_assets.market.scope import Scope, scope
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.model.predictions import BASELINE, read_predictions
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores, Window, ensemble, join_scores
-from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender, Kind
+from niftyformer_assets.portfolio.evidence.pooled.contenders import POINT, Contender, Kind
 from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.index import entered_digests
@@ -69,7 +69,9 @@ class _Joining:
         self._joined: dict[tuple[Any, ...], JoinedScores] = {}
 
     def contenders(self) -> list[Contender]:
-        points = self.study.settings.points
+        settings = self.study.settings
+        # Named points differ in this and that: their name says it.
+        points = [(label, {POINT: label} if settings.points else values) for label, values in settings.varied]
         made: list[Contender] = []
         models: dict[str, list[Contender]] = {}
         plain: dict[str, dict[str, Contender]] = {}
@@ -87,7 +89,7 @@ class _Joining:
                     (c for of in plain.values() for n, c in of.items() if n == name and _alike(c, contender)), None
                 )
                 plain[label][name] = same or contender
-                if same is None or contender.name == self.study.settings.judge:
+                if same is None or contender.name in (settings.judge, settings.against):
                     made.append(contender)
         for name, wanted in self.study.settings.ensembles.items():
             made += self._ensembles(name, wanted, models, plain)

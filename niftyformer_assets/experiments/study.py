@@ -1,7 +1,8 @@
 """What a study is: one experiment in many windows, with many seeds and settings, to be judged together.
 
-It expands to experiments whose names sort in time: `STUDY.POINT.YYYY-MM.seedN`, where the point of the grid, the
-month in which the test begins and the seed stand only where they vary, and of the seeds not the first.
+It expands to experiments whose names sort in time: `STUDY.POINT.YYYY-MM.seedN`, where the point (of the grid, or one of
+those named), the month in which the test begins and the seed stand only where they vary, and of the seeds not the
+first.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -25,6 +26,9 @@ from niftyformer_assets.words import counted
 MOST_EXPERIMENTS = 2000
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _NOT_IN_A_KEY = re.compile(r"[^a-z0-9_-]+")
+_POINT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+# What a named point may say beside settings: the file that it varies.
+EXPERIMENT = "experiment"
 
 
 class WalkForward(BaseModel):
@@ -114,7 +118,10 @@ class StudySettings(BaseModel):
     set: other values than the file's, `section.key: value`, in all experiments of the study.
     seeds: how many; each is a training of its own.
     grid: `section.key: [values]`; a key of several settings, with commas between, gives them the same value.
+    points: in place of a grid, points by name, each with its own `section.key: value`, in place of what `set` says of
+        the same; `experiment: NAME` takes another experiment's file than the study's.
     judge: whom the verdict is about, by the name that the report gives; by itself the first ensemble, or the model.
+    against: whom the others are held against, session by session; by itself the best of the baselines.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -124,18 +131,30 @@ class StudySettings(BaseModel):
     walk_forward: WalkForward | None = None
     seeds: int = Field(default=1, ge=1, le=100)
     grid: dict[str, list[Any]] = Field(default_factory=dict)
+    points: dict[str, dict[str, Any]] = Field(default_factory=dict)
     ensembles: dict[str, Ensemble] = Field(default_factory=dict)
     judge: str = ""
+    against: str = ""
 
     @model_validator(mode="after")
     def _of_some_size(self) -> StudySettings:
         for key, values in self.grid.items():
             if len(values) < 1:
                 raise ValueError(f"grid.{key} has no values")
+        if self.grid and self.points:
+            raise ValueError("grid and points are both given: name each point of the grid, or leave one of the two out")
+        if strange := next((name for name in self.points if not _POINT.fullmatch(name)), ""):
+            raise ValueError(f"points: {strange!r} is no name: use small letters, digits, - and _")
         points = int(np.prod([len(values) for values in self.grid.values()], dtype=object)) * self.seeds
-        if points > MOST_EXPERIMENTS:
+        if (points := max(points, len(self.points) * self.seeds)) > MOST_EXPERIMENTS:
             raise ValueError(f"grid and seeds make {points:,} points, {MOST_EXPERIMENTS:,} are the most: shorten them")
-        varied = [name.strip() for key in self.grid for name in key.split(",")] + list(self.set)
+        self._require_once([name.strip() for key in self.grid for name in key.split(",")] + list(self.set))
+        for changed in self.points.values():
+            self._require_once([name for name in changed if name != EXPERIMENT])
+        return self
+
+    def _require_once(self, varied: list[str]) -> None:
+        """Refuse settings of which one decides on another, or that are none of a study's business."""
         for name in varied:
             if varied.count(name) > 1:
                 raise ValueError(f"{name} is given twice, in grid or set")
@@ -145,11 +164,12 @@ class StudySettings(BaseModel):
                 raise ValueError(f"{name} is not for a study to set: walk_forward and the experiment say it")
         if self.seeds > 1 and "training.seed" in varied:
             raise ValueError("training.seed is what seeds varies: leave one of the two out")
-        return self
 
     @property
-    def points(self) -> list[tuple[str, dict[str, Any]]]:
-        """The points of the grid: what each is called, and its values by setting; one without a name without a grid."""
+    def varied(self) -> list[tuple[str, dict[str, Any]]]:
+        """What each point is called, and its values by setting; one without a name where nothing varies."""
+        if self.points:
+            return list(self.points.items())
         found = []
         for values in itertools.product(*self.grid.values()):
             label = ".".join(
@@ -181,7 +201,8 @@ class Planned:
 class Study:
     """A study and the experiments that it expands to, by point, window and seed in this order.
 
-    first: of each point of the grid the first experiment, also where the candles do not reach a window yet.
+    first: of each point the first experiment, also where the candles do not reach a window yet.
+    others: the experiments that points take in place of the study's, by name.
     """
 
     name: str
@@ -189,6 +210,7 @@ class Study:
     base: Experiment
     planned: tuple[Planned, ...]
     first: tuple[Experiment, ...]
+    others: Mapping[str, Experiment] = field(default_factory=dict)
 
     @property
     def market(self) -> str:
@@ -196,7 +218,8 @@ class Study:
 
     def values(self) -> dict[str, Any]:
         """What decides on what is made of the study, as JSON values."""
-        return {"study": self.settings.model_dump(mode="json"), "experiment": self.base.values()}
+        told = {"study": self.settings.model_dump(mode="json"), "experiment": self.base.values()}
+        return told | {f"experiment {name}": other.values() for name, other in self.others.items()}
 
     @property
     def experiments(self) -> dict[str, Experiment]:
@@ -207,7 +230,7 @@ class Study:
         """Is it the name of an experiment of the study, also one of a window that the candles do not reach?"""
         if self.settings.walk_forward is None:
             return name in self.experiments
-        for point, _ in self.settings.points:
+        for point, _ in self.settings.varied:
             before = experiment_name(self.name, point, "", 1) + "."
             window, _, seed = name.removeprefix(before).partition(".")
             if (
@@ -229,7 +252,9 @@ class Study:
         if self.settings.seeds > 1:
             parts.append(counted(self.settings.seeds, "seed"))
         if self.settings.grid:
-            parts.append(f"{counted(len(self.settings.points), 'point')} over {', '.join(self.settings.grid)}")
+            parts.append(f"{counted(len(self.settings.varied), 'point')} over {', '.join(self.settings.grid)}")
+        if self.settings.points:
+            parts.append(f"{counted(len(self.settings.points), 'point')}: {', '.join(self.settings.points)}")
         return f"{self.name}, of {self.settings.experiment}: {'; '.join(parts)}"
 
 

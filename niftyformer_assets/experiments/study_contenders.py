@@ -62,7 +62,10 @@ def require_contenders(settings: StudySettings, first: Mapping[str, Experiment])
                 raise ValueError(f"ensembles.{name} has the name of a model or of another ensemble: rename it")
             taken.add(told)
             of_ensembles[told] = any(_tells_apart(model, each) for each in experiments for model in ensemble.models)
-    _require_judged(settings.judge, models | of_ensembles | plain)
+    for said, name in (("judge", settings.judge), ("against", settings.against)):
+        _require_contender(said, name, models | of_ensembles | plain)
+    if settings.judge and settings.judge == settings.against:
+        raise ValueError(f"against: {settings.against!r} is whom the study judges: name another, or leave it out")
 
 
 def _tells_apart(name: str, experiment: Experiment) -> bool:
@@ -92,8 +95,8 @@ def _require_parts(name: str, ensemble: Ensemble, settings: StudySettings, exper
         raise ValueError(f"ensembles.{name} is over seeds, and the study has one: set seeds")
     if "seeds" in ensemble.over and MODEL not in ensemble.models:
         raise ValueError(f"ensembles.{name} is over seeds, which are of {MODEL} alone: name it, or leave seeds out")
-    if "grid" in ensemble.over and len(settings.points) < 2:
-        raise ValueError(f"ensembles.{name} is over the grid, and the study has one point: set grid")
+    if "grid" in ensemble.over and len(settings.varied) < 2:
+        raise ValueError(f"ensembles.{name} is over the grid, and the study has one point: set grid or points")
     if len(ensemble.models) < 2 and not (ensemble.models and ensemble.over):
         raise ValueError(f"ensembles.{name} has one part: name several models, or say over: [seeds] or [grid]")
 
@@ -114,15 +117,15 @@ def _require_alike(name: str, ensemble: Ensemble, first: Mapping[str, Experiment
             )
 
 
-def _require_judged(judge: str, tells_apart: Mapping[str, bool]) -> None:
+def _require_contender(said: str, name: str, tells_apart: Mapping[str, bool]) -> None:
     """Args: tells_apart: by the name of each contender whether it may say different things of two stocks."""
-    if not judge:
+    if not name:
         return
-    if judge not in tells_apart:
+    if name not in tells_apart:
         names = list(tells_apart)
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
         raise ValueError(
-            f"judge: {judge!r} is no contender of this study: name one of {', '.join(names[:_NAMES_SHOWN])}{more}"
+            f"{said}: {name!r} is no contender of this study: name one of {', '.join(names[:_NAMES_SHOWN])}{more}"
         )
-    if not tells_apart[judge]:
-        raise ValueError(f"judge: {judge!r} says the same of all stocks, so there is nothing to judge: name another")
+    if not tells_apart[name]:
+        raise ValueError(f"{said}: {name!r} says the same of all stocks, so there is nothing to judge: name another")

@@ -15,6 +15,7 @@ from niftyformer_assets.experiments.experiment import Experiment, with_seed
 from niftyformer_assets.experiments.overrides import put_value
 from niftyformer_assets.experiments.reading import as_json, content_of, experiment_from, experiment_of, said_of, text_of
 from niftyformer_assets.experiments.study import (
+    EXPERIMENT,
     MOST_EXPERIMENTS,
     Planned,
     Study,
@@ -41,38 +42,60 @@ def read_study_file(path: Path, experiments: Path, last: date | None) -> Study:
     text, content = text_of(path), content_of(path, text_of(path))
     with said_of(path):
         settings = _study_settings(content)
-    of = experiments / f"{settings.experiment}.yaml"
-    if not NAME.fullmatch(settings.experiment) or not of.is_file():
+    files = {"": _file(path, experiments, settings.experiment, EXPERIMENT)}
+    for point, values in settings.points.items():
+        if EXPERIMENT in values:
+            files[point] = _file(path, experiments, str(values[EXPERIMENT]), f"points.{point}.{EXPERIMENT}")
+    return _study_of(path, text, tuple((point, of, text_of(of)) for point, of in files.items()), last)
+
+
+def _file(path: Path, experiments: Path, name: str, said: str) -> Path:
+    """The file of an experiment that a study names."""
+    of = experiments / f"{name}.yaml"
+    if not NAME.fullmatch(name) or not of.is_file():
         known = ", ".join(sorted(each.stem for each in experiments.glob("*.yaml")))
-        raise NiftyFormerError(f"{path}: experiment: there is no {of}: name one of {known or 'none'}")
-    return _study_of(path, text, of, text_of(of), last)
+        raise NiftyFormerError(f"{path}: {said}: there is no {of}: name one of {known or 'none'}")
+    return of
 
 
 # A study of 500 experiments is asked for by every asset of each.
 @lru_cache(maxsize=64)
-def _study_of(path: Path, text: str, of: Path, of_text: str, last: date | None) -> Study:
-    base = experiment_of(of, of_text, "{}")
+def _study_of(path: Path, text: str, files: tuple[tuple[str, Path, str], ...], last: date | None) -> Study:
+    """Args: files: of each point that has one its experiment's file and the text; the study's own without a name."""
+    of_point = {point: (of, of_text) for point, of, of_text in files}
+    base = experiment_of(*of_point[""], "{}")
     with said_of(path):
         settings = _study_settings(content_of(path, text))
+    others = {of.stem: experiment_of(of, of_text, "{}") for point, (of, of_text) in of_point.items() if point}
+    if strange := next((name for name, other in others.items() if other.market != base.market), ""):
+        raise NiftyFormerError(
+            f"{path}: {strange} is of the market {others[strange].market}, {settings.experiment} of {base.market}: "
+            "name experiments of one market"
+        )
     windows, one = _windows(path, settings, last), settings
-    planned = _expanded(path, settings, of, of_text, windows)
+    planned = _expanded(path, settings, of_point, windows)
     if settings.walk_forward is not None:
         # What is wrong with it is said before there are candles.
         one = settings.model_copy(update={"walk_forward": settings.walk_forward.model_copy(update={"windows": 1})})
-    first = planned if windows else _expanded(path, one, of, of_text, _windows(path, one, last))
+    first = planned if windows else _expanded(path, one, of_point, _windows(path, one, last))
     by_point: dict[str, Experiment] = {}
     for each in first:
         by_point.setdefault(each.point, each.experiment)
     with said_of(path):
         require_contenders(settings, by_point)
-    return Study(path.stem, settings, base, tuple(planned), tuple(by_point.values()))
+    return Study(path.stem, settings, base, tuple(planned), tuple(by_point.values()), others)
 
 
 def _expanded(
-    path: Path, settings: StudySettings, of: Path, of_text: str, windows: list[tuple[str, dict[str, Any] | None]]
+    path: Path,
+    settings: StudySettings,
+    of_point: Mapping[str, tuple[Path, str]],
+    windows: list[tuple[str, dict[str, Any] | None]],
 ) -> list[Planned]:
     planned: dict[str, Planned] = {}
-    for point, values in settings.points:
+    for point, varied in settings.varied:
+        of, of_text = of_point.get(point, of_point[""])
+        values = settings.set | {key: value for key, value in varied.items() if key != EXPERIMENT}
         for window, sessions in windows:
             for seed in range(1, settings.seeds + 1):
                 name = experiment_name(path.stem, point, window, seed)
@@ -85,7 +108,7 @@ def _expanded(
                     )
                 if not NAME.fullmatch(name):
                     raise NiftyFormerError(f"{said} is no name of an experiment: name the study otherwise")
-                content = _of_study(of, of_text, {**settings.set, **values}, sessions)
+                content = _of_study(of, of_text, values, sessions)
                 with said_of(path, f"{name}: "):
                     experiment = experiment_from(content | {"name": name, "overrides": {}})
                     if seed > 1:

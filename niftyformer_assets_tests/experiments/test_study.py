@@ -102,6 +102,27 @@ def test_names_say_point_window_and_seed_and_only_what_varies(tmp_path: Path) ->
     assert next(iter(words.experiments)) == "wf.embedding-struc2vec.factors-true"
 
 
+def test_named_points_say_what_they_change_and_may_take_another_experiment(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "experiments" / "other.yaml").write_text(BASE + "seed: 9\nstrategy: {top_k: 4}\n")
+    content = {
+        "set": {"factors.ic_threshold": 0.01, "strategy.top_k": 20},
+        "points": {"whole": {}, "wide": {"strategy.top_k": 30}, "published": {"experiment": "other"}},
+    }
+    study = expand(tmp_path, **content)
+    assert list(study.experiments) == ["wf.whole", "wf.wide", "wf.published"]
+    whole, wide, published = study.experiments.values()
+    assert [each.strategy.top_k for each in (whole, wide, published)] == [20, 30, 20]
+    assert {each.factors.ic_threshold for each in (whole, wide, published)} == {0.01}
+    assert (whole.seed, published.seed) == (42, 9)
+    assert study.may_make("wf.wide") and not study.may_make("wf.narrow")
+    # What the other experiment's file says decides on the study too.
+    before = study.values()
+    (tmp_path / "experiments" / "other.yaml").write_text(BASE + "seed: 10\n")
+    after = expand(tmp_path, **content).values()
+    assert before != after and before["experiment"] == after["experiment"]
+
+
 @pytest.mark.parametrize(
     ("model", "of", "sections"),
     [
@@ -149,6 +170,19 @@ def test_seeds_vary_the_training_alone_and_never_meet(tmp_path: Path) -> None:
         ),
         ({"grid": {"strategy.top_k": list(range(1, 1001))}, "seeds": 3}, "3,000 points"),
         ({"grid": {"strategy.top_k": [5, 5]}}, r"wf\.5: two points of the grid have this name"),
+        ({"grid": GRID, "points": {"one": {}}}, "grid and points are both given"),
+        ({"points": {"One": {}}}, "points: 'One' is no name"),
+        ({"points": {"a.b": {}}}, "is no name"),
+        ({"points": {"one": {"factors.ic_treshold": 1}}}, r"wf\.one: factors\.ic_treshold: unknown key"),
+        ({"points": {"one": {"experiment": "bsae"}}}, r"points\.one\.experiment: there is no .*name one of base"),
+        ({"points": {"one": {"strategy": {"top_k": 5}, "strategy.top_k": 6}}}, "given twice"),
+        ({"points": {"one": {"sessions.train": 1}}}, r"sessions\.train is not for a study to set"),
+        ({"points": {"one": {"training.seed": 1}}, "seeds": 2}, r"training\.seed is what seeds varies"),
+        ({"points": {f"p{n}": {} for n in range(1001)}, "seeds": 2}, "2,002 points"),
+        ({"points": {"one": {}, "two": {"strategy.trade_at": "open"}}}, "close and open"),
+        ({"against": "rigde"}, "against: 'rigde' is no contender of this study"),
+        ({"against": "ridge", "judge": "ridge"}, "against: 'ridge' is whom the study judges"),
+        ({"against": "zero", "set": {"baselines.names": ["zero", "ridge"]}}, "'zero' says the same of all stocks"),
         ({"grid": {"strategy.top_k": ["5"]}}, r"top_k must be a number of stocks, at least 1, or a share"),
         ({"grid": {"sessions.train": [1]}}, r"sessions\.train is not for a study to set"),
         ({"grid": {"training.seed": [1, 2]}, "seeds": 2}, r"training\.seed is what seeds varies"),

@@ -79,7 +79,7 @@ def study_content(evidence: PooledEvidence, background: Background) -> dict[str,
         "study": background.experiment,
         "market": background.market,
         "main": evidence.main,
-        "plain": evidence.plain,
+        "against": evidence.against,
         "first_session": str(evidence.dates[0]),
         "last_session": str(evidence.dates[-1]),
         "windows": [str(name) for name in dict.fromkeys(evidence.divisions[WINDOW_OF_SESSION]) if name != NO_WINDOW],
@@ -113,7 +113,7 @@ def study_page(evidence: PooledEvidence, background: Background) -> Page:
     dates = evidence.dates
     sections = (
         study_results.results(evidence),
-        study_results.against_plain(evidence),
+        study_results.against(evidence),
         study_scores.scores(evidence),
         results.months(evidence),
         study_scores.regimes(evidence),

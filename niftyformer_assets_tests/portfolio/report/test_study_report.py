@@ -19,8 +19,10 @@ from niftyformer_assets.portfolio.evidence.exposure import PREDICTED, RANKED
 from niftyformer_assets.portfolio.evidence.joined import ensemble, joined_market
 from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence
 from niftyformer_assets.portfolio.evidence.pooled.verdict import study_verdict
+from niftyformer_assets.portfolio.formatting import NONE, number
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.portfolio.report.background import Background
+from niftyformer_assets.portfolio.report.page import Table
 from niftyformer_assets.portfolio.report.pictures.study import grid_picture
 from niftyformer_assets.portfolio.report.report import Summary
 from niftyformer_assets.portfolio.report.study_report import CONTENT, FIGURES, PAGE, study_page, write_study_report
@@ -165,6 +167,22 @@ def test_a_study_of_one_model_alone_has_the_sections_that_it_can_have() -> None:
     plain = next(section for section in page.sections if section.title == "Against the best plain one")
     assert plain.text[0].startswith("There is no plain model")
     assert not plain.blocks
+
+
+def test_named_points_stand_beside_each_other_and_beside_the_judged_one() -> None:
+    made = study()
+    points = {"whole": made.joined(0.3), "no_smoothing": made.joined(0.1)}
+    contenders = [made.contender(f"model ({name})", "model", of, point=name) for name, of in points.items()]
+    evidence = made.evidence([*contenders, *made.plain()], main="model (whole)")
+    (section,) = (each for each in study_page(evidence, about()).sections if each.title == "The points")
+    (table,) = section.blocks
+    assert isinstance(table, Table)
+    assert table.columns[0] == "point" and "more than the judged one (t)" in table.columns
+    rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert list(rows) == ["whole", "no_smoothing"]
+    assert rows["whole"]["more than the judged one (t)"] == NONE
+    apart = np.nanmean(evidence.daily["model (no_smoothing)"].step - evidence.daily["model (whole)"].step)
+    assert rows["no_smoothing"]["more than the judged one (t)"].startswith(number(apart, 3, signed=True))
 
 
 def test_exposures_are_shown_where_a_strategy_takes_some_out(tmp_path: Path) -> None:

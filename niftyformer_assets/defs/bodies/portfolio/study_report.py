@@ -56,6 +56,7 @@ def report_study(context: dg.AssetExecutionContext, settings: Settings) -> Made:
         ),
         contenders,
         main=_judged(study, contenders),
+        against=_known("is held against", study.settings.against, study, contenders),
         variants=len(tries.on(first, last) | {tries.variant(each.experiment.values()) for each in study.planned}),
         missing=missing,
         seed=study.first[0].seed,
@@ -106,14 +107,16 @@ def _decides_beside_sessions(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _judged(study: Study, contenders: list[Contender]) -> str:
     """Whom the verdict is about: whom the study's file names, or the first ensemble, or the model."""
-    names = [contender.name for contender in contenders]
-    wanted = study.settings.judge
-    if wanted:
-        if wanted not in names:
-            raise NiftyFormerError(
-                f"study {study.name} judges {wanted!r}, of which no experiment has predictions yet: make those that "
-                "are missing"
-            )
-        return wanted
     ensembles = [contender.name for contender in contenders if contender.kind == "ensemble"]
-    return (ensembles or names)[0]
+    first = (ensembles or [contender.name for contender in contenders])[0]
+    return _known("judges", study.settings.judge, study, contenders) or first
+
+
+def _known(does: str, wanted: str, study: Study, contenders: list[Contender]) -> str:
+    """The name, of somebody who has scores; empty where none is wanted."""
+    if wanted and wanted not in [contender.name for contender in contenders]:
+        raise NiftyFormerError(
+            f"study {study.name} {does} {wanted!r}, of which no experiment has predictions yet: make those that are "
+            "missing"
+        )
+    return wanted

@@ -13,6 +13,8 @@ from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 Kind = Literal["model", "seed", "ensemble", "baseline"]
+# What varies between points that have a name of their own.
+POINT = "point"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,8 @@ class Contender:
     name: as tables show it, distinct. kind: `model` is a grid point, or the model where there is no grid; `seed`
         is one of several trainings of a model; `ensemble` and `baseline` as they say.
     scores: on all sessions of the study. strategy, costs: how they are traded.
-    point: the settings that the study varies, by name, and their values here. `seed`, if it varies, is one.
+    point: the settings that the study varies, by name, and their values here; of named points POINT and the name.
+        `seed`, if it varies, is one.
     """
 
     name: str

@@ -45,6 +45,7 @@ class PooledEvidence:
         study does. exposure_split: of its scores and returns; None where no strategy takes out anything.
     divisions: name -> part that each session belongs to, str [T]: year, window and regimes.
     capacity: `money.capacity` of the main contender.
+    named: the contender that the study's file wants the others held against; empty for the best plain one.
     variants: how many had been tried on these sessions. missing: windows of the study that are not there yet.
     notes: sentences that a reader must know.
     """
@@ -63,6 +64,7 @@ class PooledEvidence:
     divisions: Mapping[str, np.ndarray]
     capacity: pd.DataFrame
     money: pd.DataFrame
+    named: str
     variants: int
     missing: tuple[str, ...]
     notes: tuple[str, ...]
@@ -101,14 +103,18 @@ class PooledEvidence:
         return ranking_table(names, kinds, [self.daily[name] for name in names], self.divisions)
 
     @cached_property
-    def plain(self) -> str:
-        """`paired.best_plain`."""
-        return best_plain(self.contenders, self.daily)
+    def against(self) -> str:
+        """Whom the others are held against: the one that is named, or `paired.best_plain`; empty without either."""
+        return self.named or best_plain(self.contenders, self.daily)
+
+    @property
+    def against_in_words(self) -> str:
+        return "the one to beat" if self.named else "the best plain one"
 
     @cached_property
     def paired(self) -> pd.DataFrame:
-        """`paired.paired_table` against the best plain one."""
-        return paired_table(self.contenders, self.daily, self.results, self.plain, self.seed)
+        """`paired.paired_table`, against `against`."""
+        return paired_table(self.contenders, self.daily, self.results, self.against, self.seed)
 
     @cached_property
     def parts(self) -> pd.DataFrame:
@@ -236,8 +242,9 @@ class PooledEvidence:
             t_needed=self.figure("rank_ic", column="t_needed"),
             positive_years=int((years["rank_ic"] > 0).sum()),
             years=len(years),
-            plain=self.plain if self.plain != self.main else "",
-            plain_rank_ic=self.figure("rank_ic", self.plain) if self.plain else math.nan,
+            against=self.against if self.against != self.main else "",
+            against_in_words=self.against_in_words,
+            against_rank_ic=self.figure("rank_ic", self.against) if self.against else math.nan,
             ic_apart=apart("rank_ic_difference"),
             ic_p=apart("rank_ic_p_holm"),
             return_apart=apart("return_difference"),

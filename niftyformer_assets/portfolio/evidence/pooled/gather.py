@@ -41,6 +41,7 @@ def gather_pooled(
     contenders: Sequence[Contender],
     *,
     main: str,
+    against: str = "",
     variants: int = 1,
     missing: Sequence[str] = (),
     seed: int = 0,
@@ -54,18 +55,21 @@ def gather_pooled(
         contenders: with joined scores on the record's axes, by `joined.join_scores`; their universes may differ, when
             and at which price they trade may not.
         main: the name of the contender that is judged.
+        against: of the one that differences are taken to; by itself the best plain one.
         variants: how many had been tried on these sessions by the record, those of the study included.
         missing: windows of the study that are not there yet, by name.
         seed: of the lots among equal scores, and of the bootstrap.
 
     Raises:
-        NiftyFormerError: there is no contender, none is called `main`, a name appears twice, they have no common
-            session, or they trade at different moments.
+        NiftyFormerError: there is no contender, none is called `main` or `against`, a name appears twice, they have
+            no common session, or they trade at different moments.
     """
     common, left_out = on_common_sessions(
         [each for each in contenders if each.kind != "baseline" or tells_apart(each.scores.traded)]
     )
     chosen = _chosen(common, main)
+    if against:
+        _chosen(common, against)
     grounds = Grounds(record)
     daily, results = _judged(common, grounds, chosen.scores.sessions, seed, record.exposures)
     market = results[main].market
@@ -104,6 +108,7 @@ def gather_pooled(
             chosen.scores, outcomes.market, chosen.strategy, chosen.costs, seed, exposures=record.exposures
         ),
         money=_money(common, results, equal, held, benchmark, variants),
+        named=against,
         variants=variants,
         missing=tuple(missing),
         notes=(*_notes(chosen.scores, left_out), *index_notes, *_benchmark_note(record.indices, held, benchmark)),

@@ -1,4 +1,4 @@
-"""Every contender against the best plain one, session by session.
+"""Every contender against one of them, session by session.
 
 What both share is no uncertainty of their difference.
 """
@@ -20,9 +20,12 @@ from niftyformer_assets.portfolio.evidence.pooled.ranking import STEP, DailyRank
 from niftyformer_assets.portfolio.evidence.score_quality import DEPENDENCE
 
 MIN_SESSIONS = 5
+# Sessions held, beside the first earnable one: about as long as a portfolio that is looked at weekly holds.
+HELD = 5
 COLUMNS = (
     "name", "kind", "against",
     "rank_ic_difference", "rank_ic_t", "rank_ic_p", "rank_ic_p_holm", "rank_ic_sessions",
+    "held_difference", "held_t",
     "return_difference", "return_low", "return_high", "return_p", "return_p_holm", "return_sessions",
 )  # fmt: skip
 
@@ -46,7 +49,8 @@ def paired_table(
 ) -> pd.DataFrame:
     """Differences to the contender `against`: a row for each other one, columns COLUMNS.
 
-    Rank IC: the mean of the daily differences on the first earnable session, t by Newey and West. Return:
+    Rank IC: the mean of the daily differences on the first earnable session, t by Newey and West; `held_` the same of
+    what HELD sessions from the first fill bring. Return:
     `metrics.excess_return`, with a 95% interval and a p value by stationary bootstrap of both series together; p is
     twice the share of resampled histories on the other side of zero. `_holm` allows for all contenders that are
     not baselines being compared; baselines are no candidates and have none.
@@ -54,8 +58,7 @@ def paired_table(
     others = [contender for contender in contenders if contender.name != against] if against else []
     rows = []
     for contender in others:
-        apart = daily[contender.name].step - daily[against].step
-        told = {key: float(value[0]) for key, value in statistics(apart[None, :], DEPENDENCE * STEP).items()}
+        told, held = (rank_ic_apart(daily[contender.name], daily[against], sessions) for sessions in (STEP, HELD))
         ours, theirs = results[contender.name].returns, results[against].returns
         difference, low, high, p = _return_difference(ours, theirs, seed)
         rows.append(
@@ -67,6 +70,8 @@ def paired_table(
                 "rank_ic_t": told["t_nw"],
                 "rank_ic_p": two_sided(told["t_nw"]),
                 "rank_ic_sessions": int(told["sessions"]),
+                "held_difference": held["mean"],
+                "held_t": held["t_nw"],
                 "return_difference": difference,
                 "return_low": low,
                 "return_high": high,
@@ -80,6 +85,12 @@ def paired_table(
         raw = table[f"{name}_p"].to_numpy(dtype=float)
         table[f"{name}_p_holm"] = holm(np.where(candidate, raw, np.nan))
     return table
+
+
+def rank_ic_apart(one: DailyRankIC, other: DailyRankIC, sessions: int) -> dict[str, float]:
+    """`ic.statistics` of the daily differences of what so many sessions held bring."""
+    apart = one.earnable[sessions] - other.earnable[sessions]
+    return {key: float(value[0]) for key, value in statistics(apart[None, :], DEPENDENCE * sessions).items()}
 
 
 def _return_difference(ours: np.ndarray, theirs: np.ndarray, seed: int) -> tuple[float, float, float, float]:

@@ -31,7 +31,8 @@ class PooledStanding:
     sessions: those with a rank IC. rank_ic, t, t_needed: its mean over them, on the first session that can be
         earned; t by Newey and West, and what chance alone exceeds in 5% of cases. positive_years, years: in how
         many calendar years it is above 0.
-    plain: the best plain model, empty without one; plain_rank_ic: its mean. ic_apart, ic_p: the mean daily
+    against: whom it is held against, the best plain one or another, as the words say; empty without one.
+        against_rank_ic: its mean. ic_apart, ic_p: the mean daily
         difference to it and its p value, Holm-adjusted; return_apart, return_low, return_high: the difference
         of returns.
     equal_apart, equal_low, equal_high: the return above the equal-weight universe. span: a year or the window.
@@ -49,8 +50,9 @@ class PooledStanding:
     t_needed: float
     positive_years: int
     years: int
-    plain: str
-    plain_rank_ic: float
+    against: str
+    against_in_words: str
+    against_rank_ic: float
     ic_apart: float
     ic_p: float
     return_apart: float
@@ -75,7 +77,7 @@ def study_verdict(standing: PooledStanding) -> Verdict:
         _headline(standing),
         _ranking(standing),
         _years(standing),
-        _against_plain(standing),
+        _against(standing),
         _against_equal_weight(standing),
         _sharpe(standing),
         _selection(standing),
@@ -111,8 +113,8 @@ def _reservations(standing: PooledStanding) -> list[str]:
     held = []
     if standing.sessions < MIN_SESSIONS:
         held.append(f"it rests on {counted(standing.sessions, 'session')}, less than a year")
-    if standing.plain and not (standing.ic_apart > 0 and standing.ic_p <= SIGNIFICANCE):
-        held.append(f"it does not order the stocks visibly better than {readable_name(standing.plain)}")
+    if standing.against and not (standing.ic_apart > 0 and standing.ic_p <= SIGNIFICANCE):
+        held.append(f"it does not order the stocks visibly better than {readable_name(standing.against)}")
     if not standing.equal_low > TIE:
         held.append("after costs it may earn no more than the equal-weight universe")
     if standing.variants > 1 and not standing.deflated >= SURE:
@@ -172,16 +174,16 @@ def _years(standing: PooledStanding) -> str:
     return f"Its mean rank IC is above 0 in {standing.positive_years} of {standing.years} calendar years."
 
 
-def _against_plain(standing: PooledStanding) -> str:
-    if not standing.plain:
+def _against(standing: PooledStanding) -> str:
+    if not standing.against:
         return "No plain model stands beside it."
-    plain = readable_name(standing.plain)
+    against = f"{standing.against_in_words}, {readable_name(standing.against)}"
     if not math.isfinite(standing.ic_apart):
-        return f"It cannot be compared with the best plain one, {plain}: they have no session in common."
+        return f"It cannot be compared with {against}: they have no session in common."
     more = "more" if standing.ic_apart > 0 else "less"
     sure = "" if not math.isfinite(standing.ic_p) else f", {probability(standing.ic_p)} with all comparisons counted"
     told = (
-        f"The best plain one, {plain}, has a mean rank IC of {number(standing.plain_rank_ic, 3, signed=True)}; on the "
+        f"{_capital(against)}, has a mean rank IC of {number(standing.against_rank_ic, 3, signed=True)}; on the "
         f"same sessions it has {number(abs(standing.ic_apart), 3)} {more}{sure}"
     )
     if not math.isfinite(standing.return_apart):

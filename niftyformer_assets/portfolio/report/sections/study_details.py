@@ -76,7 +76,7 @@ def multiple_testing(evidence: PooledEvidence) -> Section:
         best = candidates.sort_values("rank_ic_p_holm", kind="stable").iloc[0]
         rows.append(
             (
-                "smallest p against the best plain one",
+                f"smallest p against {evidence.against_in_words}",
                 p_value(float(best["rank_ic_p_holm"])),
                 f"of {readable_name(str(best['name']))} by rank IC, adjusted for "
                 f"{counted(len(candidates), 'comparison')} (Holm)",

@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.evidence.metrics import drawdown, excess_span
+from niftyformer_assets.portfolio.evidence.pooled.contenders import POINT
 from niftyformer_assets.portfolio.evidence.pooled.evidence import PooledEvidence, is_seed
+from niftyformer_assets.portfolio.evidence.pooled.paired import HELD, rank_ic_apart
+from niftyformer_assets.portfolio.evidence.pooled.ranking import STEP
 from niftyformer_assets.portfolio.formatting import NONE, interval, number, p_value, percent, readable_name, rupees
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
@@ -21,8 +24,9 @@ def results(evidence: PooledEvidence) -> Section:
     """The equity curves, and everybody's headline figures."""
     result = evidence.result
     curves = {readable_name(evidence.main): result.nav}
-    if evidence.plain and evidence.plain != evidence.main:
-        curves[f"best plain: {readable_name(evidence.plain)}"] = evidence.results[evidence.plain].nav
+    if evidence.against and evidence.against != evidence.main:
+        told = "to beat" if evidence.named else "best plain"
+        curves[f"{told}: {readable_name(evidence.against)}"] = evidence.results[evidence.against].nav
     curves[EQUAL_WEIGHT] = evidence.equal_weight.nav
     curves |= {f"{name}, no costs": nav for name, nav in evidence.indices.items()}
     return Section(
@@ -37,7 +41,7 @@ def results(evidence: PooledEvidence) -> Section:
         (
             Picture(
                 money.equity_picture(result.dates, curves),
-                "Growth of 100 rupees in the judged model, the best plain one, equal weight and the indices.",
+                f"Growth of 100 rupees in the judged model, {evidence.against_in_words}, equal weight and the indices.",
             ),
             Picture(
                 money.drawdown_picture(result.dates, {name: drawdown(nav) for name, nav in curves.items()}),
@@ -110,10 +114,10 @@ def with_t(rank_ic: float, t: float) -> str:
     return f"{told} ({number(t, 1)})" if told != NONE and np.isfinite(t) else told
 
 
-def against_plain(evidence: PooledEvidence) -> Section:
-    """Paired differences to the best plain contender."""
-    title = "Against the best plain one"
-    if not evidence.plain:
+def against(evidence: PooledEvidence) -> Section:
+    """Paired differences to the best plain contender, or the one that the study names."""
+    title = f"Against {evidence.against_in_words}"
+    if not evidence.against:
         return Section(title, ("There is no plain model in this study: nothing says what a simpler one would do.",))
     table = evidence.paired.sort_values("rank_ic_difference", ascending=False, kind="stable")
     rows = [
@@ -122,6 +126,7 @@ def against_plain(evidence: PooledEvidence) -> Section:
             with_t(row["rank_ic_difference"], row["rank_ic_t"]),
             p_value(row["rank_ic_p"]),
             p_value(row["rank_ic_p_holm"]),
+            with_t(row["held_difference"], row["held_t"]),
             percent(row["return_difference"], signed=True),
             interval(row["return_low"], row["return_high"], share=True, digits=1),
             p_value(row["return_p"]),
@@ -134,6 +139,7 @@ def against_plain(evidence: PooledEvidence) -> Section:
         "rank IC more (t)",
         "p",
         "p, all compared",
+        f"over {HELD} sessions (t)",
         "return more",
         "95% interval",
         "p",
@@ -143,7 +149,7 @@ def against_plain(evidence: PooledEvidence) -> Section:
     return Section(
         title,
         (
-            f"The plain one with the highest mean rank IC is {readable_name(evidence.plain)}. Differences are taken "
+            f"{_whom(evidence)} Differences are taken "
             "session by session, so that what both share is no uncertainty of theirs: of rank IC with t by Newey and "
             "West, of returns by resampling the same blocks of both. The p values of all that are not plain are "
             "adjusted for their number (Holm).",
@@ -152,8 +158,15 @@ def against_plain(evidence: PooledEvidence) -> Section:
     )
 
 
+def _whom(evidence: PooledEvidence) -> str:
+    told = readable_name(evidence.against)
+    if evidence.named:
+        return f"The study's file names the one to beat: {told}."
+    return f"The plain one with the highest mean rank IC is {told}."
+
+
 def grid(evidence: PooledEvidence) -> Section | None:
-    """The points of the grid beside each other; None where nothing varies."""
+    """The points beside each other, of a grid or named; None where nothing varies."""
     models = [contender for contender in evidence.contenders if contender.kind == "model"]
     settings = list(dict.fromkeys(key for contender in models for key in contender.point if not is_seed(key)))
     settings = [key for key in settings if len({str(contender.point.get(key)) for contender in models}) > 1]
@@ -163,8 +176,10 @@ def grid(evidence: PooledEvidence) -> Section | None:
         [
             {
                 **{key: str(contender.point.get(key)) for key in settings},
+                "name": contender.name,
                 "rank_ic": evidence.figure("rank_ic", contender.name),
                 "rank_ic_t": evidence.figure("rank_ic", contender.name, "t"),
+                "over_equal": evidence.figure(OVER_EQUAL, contender.name),
                 "sharpe": evidence.figure("sharpe", contender.name),
             }
             for contender in models
@@ -175,12 +190,32 @@ def grid(evidence: PooledEvidence) -> Section | None:
         "is under multiple testing."
     )
     picture = _heatmap(points, settings)
+    beside = evidence.main if evidence.main in set(points["name"]) else ""
     rows = [
-        (*(str(row[key]) for key in settings), with_t(row["rank_ic"], row["rank_ic_t"]), number(row["sharpe"]))
+        (
+            *(str(row[key]) for key in settings),
+            with_t(row["rank_ic"], row["rank_ic_t"]),
+            *(
+                (_apart(evidence, row["name"], beside, STEP), _apart(evidence, row["name"], beside, HELD))
+                * bool(beside)
+            ),
+            percent(row["over_equal"], signed=True),
+            number(row["sharpe"]),
+        )
         for row in points.sort_values("rank_ic", ascending=False, kind="stable").to_dict("records")
     ]
-    table = Table((*settings, "rank IC (t)", "Sharpe ratio"), rows)
-    return Section("The grid", (said,), (picture,) if picture else (table,))
+    more = ("more than the judged one (t)", f"over {HELD} sessions (t)") * bool(beside)
+    table = Table((*settings, "rank IC (t)", *more, "above equal weight", "Sharpe ratio"), rows)
+    shown = (picture, table) if picture and settings != [POINT] else (table,)
+    return Section("The points" if settings == [POINT] else "The grid", (said,), shown)
+
+
+def _apart(evidence: PooledEvidence, name: str, other: str, sessions: int) -> str:
+    """How much more the one's rank IC is than the other's, of what so many sessions held bring."""
+    if name == other:
+        return NONE
+    apart = rank_ic_apart(evidence.daily[name], evidence.daily[other], sessions)
+    return with_t(apart["mean"], apart["t_nw"])
 
 
 def _heatmap(points: pd.DataFrame, settings: list[str]) -> Picture | None:

@@ -193,9 +193,9 @@ def groups(evidence: PooledEvidence) -> Section | None:
 
 
 def breakdown_table(evidence: PooledEvidence, breakdown: str) -> Table:
-    """Rank IC of the judged one and of the best plain one in each part of a division."""
+    """Rank IC of the judged one and of whom it is held against, in each part of a division."""
     rank = evidence.ranking[evidence.ranking["breakdown"] == breakdown]
-    names = list(dict.fromkeys([evidence.main, *([evidence.plain] if evidence.plain else [])]))
+    names = list(dict.fromkeys([evidence.main, *([evidence.against] if evidence.against else [])]))
     present = list(dict.fromkeys(rank["group"]))
     order = [group for group in ("low", "middle", "high", *ORDERS.get(breakdown, ())) if group in present]
     rows = []
@@ -222,8 +222,8 @@ def windows(evidence: PooledEvidence) -> Section:
     rank = evidence.ranking[
         (evidence.ranking["breakdown"] == WINDOW_OF_SESSION) & (evidence.ranking["name"] == evidence.main)
     ].set_index("group")
-    plain = evidence.ranking[
-        (evidence.ranking["breakdown"] == WINDOW_OF_SESSION) & (evidence.ranking["name"] == evidence.plain)
+    other = evidence.ranking[
+        (evidence.ranking["breakdown"] == WINDOW_OF_SESSION) & (evidence.ranking["name"] == evidence.against)
     ].set_index("group")
     parts = evidence.parts[evidence.parts["breakdown"] == WINDOW_OF_SESSION]
     own = parts[parts["name"] == evidence.main].set_index("group")
@@ -239,7 +239,7 @@ def windows(evidence: PooledEvidence) -> Section:
                 f"{dates[0]} to {dates[-1]}",
                 count(len(dates)),
                 with_t(rank.loc[name, "rank_ic"], rank.loc[name, "t"]),
-                with_t(plain.loc[name, "rank_ic"], plain.loc[name, "t"]) if name in plain.index else NONE,
+                with_t(other.loc[name, "rank_ic"], other.loc[name, "t"]) if name in other.index else NONE,
                 percent(own.loc[name, "return"], signed=True),
                 percent(equal[name], signed=True),
                 percent(own.loc[name, "exposure"]),
@@ -254,7 +254,7 @@ def windows(evidence: PooledEvidence) -> Section:
         "test sessions",
         "sessions",
         "rank IC (t)",
-        "best plain one",
+        evidence.against_in_words.removeprefix("the "),
         "return",
         "equal weight",
         "invested",

@@ -155,18 +155,32 @@ def test_an_index_with_dividends_is_preferred_where_it_covers_all_sessions(made:
 
 def test_the_best_plain_one_is_compared_pair_by_pair(skilled: PooledEvidence) -> None:
     means = {name: np.nanmean(skilled.daily[name].step) for name in ("momentum", "random")}
-    assert skilled.plain == max(means, key=lambda name: means[name])
+    assert skilled.against == max(means, key=lambda name: means[name])
     table = skilled.paired.set_index("name")
-    assert skilled.plain not in table.index
-    apart = skilled.daily["model"].step - skilled.daily[skilled.plain].step
+    assert skilled.against not in table.index
+    apart = skilled.daily["model"].step - skilled.daily[skilled.against].step
     assert table.loc["model", "rank_ic_difference"] == pytest.approx(np.nanmean(apart))
-    assert np.isnan(table.loc[next(n for n in ("momentum", "random") if n != skilled.plain), "rank_ic_p_holm"])
+    assert np.isnan(table.loc[next(n for n in ("momentum", "random") if n != skilled.against), "rank_ic_p_holm"])
     candidates = table[table["kind"] != "baseline"]
     assert len(candidates) == 6
     assert (candidates["rank_ic_p_holm"] >= candidates["rank_ic_p"]).all()
     assert (
         table.loc["model", "return_low"] < table.loc["model", "return_difference"] < table.loc["model", "return_high"]
     )
+
+
+def test_a_study_may_name_whom_the_others_are_held_against(made: Study) -> None:
+    contenders = [made.contender("model", "model", made.joined(0.3)), *made.plain()]
+    named = made.evidence(contenders, main="model", against="random")
+    assert (named.against, named.against_in_words) == ("random", "the one to beat")
+    assert set(named.paired["against"]) == {"random"}
+    row = named.paired.set_index("name").loc["model"]
+    apart = named.daily["model"].earnable[5] - named.daily["random"].earnable[5]
+    assert row["held_difference"] == pytest.approx(np.nanmean(apart)) and np.isfinite(row["held_t"])
+    assert row["held_difference"] != row["rank_ic_difference"]
+    assert "The one to beat, random scores, has a mean rank IC" in " ".join(study_verdict(named.standing).sentences)
+    with pytest.raises(NiftyFormerError, match="no contender is called 'nobody'"):
+        made.evidence(contenders, main="model", against="nobody")
 
 
 def test_more_money_lapses_more(skilled: PooledEvidence) -> None:

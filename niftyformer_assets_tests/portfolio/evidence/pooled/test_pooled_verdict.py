@@ -19,8 +19,9 @@ SOUND = PooledStanding(
     t_needed=2.0,
     positive_years=5,
     years=5,
-    plain="ridge",
-    plain_rank_ic=0.03,
+    against_in_words="the best plain one",
+    against="ridge",
+    against_rank_ic=0.03,
     ic_apart=0.01,
     ic_p=0.004,
     return_apart=0.05,
@@ -108,7 +109,7 @@ def test_what_is_missing_or_unknown_is_said_or_left_out() -> None:
     assert "Still missing of the study: wf.2019-01, wf.2019-05." in told
     many = replace(SOUND, missing=tuple(f"wf.{n}" for n in range(200)))
     assert study_verdict(many).sentences[-1].endswith("wf.6, wf.7 and 192 more.")
-    alone = replace(SOUND, plain="", ic_p=math.nan, overfitting=math.nan, variants=1, sharpe=math.nan)
+    alone = replace(SOUND, against="", ic_p=math.nan, overfitting=math.nan, variants=1, sharpe=math.nan)
     told = " ".join(study_verdict(alone).sentences)
     assert "No plain model stands beside it." in told
     assert "overfitting" not in told
