@@ -39,7 +39,8 @@ STAGES: dict[str, Sequence[tuple[str, tuple[str, ...] | None]]] = {
 class RefusalError(Exception):
     """What a run said in one line; `traceback` where it did not."""
 
-    def __init__(self, said: str, traceback: bool) -> None:
+    # With a default, so that it can be sent to the process that waits for it.
+    def __init__(self, said: str, traceback: bool = False) -> None:
         super().__init__(said)
         self.traceback = traceback
 

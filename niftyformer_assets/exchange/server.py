@@ -20,7 +20,8 @@ from niftyformer_assets.indices import DEFAULT, INDICES
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.web import HOST, BoundedSession
 
-START_S = 10.0
+# A machine that is busy with trainings takes its time.
+START_S = 60.0
 
 
 class RunningExchange:
@@ -182,7 +183,11 @@ def _serving(exchange: Exchange, listener: socket.socket) -> Iterator[None]:
     deadline = time.monotonic() + START_S
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
-            raise RuntimeError("the simulated exchange did not start")
+            server.should_exit = True
+            raise NiftyFormerError(
+                f"the simulated exchange did not start on {HOST} within {START_S:.0f} s: look whether the machine is "
+                "busy with something else, and run it again."
+            )
         time.sleep(0.005)
     try:
         yield
