@@ -50,14 +50,24 @@ def cumulative_ic(selection: FactorSelection, dates: np.ndarray, train: slice, b
     return png(drawn)
 
 
+# Of more factors the names would need a picture as large as a wall, which takes half a minute to draw.
+MOST_NAMED = 60
+# A picture of averages needs no more sessions than this.
+CORRELATED_SESSIONS = 250
+
+
 def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slice, kind: str = "selected") -> bytes:
     """Average daily rank correlation between factors [F, T, N] over the training sessions."""
     together = average_rank_correlation(factors[:, train])
-    drawn = figure(2.5 + 0.35 * len(names), 2 + 0.35 * len(names))
+    named = len(names) <= MOST_NAMED
+    drawn = figure(2.5 + 0.35 * min(len(names), 30), 2 + 0.35 * min(len(names), 30))
     plot = drawn.add_subplot()
     image = plot.imshow(together, vmin=-1, vmax=1, cmap="RdBu_r")
-    plot.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
-    plot.set_yticks(range(len(names)), list(names), fontsize=8)
+    if named:
+        plot.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8 if len(names) <= 30 else 5)
+        plot.set_yticks(range(len(names)), list(names), fontsize=8 if len(names) <= 30 else 5)
+    else:
+        plot.set_xlabel(f"{len(names)} factors in the order of their names, {names[0]} to {names[-1]}", fontsize=8)
     if len(names) <= 20:
         for row, column in np.ndindex(together.shape):
             value = together[row, column]
@@ -73,10 +83,11 @@ def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slic
 def average_rank_correlation(factors: np.ndarray) -> np.ndarray:
     """[F, F] from [F, T, N]: Spearman across the stocks of each session that have all factors, averaged.
 
-    Ties share their mean rank. Sessions on which one of two factors is constant say nothing of them; NaN without any.
+    Of many sessions CORRELATED_SESSIONS are looked at, evenly apart. Ties share their mean rank. Sessions on which one of two factors is constant say nothing of them; NaN without any.
     """
     total, sessions = np.zeros((2, len(factors), len(factors)))
-    for session in range(factors.shape[1]):
+    there = factors.shape[1]
+    for session in np.unique(np.linspace(0, there - 1, min(there, CORRELATED_SESSIONS)).astype(int)):
         found = rank_correlations(factors[:, session], min_stocks=3)
         total += np.nan_to_num(found)
         sessions += np.isfinite(found)
