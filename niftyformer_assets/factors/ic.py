@@ -12,6 +12,7 @@ import pandas as pd
 
 from niftyformer_assets.factors.kernels.cross_section import information_coefficients, rank_correlations
 from niftyformer_assets.factors.labels import Label, Labels
+from niftyformer_assets.factors.newey_west import bartlett_sum, newey_west_lags
 from niftyformer_assets.factors.settings import MIN_STOCKS, MIN_STOCKS_OF_GROUP
 
 HORIZONS = (1, 2, 5, 10)
@@ -93,7 +94,7 @@ def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
     columns: dict[str, np.ndarray] = {}
     for label in daily.labels:
         for kind, prefix in (("pearson", "ic"), ("spearman", "rank_ic")):
-            told = statistics(daily.pairs(label.name, part, kind), label.known_after)
+            told = statistics(daily.pairs(label.name, part, kind), label.overlap)
             columns |= {f"{prefix}_{name}_{label.name}": values for name, values in told.items()}
     columns["coverage"] = daily.coverage[:, part].mean(axis=1)
     # The first session of the part is compared with one that lies outside.
@@ -101,23 +102,14 @@ def summarise(daily: DailyIC, part: slice) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(daily.names, name="factor"))
 
 
-def newey_west_lags(sessions: int, horizon: int) -> int:
-    """Lags over which coefficients are taken to depend on each other.
-
-    At least h − 1. A factor that changes slowly orders the stocks alike for many sessions, and so
-    do returns with a common cause; hence also 4 (n / 100)^(2/9), the rule of Newey and West (1994).
-    """
-    return max(horizon - 1, int(4 * (sessions / 100) ** (2 / 9)))
-
-
-def statistics(daily: np.ndarray, horizon: int) -> dict[str, np.ndarray]:
-    """Figures of F series [F, T] of values that look `horizon` sessions ahead; NaN where there is none.
+def statistics(daily: np.ndarray, overlap: int) -> dict[str, np.ndarray]:
+    """Figures of F series [F, T] of values of which so many in a row share returns; NaN where there is none.
 
     Returns:
         mean, std (ddof 1), icir (mean / std), t, t_nw (Newey and West 1987, with `newey_west_lags`),
         positive (share of sessions above 0) and sessions, each [F].
     """
-    lags = newey_west_lags(daily.shape[1], horizon)
+    T = daily.shape[1]
     there = np.isfinite(daily)
     count = there.sum(axis=1)
     mean = _mean(daily)
@@ -125,9 +117,9 @@ def statistics(daily: np.ndarray, horizon: int) -> dict[str, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.where(count > 1, np.sqrt((off**2).sum(axis=1) / (count - 1)), np.nan)
         icir = mean / np.where(deviation > 0, deviation, np.nan)
-        variance = (off**2).sum(axis=1)
-        for lag in range(1, min(lags, daily.shape[1] - 1) + 1):
-            variance = variance + 2 * (1 - lag / (lags + 1)) * (off[:, lag:] * off[:, :-lag]).sum(axis=1)
+        variance = bartlett_sum(
+            lambda lag: (off[:, lag:] * off[:, : T - lag]).sum(axis=1), newey_west_lags(T, overlap), T
+        )
         error = np.sqrt(np.where(variance > 0, variance, np.nan)) / np.where(count > 1, count, np.nan)
         return {
             "mean": mean,

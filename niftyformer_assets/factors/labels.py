@@ -4,7 +4,7 @@ A label is made of one or several returns of later sessions, in a unit, and is k
 of these sessions. Which they are is said once, by its spans; nothing else has to know. An experiment's labels are
 `windows.labels` (`dataset/settings.py`). A further kind of span is one row of `KINDS`, a further unit one of `UNITS`.
 
-Only NumPy is needed, so a bare training machine has this module too.
+No compiler is needed, so a bare training machine has this module too.
 
 Shapes: T sessions, H labels, N symbols.
 """
@@ -14,10 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from niftyformer_assets.factors.average_ranks import average_ranks
 from niftyformer_assets.require import require
 
 # By the horizon, the sessions whose returns a span is made of, counted from the one it is made on, whose close is 0.
@@ -25,7 +26,7 @@ KINDS: Mapping[str, Callable[[int], range]] = {
     "session": lambda horizon: range(horizon, horizon + 1),
     "held": lambda horizon: range(2, horizon + 2),
 }
-NET_OF = ("market", "sector")
+NetOfName = Literal["market", "sector"]
 MOST_SESSIONS = 250
 # Of an experiment's labels the last one is traded; of the published ones it looks furthest past the first fill.
 TRADED_PLACE = -1
@@ -77,14 +78,14 @@ class Span:
 
     horizon: int
     kind: str = "held"
-    net_of: Literal["market", "sector"] | None = None
+    net_of: NetOfName | None = None
 
     def __post_init__(self) -> None:
         require(1 <= self.horizon <= MOST_SESSIONS, f"horizon must lie between 1 and {MOST_SESSIONS} sessions")
         require(self.kind in KINDS, f"kind {self.kind!r} is unknown: choose from {', '.join(KINDS)}")
         require(
-            self.net_of is None or self.net_of in NET_OF,
-            f"net_of {self.net_of!r} is unknown: choose from {', '.join(NET_OF)}",
+            self.net_of is None or self.net_of in get_args(NetOfName),
+            f"net_of {self.net_of!r} is unknown: choose from {', '.join(get_args(NetOfName))}",
         )
 
     @property
@@ -145,6 +146,11 @@ class Label:
         return range(min(span[0] for span in spans), max(span[-1] for span in spans) + 1)
 
     @property
+    def overlap(self) -> int:
+        """Of how many sessions in a row the labels share returns: 1, its own, where neighbours share none."""
+        return len(self.sessions)
+
+    @property
     def known_after(self) -> int:
         """How many sessions after the one that it is made on it is known."""
         return self.sessions[-1]
@@ -196,6 +202,11 @@ class Labels:
         return cls(np.stack([label.values(outcomes) for label in labels], axis=1), tuple(labels))
 
     @property
+    def overlap(self) -> dict[str, int]:
+        """`Label.overlap` by the name of each."""
+        return {label.name: label.overlap for label in self.labels}
+
+    @property
     def known_on(self) -> np.ndarray:
         """Index of the session at whose close each is known: int [T, H]; past T-1 where still to come."""
         return np.arange(len(self.array))[:, None] + [label.known_after for label in self.labels]
@@ -244,7 +255,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
     Returns:
         float64 [T, N]; missing stays missing.
     """
-    return _by_session(values, lambda row: _standardized(_places(row), np.mean))
+    places = average_ranks(np.where(np.isfinite(values), values, np.nan))
+    return _by_session(places, lambda row: _standardized(row, np.mean))
 
 
 def zscores(values: np.ndarray) -> np.ndarray:
@@ -261,11 +273,6 @@ def _by_session(values: np.ndarray, put: Callable[[np.ndarray], np.ndarray]) -> 
         present = np.isfinite(row)
         found[session, present] = put(row[present].astype(np.float64))
     return found
-
-
-def _places(values: np.ndarray) -> np.ndarray:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]
 
 
 def _standardized(values: np.ndarray, middle: Callable[[np.ndarray], np.floating]) -> np.ndarray:

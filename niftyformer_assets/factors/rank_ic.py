@@ -6,11 +6,10 @@ many groups at once, compiled; this one needs no compiler, so a bare training ma
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import pandas as pd
 
+from niftyformer_assets.factors.average_ranks import average_ranks
+from niftyformer_assets.factors.newey_west import bartlett_sum
 from niftyformer_assets.factors.settings import MIN_STOCKS
 
 
@@ -38,27 +37,27 @@ def rank_correlations(values: np.ndarray, min_stocks: int) -> np.ndarray:
 
 def _centred_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks over the last dimension of [..., N] less their mean, ties sharing their mean rank; missing = 0."""
-    rows = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
-    ranks = pd.DataFrame(rows).rank(axis=1).to_numpy().reshape(values.shape)
+    ranks = average_ranks(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.nansum(ranks, -1, keepdims=True) / np.isfinite(ranks).sum(-1)[..., None]
         return np.nan_to_num(ranks - mean)
 
 
-def shrink_by_overlap(series: np.ndarray, sessions: int) -> float:
-    """What a t statistic of a mean over sessions is multiplied by where each value is of several sessions.
+def shrink_by_overlap(series: np.ndarray, overlap: int) -> float:
+    """What a t statistic of a mean over sessions is multiplied by where each value is of a label over several sessions.
 
     Values of neighbouring sessions share returns then, and a t that takes them as independent is too large: the error
-    of Newey and West (1987) over `sessions` − 1 lags takes its place. Exactly 1 for values of one session.
+    of Newey and West (1987) over `overlap` − 1 lags takes its place. Exactly 1 for labels of one session.
 
     Args:
         series: float [T], in order; NaN where a session has no value.
+        overlap: `Label.overlap`.
     """
-    if sessions == 1:
+    if overlap == 1:
         return 1.0
     there = np.isfinite(series)
     off = np.where(there, series - series[there].mean() if there.any() else 0.0, 0.0)
-    alone = variance = float((off**2).sum())
-    for lag in range(1, min(sessions, len(series))):
-        variance += 2 * (1 - lag / sessions) * float((off[lag:] * off[:-lag]).sum())
+    T = len(series)
+    alone = (off**2).sum()
+    variance = bartlett_sum(lambda lag: (off[lag:] * off[: T - lag]).sum(), overlap - 1, T)
     return float(np.sqrt(alone / variance)) if variance > 0 else float("nan")

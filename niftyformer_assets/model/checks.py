@@ -14,7 +14,15 @@ from niftyformer_assets.factors.labels import Labels
 from niftyformer_assets.finding import Finding
 from niftyformer_assets.market.split import Split
 from niftyformer_assets.model.metrics import matrix, measure
-from niftyformer_assets.model.predictions import TARGET, label_column, labels_of_rows, of_label, of_parts, value_column
+from niftyformer_assets.model.predictions import (
+    TARGET,
+    label_column,
+    labels_of_rows,
+    of_label,
+    of_parts,
+    overlap_of_rows,
+    value_column,
+)
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.words import counted
 
@@ -88,7 +96,6 @@ def against_trivial(
     known = np.isfinite(rows["label"])
     figures: dict[str, float] = {}
     told, passed = [], bool(known.any())
-    spans = {each.name: len(each.sessions) for each in labels.labels}
     for label in sorted(rows.loc[known, label_column(rows)].unique()):
         cut = of_label(rows, label)
         index, symbols = cut["date_made"].unique(), cut["symbol"].unique()
@@ -96,7 +103,7 @@ def against_trivial(
             matrix(cut, "date_made", column, pd.Index(index), pd.Index(symbols))[:, None]
             for column in (value_column(predictions), "p_up", "label")
         )
-        found = measure(value, p_up, truth, np.isfinite(truth), spans.get(label, 1))
+        found = measure(value, p_up, truth, np.isfinite(truth), int(overlap_of_rows(cut, labels).iloc[0]))
         figures.update({f"{name}_{_named(rows, label)}": figure for name, figure in found.items()})
         passed = passed and found["mae"] < found["mae_zero"] and found["accuracy"] > found["accuracy_majority"]
         told.append(

@@ -23,7 +23,7 @@ def directions_right(p_up: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def measure(
-    value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.ndarray, sessions: int = 1
+    value: np.ndarray, p_up: np.ndarray, label: np.ndarray, known: np.ndarray, overlap: int = 1
 ) -> dict[str, float]:
     """Figures over all known labels; NaN where there is nothing to measure.
 
@@ -32,7 +32,7 @@ def measure(
         p_up: float [S, T2, N] predicted probability of a label above 0.
         label: float [S, T2, N].
         known: bool [S, T2, N].
-        sessions: that the last label is made of.
+        overlap: `Label.overlap` of the last label.
 
     Returns:
         mae, rmse; mape, the mean of |error / label| over labels that are not 0; accuracy, the share
@@ -64,7 +64,7 @@ def measure(
         figures["rank_ic_last"] = float(last.mean())
     if len(last) > 1 and (spread := float(last.std(ddof=1))) > 0:
         figures["rank_ic_last_t"] = float(last.mean() / spread * np.sqrt(len(last))) * shrink_by_overlap(
-            traded, sessions
+            traded, overlap
         )
     return figures
 

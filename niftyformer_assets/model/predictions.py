@@ -186,6 +186,16 @@ def mean_of_networks(table: pd.DataFrame) -> pd.DataFrame:
     return mean
 
 
+def overlap_of_rows(table: pd.DataFrame, labels: Labels) -> pd.Series:
+    """`Label.overlap` of the label of each row, which is one of the labels."""
+    return _names_of_labels(table).map(labels.overlap)
+
+
+def _names_of_labels(table: pd.DataFrame) -> pd.Series:
+    """The name of the label of each row; those of sessions are called after their horizon."""
+    return table[TARGET].astype(str) if label_column(table) == TARGET else table[HORIZON].map(session_name)
+
+
 def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes, split: Split | None = None) -> np.ndarray:
     """The label of each row, by its session, horizon and symbol: float64 [rows]; NaN where missing or still to come.
 
@@ -209,9 +219,7 @@ def labels_of_rows(table: pd.DataFrame, labels: Labels, axes: Axes, split: Split
         name = table["symbol"].to_numpy()[strange][0]
         raise NiftyFormerError(f"predictions name {name}, which is no symbol of this experiment.")
     column = label_column(table)
-    # Of sessions they are called after their horizon.
-    names = table[TARGET].astype(str) if column == TARGET else table[HORIZON].map(session_name)
-    place = pd.Index([label.name for label in labels.labels]).get_indexer(pd.Index(names))
+    place = pd.Index([label.name for label in labels.labels]).get_indexer(pd.Index(_names_of_labels(table)))
     if (strange := place < 0).any():
         raise NiftyFormerError(
             f"predictions are of {column} {table[column].to_numpy()[strange][0]}, which the experiment does not "

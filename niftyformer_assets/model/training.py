@@ -242,7 +242,7 @@ def _labels(dataset: Dataset, samples: Samples) -> dict[str, Any]:
     return {
         "label": np.nan_to_num(labels),
         "known": np.isfinite(labels) & enough,
-        "sessions": len(dataset.labels.labels[TRADED_PLACE].sessions),
+        "overlap": dataset.labels.labels[TRADED_PLACE].overlap,
     }
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
 from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
-from niftyformer_assets.factors.labels import RETURN, Labels, Outcomes, session_labels
+from niftyformer_assets.factors.labels import RETURN, UNITS, Label, Labels, Outcomes, Span, session_labels
 from niftyformer_assets.factors.returns import daily_returns
 from niftyformer_assets.factors.selection import FactorSelection, read_selected, select_factors, write_selection
 from niftyformer_assets.factors.settings import FactorSettings
@@ -103,6 +103,28 @@ def test_statistics_over_training_pairs() -> None:
     assert row["ic_t_nw_h2"] == pytest.approx(x.mean() / np.sqrt(variance / len(x)))
     assert row["coverage"] == pytest.approx(daily.coverage[0, train].mean())
     assert row["ic_mean_h1"] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("label", "overlap"),
+    [
+        (Label("h9", RETURN, (Span(9, "session"),)), 1),
+        (Label("held9", RETURN, (Span(9),)), 9),
+        (Label("mix", UNITS["rank"], (Span(3), Span(9))), 9),
+    ],
+    ids=lambda each: each.name if isinstance(each, Label) else "",
+)
+def test_labels_that_share_returns_have_as_many_lags(label: Label, overlap: int) -> None:
+    """However late they are known: returns of single sessions share none, and depend as factors make them."""
+    factors, returns = made_up()
+    daily = daily_ic(factors, "ABC", Labels.of((label,), Outcomes(returns)), min_stocks=5)
+    train = slice(0, T)
+    x = daily.pairs(label.name, train)[0]
+    off, lags = x - x.mean(), max(overlap - 1, 3)  # of 60 sessions three
+    lagged = sum((1 - lag / (lags + 1)) * (off[lag:] @ off[:-lag]) for lag in range(1, lags + 1))
+    expected = x.mean() / np.sqrt((off @ off + 2 * lagged) / len(x) ** 2)
+    assert label.overlap == overlap
+    assert summarise(daily, train).loc["A", f"ic_t_nw_{label.name}"] == pytest.approx(expected)
 
 
 SPLIT = Split(slice(0, 40), slice(40, 50), slice(50, 60), slice(60, 60))

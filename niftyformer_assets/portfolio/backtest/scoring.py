@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from niftyformer_assets.factors.average_ranks import average_ranks
 from niftyformer_assets.factors.settings import MIN_STOCKS
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.portfolio.backtest.scores import Scores, scores_from_predictions
@@ -157,5 +158,5 @@ def centred_ranks(values: np.ndarray, among: np.ndarray) -> np.ndarray:
     Equal values share theirs; 0, the middle, where a value is missing or the stock is not among them.
     """
     known = among & np.isfinite(values)
-    ranks = pd.DataFrame(np.where(known, values, np.nan)).rank(axis=1).to_numpy()
+    ranks = average_ranks(np.where(known, values, np.nan))
     return np.where(known, (ranks - 0.5) / np.maximum(known.sum(axis=1, keepdims=True), 1) - 0.5, 0.0)

@@ -20,6 +20,7 @@ from niftyformer_assets.model.predictions import (
     TRADED,
     labels_of_rows,
     must_have,
+    overlap_of_rows,
     value_column,
 )
 from niftyformer_assets.portfolio.names import MODEL
@@ -35,7 +36,7 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes, split: Sp
 
     Returns:
         baseline (`model` where there was none), split, horizon (target and traded too, where labels have
-        names), date_made, date_predicted, symbol, value, p_up, label, of_sessions (how many it is made of);
+        names), date_made, date_predicted, symbol, value, p_up, label, overlap (as `Label.overlap`);
         rows without a label, or with one still to come, are left out.
 
     Raises:
@@ -51,7 +52,7 @@ def with_labels(predictions: pd.DataFrame, labels: Labels, axes: Axes, split: Sp
             "value": predictions[value_column(predictions)].astype(np.float64),
             "p_up": predictions["p_up"].astype(np.float64),
             "label": label,
-            "of_sessions": _sessions(predictions, labels),
+            "overlap": overlap_of_rows(predictions, labels),
         }
     )
     return joined[np.isfinite(label)].reset_index(drop=True)
@@ -83,9 +84,9 @@ def prediction_errors(joined: pd.DataFrame) -> pd.DataFrame:
     series = session_rank_ic(joined)
     ic = series.groupby(keys, sort=False)["rank_ic"].agg(["mean", "std", "count"])
     table["rank_ic"] = ic["mean"]
-    of_sessions = joined.groupby(keys, sort=False)["of_sessions"].first().to_dict()
+    overlap = joined.groupby(keys, sort=False)["overlap"].first().to_dict()
     shrink = [
-        shrink_by_overlap(rows.sort_values("date_made")["rank_ic"].to_numpy(), of_sessions[key])
+        shrink_by_overlap(rows.sort_values("date_made")["rank_ic"].to_numpy(), overlap[key])
         for key, rows in series.groupby(keys, sort=False)
     ]
     table["rank_ic_t"] = ic["mean"] / (ic["std"] / np.sqrt(ic["count"])) * np.array(shrink, dtype=float)
@@ -110,10 +111,3 @@ def session_rank_ic(joined: pd.DataFrame) -> pd.DataFrame:
 def _of_label(table: pd.DataFrame) -> list[str]:
     """The columns that say of which label a row is."""
     return [name for name in (HORIZON, TARGET, TRADED) if name in table]
-
-
-def _sessions(predictions: pd.DataFrame, labels: Labels) -> pd.Series | int:
-    """Of how many sessions the label of each row is made."""
-    if TARGET not in predictions:
-        return 1
-    return predictions[TARGET].map({label.name: len(label.sessions) for label in labels.labels})

@@ -13,7 +13,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.ic import newey_west_lags, rank_ic_by_group, statistics
+from niftyformer_assets.factors.average_ranks import average_ranks
+from niftyformer_assets.factors.ic import rank_ic_by_group, statistics
+from niftyformer_assets.factors.newey_west import newey_west_lags
 from niftyformer_assets.factors.settings import MIN_STOCKS
 from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.scores import Scores
@@ -199,6 +201,6 @@ def size_thirds(log_size: np.ndarray, among: np.ndarray) -> np.ndarray:
     """
     size = np.where(among, log_size, np.nan)
     known = np.isfinite(size)
-    place = (pd.DataFrame(size).rank(axis=1).to_numpy() - 0.5) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    place = (average_ranks(size) - 0.5) / np.maximum(known.sum(axis=1, keepdims=True), 1)
     third = np.minimum((3 * np.nan_to_num(place)).astype(int), 2)
     return np.where(known, np.array(SIZES)[2 - third], NO_SIZE)

@@ -137,7 +137,7 @@ def test_the_t_of_what_is_held_allows_for_returns_that_overlap() -> None:
         tables.append(frame.assign(split="test", target=label.name, traded=label.name == "second"))
     joined = with_labels(pd.concat(tables, ignore_index=True), of, AXES)
     found = prediction_errors(joined).set_index("target")
-    assert joined.groupby("target")["of_sessions"].first().to_dict() == {"week": 5, "second": 1}
+    assert joined.groupby("target")["overlap"].first().to_dict() == {"week": 5, "second": 1}
     for name, sessions in (("week", 5), ("second", 1)):
         series = session_rank_ic(joined[joined["target"] == name]).sort_values("date_made")["rank_ic"].to_numpy()
         plain = series.mean() / series.std(ddof=1) * np.sqrt(len(series))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.factors.ic import newey_west_lags
+from niftyformer_assets.factors.newey_west import bartlett_sum, newey_west_lags
 from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.result import BacktestResult
 from niftyformer_assets.portfolio.backtest.returns import YEAR, session_rate
@@ -54,10 +54,7 @@ def market_model(returns: np.ndarray, index: np.ndarray, risk_free_rate: float) 
     fitted = inverse @ (design.T @ y)
     residual = y - design @ fitted
     moments = design * residual[:, None]
-    middle, lags = moments.T @ moments, newey_west_lags(n, 1)
-    for lag in range(1, min(lags, n - 1) + 1):
-        together = moments[lag:].T @ moments[:-lag]
-        middle = middle + (1 - lag / (lags + 1)) * (together + together.T)
+    middle = bartlett_sum(lambda lag: moments[lag:].T @ moments[: n - lag], newey_west_lags(n, 1), n)
     variance = np.diag(inverse @ middle @ inverse)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(variance > 0, fitted / np.sqrt(np.where(variance > 0, variance, 1.0)), np.nan)

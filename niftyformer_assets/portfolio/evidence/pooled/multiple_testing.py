@@ -8,7 +8,8 @@ from itertools import combinations
 from statistics import NormalDist
 
 import numpy as np
-import pandas as pd
+
+from niftyformer_assets.factors.average_ranks import average_ranks
 
 BLOCKS = 16
 # Below so many sessions a block's Sharpe ratio says nothing.
@@ -62,7 +63,7 @@ def overfitting_probability(returns: np.ndarray, blocks: int = BLOCKS) -> Overfi
     inside, outside = (np.where(np.isfinite(ratios), ratios, -np.inf)[known] for ratios in (inside, outside))
     # Of equally good ones, all are looked up.
     best = inside == inside.max(axis=1, keepdims=True)
-    place = pd.DataFrame(outside).rank(axis=1).to_numpy() / (V + 1)
+    place = average_ranks(outside) / (V + 1)
     overfitted = np.where(best, place <= 0.5 + 1e-12, False).sum(axis=1) / best.sum(axis=1)
     return Overfitting(float(overfitted.mean()), V, blocks, int(known.sum()))
 
