@@ -7,6 +7,7 @@ from pathlib import Path
 from niftyformer_assets.artifacts.model import embedding_of_traded
 from niftyformer_assets.artifacts.rows import SCOPE, Artifact, Read, row
 from niftyformer_assets.experiments.experiment import Experiment
+from niftyformer_assets.portfolio.names import SECTOR, SIZE
 from niftyformer_assets.store.workspace import Workspace
 
 
@@ -84,8 +85,8 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             reads=(
                 *("predictions", "trained_model", "neutralized_factors", *SCOPE),
                 embedding_of_traded(),
-                Read("sector_dummies", lambda of: "sector" in of.strategy.neutralise),
-                Read("size_proxy", lambda of: "size" in of.strategy.neutralise),
+                Read("sector_dummies", lambda of: SECTOR in of.strategy.neutralise),
+                Read("size_proxy", lambda of: SIZE in of.strategy.neutralise),
                 *exposures,
             ),
             of_one_in_use=True,

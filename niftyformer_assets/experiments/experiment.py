@@ -19,7 +19,8 @@ from niftyformer_assets.model.baseline_registry import registered, with_parts
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.model.training_settings import TrainingSettings
-from niftyformer_assets.portfolio.settings import SECTOR, SIZE, CostSettings, StrategySettings
+from niftyformer_assets.portfolio.names import SECTOR, SIZE
+from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 
 
 def kind_of_split(value: Any) -> str:

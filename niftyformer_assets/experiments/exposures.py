@@ -9,7 +9,7 @@ from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.market.sectors import sectors_in_force
 from niftyformer_assets.market.size_proxy import load_size_proxy
 from niftyformer_assets.portfolio.backtest.scoring import Exposures
-from niftyformer_assets.portfolio.settings import SECTOR, SIZE
+from niftyformer_assets.portfolio.names import SECTOR, SIZE
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets.store.workspace import Workspace

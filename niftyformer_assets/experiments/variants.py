@@ -13,8 +13,8 @@ from niftyformer_assets.model.baseline_registry import with_parts
 from niftyformer_assets.model.baseline_settings import deciding_values
 from niftyformer_assets.model.settings import ModelSettings
 from niftyformer_assets.portfolio.backtest.strategy_registry import registered as strategies
-from niftyformer_assets.portfolio.names import NAMES
-from niftyformer_assets.portfolio.settings import SECTOR, SIZE, StrategySettings
+from niftyformer_assets.portfolio.names import NAMES, SECTOR, SIZE
+from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.store.provenance import flat_settings
 
 

@@ -100,7 +100,7 @@ class RunSettings:
         return replace(self, model=replace(self.model, training=replace(self.training, **changes)))  # type: ignore[type-var]
 
     def values(self) -> dict[str, Any]:
-        """Those that decide, as JSON values."""
+        """Those that decide, as JSON values: `read` gives the same again."""
         values: dict[str, Any] = {
             "seed": self.seed,
             "windows": asdict(self.windows),
@@ -110,7 +110,10 @@ class RunSettings:
         if "baselines" in self.model.sections():
             values["baselines"] = {field.name: getattr(self.model, field.name) for field in self.model.own_fields()}
         for part in self.parts:
-            for section, of in part.values().items():
+            of_part = part.values()
+            if part.seed != self.seed:
+                of_part[part.model.seed_section()]["seed"] = part.seed
+            for section, of in of_part.items():
                 if section not in ("seed", "windows"):
                     values[section] = {**of, **values.get(section, {})}
         return dict(json.loads(json.dumps(values)))

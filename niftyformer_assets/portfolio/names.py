@@ -1,4 +1,4 @@
-"""What an experiment is told by, and what tables call the model that is traded and all stocks held at equal weight."""
+"""Names that settings, records and tables share: of what an experiment is told by, who is traded, and exposures."""
 
 from __future__ import annotations
 
@@ -6,3 +6,5 @@ from __future__ import annotations
 NAMES = ("name", "market", "overrides")
 MODEL = "model"
 EQUAL_WEIGHT = "equal weight, all stocks"
+# What stocks are divided by, and what their scores may be freed of, beside the factors of an experiment's panel.
+SIZE, SECTOR = "size", "sector"

@@ -29,10 +29,6 @@ else:
         return lambda function: function
 
 
-# Exposures beside the factors of an experiment's panel.
-SIZE, SECTOR = "size", "sector"
-
-
 @dataclass_transform(frozen_default=True)
 def _with_settings_of_all(cls: type[_C]) -> type[_C]:
     """A frozen dataclass with the settings of every strategy beside its own."""

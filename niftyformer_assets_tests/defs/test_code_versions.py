@@ -57,7 +57,7 @@ WHOSE = {
     "experiments/variants.py": REPORTS,
     "experiments/study.py": OF_STUDY,
     "experiments/study_files.py": set(),
-    "portfolio/names.py": {*REPORTS, *OF_STUDY},
+    "portfolio/names.py": {*REPORTS, *OF_STUDY, "daily_signals"},
     "experiments/contenders.py": OF_STUDY,
     "portfolio/backtest/engine.py": {"backtest_report", "study_report", "daily_signals"},
     # It has the rule, and the settings of an experiment that the others read.

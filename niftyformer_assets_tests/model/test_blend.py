@@ -15,7 +15,7 @@ from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.factors.labels import ranks
 from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
-from niftyformer_assets.model.data import load_dataset
+from niftyformer_assets.model.data import RunSettings, load_dataset
 from niftyformer_assets.model.predictions import traded
 from niftyformer_assets.store.arrays import load_arrays, save_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -165,3 +165,19 @@ def test_a_part_that_is_no_model_any_more_does_not_damage_what_was_recorded() ->
     values = experiment(blend_of=["ridge"]).values()
     values["baselines"]["blend_of"] = ["ridge", "gone.mix"]
     assert what_decides(values)["model.name"] == "blend"
+
+
+@pytest.mark.parametrize("of", ["training", "baselines"])
+def test_what_it_records_says_the_seeds_of_its_parts(tmp_path: Path, of: str) -> None:
+    files = blend(tmp_path, ("stockformer", "random_forest"), targets=False)
+    content = read_json(files.settings)
+    without = RunSettings.read(content)
+    content[of]["seed"] = 7
+    settings = RunSettings.read(content)
+    assert {part.model.name: part.seed for part in settings.parts} == {
+        "stockformer": 7 if of == "training" else content["seed"],
+        "random_forest": 7 if of == "baselines" else content["seed"],
+    }
+    again = RunSettings.read(settings.values())
+    assert [part.seed for part in again.parts] == [part.seed for part in settings.parts]
+    assert again.values() == settings.values() != without.values()

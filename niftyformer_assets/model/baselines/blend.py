@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -42,12 +42,16 @@ class Blend(Model):
     @property
     def labels_by_model(self) -> dict[str, tuple[str, ...]]:
         """By the name of a model those of its labels, none for the one that is traded, in the order that is given."""
-        found: dict[str, tuple[str, ...]] = {}
-        for each in self.blend_of:
-            model, _, label = each.partition(".")
-            found[model] = (*found.get(model, ()), *([label] if label else []))
-        return found
+        return _labels_by_model(self.blend_of)
 
     @classmethod
     def made_of(cls, baselines: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(each.partition(".")[0] for each in baselines.get("blend_of", _DEFAULT)))
+        return tuple(_labels_by_model(baselines.get("blend_of", _DEFAULT)))
+
+
+def _labels_by_model(blend_of: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for each in blend_of:
+        model, _, label = each.partition(".")
+        found[model] = (*found.get(model, ()), *([label] if label else []))
+    return found

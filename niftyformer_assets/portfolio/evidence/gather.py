@@ -50,7 +50,7 @@ from niftyformer_assets.portfolio.evidence.prediction_errors import prediction_e
 from niftyformer_assets.portfolio.evidence.score_quality import by_group, by_horizon, persistence, size_thirds
 from niftyformer_assets.portfolio.evidence.verdict import Standing
 from niftyformer_assets.portfolio.formatting import STATUS_NAMES
-from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL
+from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL, SECTOR, SIZE
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings, other_schedule
 from niftyformer_assets.words import counted
 
@@ -285,9 +285,9 @@ class MarketRecord:
         rows = np.searchsorted(self.scope.axes.dates, market.axes.dates)
         groups = {}
         if self.sectors is not None:
-            groups["sector"] = self.sectors[rows]
+            groups[SECTOR] = self.sectors[rows]
         if self.log_size is not None:
-            groups["size"] = size_thirds(self.log_size[rows], market.member & np.isfinite(scores.values))
+            groups[SIZE] = size_thirds(self.log_size[rows], market.member & np.isfinite(scores.values))
         return groups
 
 

@@ -28,7 +28,6 @@ from niftyformer_assets.portfolio.evidence.pooled.verdict import PooledStanding
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT
 
 YEAR_OF_SESSION, WINDOW_OF_SESSION = "year", "window"
-SECTOR, SIZE = "sector", "size"
 NO_WINDOW = "no window"
 
 

@@ -16,14 +16,13 @@ from niftyformer_assets.portfolio.evidence.joined import JoinedScores, joined_ma
 from niftyformer_assets.portfolio.evidence.pooled.contenders import Contender
 from niftyformer_assets.portfolio.evidence.pooled.evidence import (
     NO_WINDOW,
-    SECTOR,
-    SIZE,
     WINDOW_OF_SESSION,
     YEAR_OF_SESSION,
 )
 from niftyformer_assets.portfolio.evidence.pooled.ranking import Outcomes
 from niftyformer_assets.portfolio.evidence.pooled.regimes import NO_EVENTS, Events, regimes
 from niftyformer_assets.portfolio.evidence.score_quality import size_thirds
+from niftyformer_assets.portfolio.names import SECTOR, SIZE
 from niftyformer_assets.store.arrays import Axes
 
 

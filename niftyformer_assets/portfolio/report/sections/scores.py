@@ -9,13 +9,14 @@ from niftyformer_assets.factors.settings import MIN_STOCKS_OF_GROUP
 from niftyformer_assets.portfolio.evidence.gather import Evidence
 from niftyformer_assets.portfolio.evidence.score_quality import MIN_WINDOWS, NO_SIZE, SIZES
 from niftyformer_assets.portfolio.formatting import NONE, count, number, percent
+from niftyformer_assets.portfolio.names import SECTOR, SIZE
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import scores as pictures
 from niftyformer_assets.words import counted
 
 GROUP_NAMES = {
-    "sector": "Sectors as the index lists had them on the session.",
-    "size": "Thirds by size (log of close × 60-session mean volume), anew each session.",
+    SECTOR: "Sectors as the index lists had them on the session.",
+    SIZE: "Thirds by size (log of close × 60-session mean volume), anew each session.",
 }
 
 
@@ -148,7 +149,7 @@ def persistence_table(evidence: Evidence) -> Table:
 
 def group_table(name: str, table: pd.DataFrame) -> Table:
     """Among which stocks the scores were right."""
-    if name == "size":
+    if name == SIZE:
         order = {size: place for place, size in enumerate((*SIZES, NO_SIZE))}
         table = table.sort_values("group", key=lambda groups: groups.map(order))
     rows = [

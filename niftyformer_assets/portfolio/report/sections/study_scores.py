@@ -8,8 +8,6 @@ import pandas as pd
 from niftyformer_assets.factors.settings import MIN_STOCKS_OF_GROUP
 from niftyformer_assets.portfolio.evidence.pooled.evidence import (
     NO_WINDOW,
-    SECTOR,
-    SIZE,
     WINDOW_OF_SESSION,
     YEAR_OF_SESSION,
     PooledEvidence,
@@ -18,6 +16,7 @@ from niftyformer_assets.portfolio.evidence.pooled.ranking import ALL
 from niftyformer_assets.portfolio.evidence.pooled.verdict import named
 from niftyformer_assets.portfolio.evidence.score_quality import MIN_WINDOWS
 from niftyformer_assets.portfolio.formatting import NONE, count, number, percent, readable_name
+from niftyformer_assets.portfolio.names import SECTOR, SIZE
 from niftyformer_assets.portfolio.report.page import Picture, Section, Table
 from niftyformer_assets.portfolio.report.pictures import scores as pictures
 from niftyformer_assets.portfolio.report.pictures import study
