@@ -29,6 +29,7 @@ NOT_COUNTED = {
     "web.py": "how a server is asked",
     "require.py": "refuses, and decides nothing",
     "portfolio/backtest/places.py": "refuses, and decides nothing",
+    "registering.py": "refuses, and decides nothing",
     "words.py": "words",
     "pictures.py": "how pictures look",
     "market/pictures.py": "pictures beside an artifact",

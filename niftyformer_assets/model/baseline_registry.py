@@ -54,10 +54,9 @@ Shapes: S samples, B batch, N symbols, T2 horizons.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import cache
 from inspect import getfile
 from pathlib import Path
@@ -69,6 +68,7 @@ from niftyformer_assets.code import code_of
 from niftyformer_assets.imports import load_each
 from niftyformer_assets.model import baselines
 from niftyformer_assets.model.training_settings import TrainingSettings
+from niftyformer_assets.registering import Registry
 from niftyformer_assets.require import require
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 
 # What a fit gives: all that a prediction needs beside the inputs and the settings.
 Learned = Mapping[str, Any]
-_MODELS: dict[str, type[Model]] = {}
+_MODELS: Registry[Model] = Registry("baseline")
 # The sections of an experiment that a model may take for its own.
 SECTIONS = ("model", "wavelet", "training")
 _M = TypeVar("_M", bound="type[Model]")
@@ -286,19 +286,15 @@ def baseline(name: str, words: str = "") -> Callable[[_M], _M]:
     """
 
     def enter(model: _M) -> _M:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _MODELS:
-            raise ValueError(f"{name!r} is no name for a baseline: small letters, digits, _ only, and none taken")
         for field in _fields(model):
-            if field.default is MISSING and _section(field) is None:
-                raise TypeError(f"setting {field.name} of baseline {name} needs a default")
             if field.name == "name":
                 raise TypeError(f"setting name of baseline {name} is the name of the model: rename it")
             if field.name in (*Model.__annotations__, *vars(Model)):
                 raise TypeError(f"setting {field.name} of baseline {name} is what every model has: rename it")
         if strange := model.section_fields().keys() - {*SECTIONS}:
             raise TypeError(f"{min(strange)} of baseline {name} is no section of a model: {', '.join(SECTIONS)} are")
-        model.name, model.words = name, words or name.replace("_", " ")
-        _MODELS[name] = model
+        _MODELS.enter(name, model)
+        model.words = words or name.replace("_", " ")
         return model
 
     return enter
@@ -308,7 +304,7 @@ def baseline(name: str, words: str = "") -> Callable[[_M], _M]:
 def registered() -> Mapping[str, type[Model]]:
     """Every model in `model/baselines/`, by name."""
     load_each(baselines)
-    return _MODELS
+    return _MODELS.by_name
 
 
 def with_parts(name: str, baselines: Mapping[str, Any]) -> tuple[type[Model], ...]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from niftyformer_assets.model.baseline_registry import Model, registered, with_parts
 from niftyformer_assets.model.settings import models
+from niftyformer_assets.registering import with_settings_of
 from niftyformer_assets.require import require, require_seed
 
 _M = TypeVar("_M", bound=Model)
-_C = TypeVar("_C")
 # One that is added is not asked for by experiments that do not name it: their artifacts stay what they are.
 BASELINES = (
     "ridge",
@@ -28,20 +27,7 @@ BASELINES = (
 )
 
 
-def _with_settings_of_all(cls: type[_C]) -> type[_C]:
-    """A frozen dataclass with the own fields of every registered model beside its own."""
-    for name, model in registered().items():
-        types = get_type_hints(model)
-        for field in model.own_fields():
-            if cls.__annotations__.setdefault(field.name, types[field.name]) is not types[field.name] or (
-                getattr(cls, field.name, field.default) != field.default
-            ):
-                raise TypeError(f"setting {field.name} of baseline {name} is another one elsewhere: rename it")
-            setattr(cls, field.name, field.default)
-    return dataclass(frozen=True)(cls)
-
-
-@_with_settings_of_all
+@with_settings_of("baseline", registered())
 class BaselineSettings:
     """Which baselines are predicted beside the model, and what each is fitted with.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,36 +14,16 @@ from niftyformer_assets.portfolio.backtest.strategy_registry import (
     registered,
     require_number_or_share,
 )
+from niftyformer_assets.registering import with_settings_of
 from niftyformer_assets.require import require
 
-_C = TypeVar("_C")
 if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
-
     StrategyName = str
 else:
     StrategyName = Literal[tuple(registered())]
 
-    def dataclass_transform(**_given: bool) -> Any:
-        """Tells type checkers what the decorator below makes; from typing once Python 3.10 is not asked for."""
-        return lambda function: function
 
-
-@dataclass_transform(frozen_default=True)
-def _with_settings_of_all(cls: type[_C]) -> type[_C]:
-    """A frozen dataclass with the settings of every strategy beside its own."""
-    for name, strategy in registered().items():
-        for field in strategy.own_fields():
-            kind = strategy.kinds()[field.name]
-            if cls.__annotations__.setdefault(field.name, kind) != kind or (
-                getattr(cls, field.name, field.default) != field.default
-            ):
-                raise TypeError(f"setting {field.name} of strategy {name} is another one elsewhere: rename it")
-            setattr(cls, field.name, field.default)
-    return dataclass(frozen=True)(cls)
-
-
-@_with_settings_of_all
+@with_settings_of("strategy", registered())
 class StrategySettings:
     """What is bought and sold, and when.
 

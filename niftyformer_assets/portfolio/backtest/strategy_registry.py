@@ -37,19 +37,20 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import Field, dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 
 from niftyformer_assets.imports import load_all
+from niftyformer_assets.registering import Registry
 from niftyformer_assets.require import require
 
 # A number of stocks, or a share of the universe, such as 20%.
 Places = int | float | str
 _SHARE = re.compile(r"[0-9]+(\.[0-9]+)?%")
-_STRATEGIES: dict[str, type[Strategy]] = {}
+_STRATEGIES: Registry[Strategy] = Registry("strategy")
 _S = TypeVar("_S", bound="type[Strategy]")
 
 
@@ -140,15 +141,10 @@ def strategy(name: str) -> Callable[[_S], _S]:
     """
 
     def enter(cls: _S) -> _S:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _STRATEGIES:
-            raise ValueError(f"{name!r} is no name for a strategy: small letters, digits, _ only, and none taken")
         for field in cls.own_fields():
-            if field.default is MISSING:
-                raise TypeError(f"setting {field.name} of strategy {name} needs a default")
             if cls.kinds()[field.name] not in (int, float, Places):
                 raise TypeError(f"setting {field.name} of strategy {name} must be int, float or Places")
-        cls.name = name
-        _STRATEGIES[name] = cls
+        _STRATEGIES.enter(name, cls)
         return cls
 
     return enter
@@ -161,4 +157,5 @@ def registered() -> Mapping[str, type[Strategy]]:
 
     load_all(strategies)
     published = "topk_equal_weight"
-    return {name: _STRATEGIES[name] for name in (published, *(each for each in _STRATEGIES if each != published))}
+    known = _STRATEGIES.by_name
+    return {name: known[name] for name in (published, *(each for each in known if each != published))}
