@@ -62,3 +62,8 @@ def what_decides(values: Mapping[str, Any]) -> dict[str, Any]:
         others = {field for each in strategies().values() for field in each.kinds()} - followed.kinds().keys()
         deciding["strategy"] = {key: value for key, value in strategy.items() if key not in others}
     return without_defaults(deciding)
+
+
+def what_decides_beside_sessions(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two variants of a study: its windows are tries of one."""
+    return what_decides({section: value for section, value in values.items() if section != "sessions"})

@@ -48,6 +48,12 @@ def sessions(start: date, end: date) -> np.ndarray:
     return known[np.searchsorted(known, np.datetime64(start)) : np.searchsorted(known, np.datetime64(end), "right")]
 
 
+def sessions_to_come(last: np.datetime64, count: int) -> np.ndarray:
+    """The exchange's next sessions after `last`, datetime64[D], as far as the calendar knows them: `count` or fewer."""
+    known = _calendar().sessions
+    return known[np.searchsorted(known, last.astype("datetime64[D]"), "right") :][:count]
+
+
 def covered() -> tuple[date, date]:
     """The first and the last date whose sessions are known."""
     return FIRST_COVERED, _calendar().last_covered

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.dataset.experiment_file import update_settings
 from niftyformer_assets.defs.made_with import must_be_made_with
 from niftyformer_assets.experiments.files import find_experiment
+from niftyformer_assets.experiments.folder_files import update_settings
 from niftyformer_assets.experiments.opened import open_experiment
 from niftyformer_assets.experiments.variants import what_decides
 from niftyformer_assets.factors.panel_reading import read_factor_panel

@@ -15,10 +15,10 @@ import pytest
 from niftyformer_assets.artifacts import phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.automation.sensors import request_signal
-from niftyformer_assets.defs.bodies.portfolio.daily_signals import decide_now, look
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import OpenedExperiment, open_experiment
+from niftyformer_assets.experiments.signal import decide_now, look
 from niftyformer_assets.market.scope import scope
 from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.model.checkpoint import ModelFolder, read_card

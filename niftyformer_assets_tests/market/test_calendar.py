@@ -104,6 +104,15 @@ def test_holidays_entered_by_hand_open_the_next_year(holidays: Callable[[list[st
         calendar.is_session(date(2028, 1, 3))
 
 
+@pytest.mark.parametrize("last", ["2026-12-29", "2026-12-31", "2027-06-01"])
+def test_sessions_to_come_end_with_the_calendar(holidays: Callable[[list[str]], None], last: str) -> None:
+    holidays([])
+    known = calendar.sessions(date(2026, 1, 1), date(2026, 12, 31))
+    for count in (1, 2, 250):
+        expected = known[known > np.datetime64(last)][:count]
+        np.testing.assert_array_equal(calendar.sessions_to_come(np.datetime64(last), count), expected)
+
+
 def test_a_year_of_too_few_holidays_is_refused(holidays: Callable[[list[str]], None]) -> None:
     holidays(OF_2027[:3])
     with pytest.raises(NiftyFormerError, match="3 weekday holidays in 2027"):

@@ -14,7 +14,7 @@ def dataset_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     asset = partial(artifact_asset, partitions)
 
     def experiment_files(experiments: Experiments, name: str) -> None:
-        from niftyformer_assets.defs.bodies.dataset.experiment_file import write_experiment_files
+        from niftyformer_assets.experiments.folder_files import write_experiment_files
 
         write_experiment_files(experiments.open(name))
 

@@ -21,6 +21,7 @@ from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.backtest.ties import lots
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
+from niftyformer_assets.words import counted
 
 # What a signal says of each stock that has a score, is held, or is ordered.
 COLUMNS = (
@@ -126,6 +127,26 @@ def decide(
     shown = np.isfinite(table["ranked_score"]) | (table["held"] > 0) | (table["order"] != "")
     table = table.loc[shown, list(COLUMNS)].sort_values(["rank", "symbol"], ignore_index=True)
     return Decision(market.axes.dates[-1], trades_on, table, account, orders, worth, cash)
+
+
+def in_words(decision: Decision, before: str | None) -> str:
+    """What is to be done, and what that changes, in a few sentences."""
+    bought, sold = (
+        decision.table.loc[decision.table["order_shares"] * sign > 0, "symbol"].tolist() for sign in (1, -1)
+    )
+    said = [
+        f"At the close of {decision.session}, for {decision.trades_on}: hold {counted(len(decision.held), 'stock')}; "
+        f"buy {', '.join(bought) or 'nothing'}; sell {', '.join(sold) or 'nothing'}."
+    ]
+    if before is None:
+        said.append("There is no signal before it to compare with.")
+    else:
+        now, then = decision.table["target_weight"] > 0, decision.table["weight_before"].fillna(0) > 0
+        new, gone = decision.table.loc[now & ~then, "symbol"], decision.table.loc[then & ~now, "symbol"]
+        said.append(
+            f"Against the signal of {before}: {', '.join(new) or 'nothing'} new, {', '.join(gone) or 'nothing'} gone."
+        )
+    return " ".join(said)
 
 
 def with_a_session_at_the_close(market: Market, day: np.datetime64) -> Market:

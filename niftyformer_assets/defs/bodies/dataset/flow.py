@@ -6,8 +6,8 @@ import dagster as dg
 
 from niftyformer_assets.dataset import flow as bands
 from niftyformer_assets.defs.artifact_asset import Made
-from niftyformer_assets.defs.bodies.dataset.experiment_file import write_experiment_files
 from niftyformer_assets.defs.results import picture
+from niftyformer_assets.experiments.folder_files import write_experiment_files
 from niftyformer_assets.experiments.opened import OpenedExperiment
 from niftyformer_assets.experiments.outcomes import outcomes_of
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.defs.artifact_asset import Made
-from niftyformer_assets.defs.bodies.dataset.experiment_file import update_settings
 from niftyformer_assets.defs.resources import Experiments, GpuResource
 from niftyformer_assets.defs.results import picture, table
+from niftyformer_assets.experiments.folder_files import update_settings
 from niftyformer_assets.factors.labels import Unit
 from niftyformer_assets.model.baseline_predictions import baseline_predictions as predictions_of_baselines
 from niftyformer_assets.model.baseline_predictions import remove_other_rivals

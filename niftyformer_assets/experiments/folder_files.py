@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-
-import numpy as np
 
 from niftyformer_assets.dataset.published import PublishedTraining, write_stockformer_conf
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.opened import OpenedExperiment
-from niftyformer_assets.market.calendar import covered, sessions
+from niftyformer_assets.market.calendar import sessions_to_come
 from niftyformer_assets.store.index import read_json, write_entered
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -44,11 +41,3 @@ def update_settings(folder: ExperimentFolder, experiment: Experiment) -> None:
     """Bring `experiment.json` up to the experiment's file; what it was made with must have been looked at before."""
     content = read_json(folder.settings)
     write_entered(folder.settings, json.dumps(content | experiment.values(), indent=1, sort_keys=True) + "\n")
-
-
-def sessions_to_come(last: np.datetime64, count: int) -> np.ndarray:
-    """The exchange's next sessions after `last`, as far as the calendar knows them."""
-    day = last.astype("datetime64[D]").item()
-    # Ten days hold at least `count` sessions for any horizon up to a week; longer ones ask for more.
-    end = min(day + timedelta(days=10 + 3 * count), covered()[1])
-    return sessions(min(day + timedelta(days=1), end), end)[:count]
