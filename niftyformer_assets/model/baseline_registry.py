@@ -58,6 +58,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import cache
+from importlib import import_module
 from inspect import getfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -83,6 +84,8 @@ Learned = Mapping[str, Any]
 _MODELS: Registry[Model] = Registry("baseline")
 # The sections of an experiment that a model may take for its own.
 SECTIONS = ("model", "wavelet", "training")
+# The module with the network of a `NetworkBaseline`.
+_OF_PARTS = "network_of_parts"
 _M = TypeVar("_M", bound="type[Model]")
 
 
@@ -260,9 +263,13 @@ class NetworkBaseline(NetworkModel):
         return min(samples, -(-self.sequences_per_epoch // stocks))
 
     def network(self, windows: WindowSettings, stocks: int, factors: int) -> Network:
-        from niftyformer_assets.model.network_of_parts import NetworkOfParts
+        # By its name, for it counts with such networks alone (`code_files`).
+        made: Network = import_module(f"{__package__}.{_OF_PARTS}").NetworkOfParts(self, windows, factors)
+        return made
 
-        return NetworkOfParts(self, windows, factors)
+    @classmethod
+    def code_files(cls) -> tuple[Path, ...]:
+        return (*super().code_files(), Path(__file__).with_name(f"{_OF_PARTS}.py"))
 
     @abstractmethod
     def parts(self, channels: int, horizons: int) -> Mapping[str, nn.Module]:

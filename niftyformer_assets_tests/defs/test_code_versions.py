@@ -92,6 +92,8 @@ WHOSE_MODEL = {
     "model/stockformer.py": {"stockformer"},
     "model/training.py": NETWORKS,
     "model/trained_network.py": NETWORKS,
+    "model/network.py": NETWORKS,
+    "model/network_of_parts.py": {"lstm", "gru", "perceptron"},
     "model/trained_baseline.py": ARRAYS,
     "model/data.py": set(MODELS),
     "factors/labels.py": set(MODELS),
