@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -36,7 +36,7 @@ from niftyformer_assets.market.contradiction import (
     too_many,
 )
 from niftyformer_assets.market.identities import aliases_of_lists, company_of
-from niftyformer_assets.market.kite import KiteSession, NotPermitted, TokenRefused
+from niftyformer_assets.market.kite import MAX_DAYS, KiteSession, NotPermitted, TokenRefused
 from niftyformer_assets.market.listing import listed_as, must_be_whole
 from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.market.refresh import Ask, Wanted, is_up_to_date, refreshed
@@ -137,13 +137,13 @@ def ingest(
 
     known = {symbol: has_candles(workspace.candles(symbol)) for symbol in symbols}
     try:
-        yield from each([symbol for symbol in known if known[symbol]])
-        if work.doubted and too_many(work.comparisons()):
-            work.stop.wait(settings.backoff_s)
-            yield from each(work.take_doubted())
-        if work.doubted:
-            yield from each(work.take_doubted(), believing=not work.refuse_contradictions())
-        yield from each([symbol for symbol in known if not known[symbol]])
+        for there in (True, False):
+            yield from each([symbol for symbol in known if known[symbol] == there])
+            if work.doubted and too_many(work.comparisons()):
+                work.stop.wait(settings.backoff_s)
+                yield from each(work.take_doubted())
+            if work.doubted:
+                yield from each(work.take_doubted(), believing=not work.refuse_contradictions())
     finally:
         work.stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
@@ -226,7 +226,7 @@ class _Ingest:
         comparison = compared(file, fresh.candles, self._wanted)
         if comparison is not None:
             self._compared[symbol] = comparison
-            if comparison.contradicts and not believing:
+            if comparison.doubtful and not believing:
                 self.doubted.append(symbol)
                 return None
             if not comparison.explained and not adopted:  # for these may be the wrong ones, and are kept beside
@@ -270,7 +270,8 @@ class _Ingest:
         return doubted
 
     def comparisons(self) -> list[Comparison]:
-        """Those of this ingest, and of others that are asked for their last known closes where those leave doubts.
+        """Those of this ingest, and of others that are asked for their last known closes and the ones since where those
+        leave doubts.
 
         An ingest may be of few stocks, or of just those that failed before for contradicting.
         """
@@ -279,7 +280,7 @@ class _Ingest:
         for symbol in [other for other in others if other not in self._compared]:
             known = list(self._compared.values())
             clear = len(known) >= _LEAST_COMPARED and not too_many(known)
-            against = sum(comparison.contradicts for comparison in self._others)
+            against = sum(comparison.doubtful for comparison in self._others)
             all_alike = len(self._others) >= _LEAST_COMPARED and 2 * against > len(self._others)
             if clear or all_alike or failed >= LEAST_STOCKS:
                 break
@@ -295,7 +296,7 @@ class _Ingest:
         return list(self._compared.values())
 
     def _compare(self, symbol: str) -> Comparison | None:
-        """An answer for the last known closes of a stock against those; nothing is written."""
+        """An answer from the last known closes of a stock on, against those; nothing is written."""
         file, _ = _read(self._workspace.candles(symbol))
         if file is None or not file.rows or file.unlisted:
             return None
@@ -303,8 +304,9 @@ class _Ingest:
         found = listed_as(symbol, listed, self._aliases)
         if found is None or found[1] != file.series:
             return None
-        days = file.candles["date"].drop_duplicates().tail(LAST_CLOSES + 1)
-        answer = self._asking(kite, found[0])(days.iloc[0].date(), days.iloc[-1].date())
+        first = file.candles["date"].drop_duplicates().tail(LAST_CLOSES + 1).iloc[0].date()
+        last = min(self._wanted.through, first + timedelta(days=MAX_DAYS - 1))
+        answer = self._asking(kite, found[0])(first, last)
         return compared(file, answer, self._wanted)
 
     def refuse_contradictions(self) -> bool:
@@ -312,7 +314,7 @@ class _Ingest:
         comparisons = self.comparisons()
         if not too_many(comparisons):
             return False
-        against = [comparison for comparison in comparisons if comparison.contradicts]
+        against = [comparison for comparison in comparisons if comparison.doubtful]
         self._over = NiftyFormerError(
             f"Kite's answers contradict the last known closes of {len(against)} of {len(comparisons)} stocks "
             f"({against[0].said}): all candles are kept; fetch them again later. If the candles at hand are the wrong "

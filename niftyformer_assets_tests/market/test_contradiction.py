@@ -93,32 +93,83 @@ class Mended(KiteSession):
         return candles
 
 
-@pytest.mark.parametrize("part", ["volumes", "end", 1.9, 1.3, 0.7, 0.5])
-def test_answers_wrong_in_a_part_change_nothing(tmp_path: Path, part: str | float) -> None:
-    """A number is a factor on the prices of the newest session alone."""
+class Wrong(KiteSession):
+    """A session that answers for every stock with candles that are wrong in a part.
 
-    class Wrong(KiteSession):
-        def daily_candles(self, token: int, first: date, last: date) -> pd.DataFrame:
-            candles = super().daily_candles(token, first, last)
-            if part == "end":
-                return candles[:-4]
-            if part == "volumes":
-                return candles.assign(volume=candles["volume"] * 100)
-            newest = candles["date"] == pd.Timestamp("2024-06-03")
-            return candles.assign(**{price: candles[price].where(~newest, candles[price] * part) for price in PRICES})
+    part: "end", "volumes", or a factor on the prices of the newest session alone. gap: without the session before it.
+    """
 
+    part: str | float = 1.0
+    gap = False
+
+    def daily_candles(self, token: int, first: date, last: date) -> pd.DataFrame:
+        candles = super().daily_candles(token, first, last)
+        if self.part == "end":
+            return candles[:-4]
+        if self.part == "volumes":
+            return candles.assign(volume=candles["volume"] * 100)
+        newest = candles["date"] == candles["date"].max()
+        wrong = candles.assign(**{price: candles[price].where(~newest, candles[price] * self.part) for price in PRICES})
+        return wrong.drop(index=wrong.index[-2]) if self.gap else wrong
+
+
+def answering_wrongly(it: World, part: str | float, gap: bool = False) -> None:
+    """From now on answers are wrong; the session that was is returned to by deleting `it.session`."""
+    it.token, it.logs_in_daily = it.exchange.access_token(), False
+    session = Wrong(it.exchange.api_key, it.token, root=it.exchange.url)
+    session.part, session.gap = part, gap
+    it.session = lambda: session  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("part", "gap"),
+    [("volumes", False), ("end", False), (1.9, False), (1.3, False), (0.7, False), (1.9, True), (0.5, True)],
+)
+def test_answers_wrong_in_a_part_change_nothing(tmp_path: Path, part: str | float, gap: bool) -> None:
     with world(tmp_path, FRIDAY) as (it, clock):
         it.ingest(clock.now)
         before = it.content()
         clock.now = MONDAY
-        it.token = it.exchange.access_token()
-        session, it.logs_in_daily = it.session, False
-        it.session = lambda: Wrong(it.exchange.api_key, it.token, root=it.exchange.url)  # type: ignore[method-assign]
+        answering_wrongly(it, part, gap)
         for _ in range(2):
             assert set(failures(it.ingest(clock.now))) == set(it.symbols)
             assert it.content() == before
-        it.session = session  # type: ignore[method-assign]
+        del it.session
         assert kinds(it.ingest(clock.now)) == {"fetched"}
+
+
+@pytest.mark.parametrize("part", [100, 1.3, 0.5])
+def test_first_answers_whose_newest_closes_are_out_of_reach_are_not_kept(tmp_path: Path, part: float) -> None:
+    with world(tmp_path, MONDAY) as (it, clock):
+        answering_wrongly(it, part)
+        said = failures(it.ingest(clock.now))
+        assert set(said) == set(it.symbols)
+        assert all("that of 2024-06-03 reads" in why for why in said.values())
+        assert it.content() == {}
+        del it.session
+        assert kinds(it.ingest(clock.now)) == {"fetched"}
+
+
+def test_a_backfill_of_one_symbol_looks_at_the_newest_closes_of_others(tmp_path: Path) -> None:
+    with world(tmp_path, FRIDAY) as (it, clock):
+        it.ingest(clock.now)
+        before = it.content()
+        clock.now = MONDAY
+        answering_wrongly(it, 1.9)
+        assert "contradict" in failures(it.ingest(clock.now, ["DEMO004"]))["DEMO004"]
+        assert it.content() == before
+
+
+def test_most_stocks_move_by_a_fifth_on_no_session(tmp_path: Path) -> None:
+    """Each by about 22%, which some do on the worst of sessions."""
+    with world(tmp_path, FRIDAY) as (it, clock):
+        it.ingest(clock.now)
+        before = it.content()
+        clock.now = MONDAY
+        answering_wrongly(it, 1.225)
+        said = failures(it.ingest(clock.now))
+        assert len(said) > len(it.symbols) / 2
+        assert all(it.content()[it.workspace.candles(each).name] == before[f"{each}.parquet"] for each in said)
 
 
 def test_a_single_stock_that_jumps_is_believed(tmp_path: Path) -> None:
@@ -369,14 +420,17 @@ def test_cheap_stocks_are_rounded_coarsely() -> None:
 def test_nothing_in_both_is_no_comparison() -> None:
     file = CandleFile(HELD[:0], SESSIONS[0].item(), LAST, LAST)
     wanted = Wanted(SESSIONS[0].item(), LAST, LAST, SESSIONS[:81])
-    assert compared(None, LONGER, wanted) is None
-    assert compared(file, LONGER, wanted) is None
+    assert compared(None, HELD[:1], wanted) is None
+    assert compared(file, HELD[:0], wanted) is None
     assert compared(replace(file, candles=HELD), HELD[:0], wanted) is None
 
 
 def test_how_many_are_too_many() -> None:
-    def group(against: int, agreeing: int, recent: bool) -> list[Comparison]:
-        return [Comparison(number < against, True, recent, "") for number in range(against + agreeing)]
+    def group(against: int, agreeing: int, recent: bool, moving: bool = False) -> list[Comparison]:
+        return [
+            Comparison(number < against and not moving, number < against and moving, True, recent, "")
+            for number in range(against + agreeing)
+        ]
 
     assert not too_many([])
     assert not too_many(group(2, 0, recent=True))
@@ -384,6 +438,10 @@ def test_how_many_are_too_many() -> None:
     assert too_many(group(41, 159, recent=True))
     assert not too_many(group(100, 100, recent=False))
     assert too_many(group(101, 99, recent=False))
+    # Of moves that a single stock may make on a bad day.
+    assert not too_many(group(100, 100, recent=True, moving=True))
+    assert too_many(group(101, 99, recent=True, moving=True))
+    assert too_many(group(60, 99, recent=False, moving=True) + group(42, 0, recent=False))
 
 
 def test_the_same_answer() -> None:
