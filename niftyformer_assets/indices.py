@@ -21,6 +21,11 @@ class Index:
     list_stem: str
 
     @property
+    def fewest(self) -> int:
+        """How many a whole list of it has at least."""
+        return less_a_few(self.members)
+
+    @property
     def list_file(self) -> str:
         """The file in which NSE publishes its constituents."""
         return f"{self.list_stem}.csv"
@@ -33,6 +38,11 @@ class Index:
     def dated(self, day: object) -> str:
         """The file name of the list of one date."""
         return f"{self.list_stem}_{day}.csv"
+
+
+def less_a_few(members: int) -> int:
+    """How many names are left around a demerger, when one or a few may lack."""
+    return members - max(1, members // 50)
 
 
 _ROWS = (

@@ -9,6 +9,10 @@ import pytest
 from niftyformer_assets.indices import DEFAULT, INDICES, IndexName, index_of_list, indices_named_in
 
 
+def test_a_whole_list_may_lack_a_few_names() -> None:
+    assert [index.fewest for index in INDICES.values()] == [49, 196, 490]
+
+
 def test_settings_take_the_rows_and_no_other() -> None:
     assert get_args(IndexName) == tuple(INDICES)
     assert DEFAULT in INDICES

@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from niftyformer_assets.indices import DEFAULT, INDICES, Index
+from niftyformer_assets.indices import DEFAULT, INDICES, Index, less_a_few
 from niftyformer_assets.market.index_lists import parse_list
 from niftyformer_assets.market.membership_files import dated_lists
 from niftyformer_assets.market.servers import NSE_ROOT
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import write_entered
-
-# A review changes 7 to 17 of 200 names, so a list with a tenth fewer than the last one was cut off.
-MIN_SHARE = 0.9
 
 
 def fetch_list(
@@ -46,7 +43,8 @@ def fetch_list(
     members = parse_list(content, url)
     known = [kept for kept in dated_lists(folder, index) if kept.as_of <= today]
     before = known[-1] if known else None
-    least = max(min_members, int(MIN_SHARE * len(before.members)) if before else 0)
+    # A review puts as many names in as it takes out.
+    least = max(min_members, less_a_few(len(before.members)) if before else 0)
     if len(members) < least:
         raise NiftyFormerError(
             f"{url} gave {len(members)} members where at least {least} were expected: the answer was cut short. "

@@ -54,7 +54,7 @@ def read_lists(sources: Iterable[Path], wrong: list[str] | None = None) -> list[
     """All that lists and tables say of who was a member, oldest first.
 
     Of two lists of an index for one date the one in the earlier folder counts; a list counts before a table that
-    changes on its date.
+    changes on its date. Lists may be of fewer names than NSE keeps in an index, but not one among others that have all.
 
     Args:
         sources: folders, which may be missing or empty, and files. A file that is a list without a date is not
@@ -66,11 +66,21 @@ def read_lists(sources: Iterable[Path], wrong: list[str] | None = None) -> list[
             that is left out would change the answer.
     """
     files = list(_files(sources, wrong))
-    found = {(kept.index.name, kept.as_of): kept for kept in reversed(_lists(files, wrong))}
+    found = {(kept.index.name, kept.as_of): kept for kept in reversed(_whole(_lists(files, wrong), wrong))}
     for kept in _of_tables([path for path, kind in files if kind == "membership"], wrong):
         found.setdefault((kept.index.name, kept.as_of), kept)
     order = list(INDICES)
     return sorted(found.values(), key=lambda kept: (kept.as_of, order.index(kept.index.name)))
+
+
+def short_lists(lists: Iterable[IndexList]) -> list[str]:
+    """Of each list with fewer names than NSE keeps in its index, what is to be said of it."""
+    return [
+        f"{kept.path} has {len(kept.members)} of the {kept.index.members} names of the {kept.index.title}: it was cut "
+        "short"
+        for kept in lists
+        if len(kept.members) < kept.index.fewest and kept.members[0].quality == "list"
+    ]
 
 
 def dated_lists(folder: Path, index: Index) -> list[IndexList]:
@@ -147,6 +157,15 @@ def _lists(files: Iterable[tuple[Path, str]], wrong: list[str] | None) -> list[I
         except NiftyFormerError as error:
             _tell(error, wrong)
     return list(found.values())
+
+
+def _whole(lists: list[IndexList], wrong: list[str] | None) -> list[IndexList]:
+    """Without those that were cut short, as the others of the index tell: those that a person made are all smaller."""
+    of_nse = {kept.index for kept in lists if not short_lists([kept])}
+    cut = [kept for kept in lists if kept.index in of_nse and short_lists([kept])]
+    for said in short_lists(cut):
+        _tell(NiftyFormerError(f"{said}, and others at hand are whole: download it again, or remove it."), wrong)
+    return [kept for kept in lists if kept not in cut]
 
 
 def _of_tables(paths: list[Path], wrong: list[str] | None) -> list[IndexList]:

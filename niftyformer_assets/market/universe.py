@@ -64,7 +64,7 @@ def build_universe(
         NSE's list says so; of a table of membership `official` or `approximate`). Sorted by symbol and member_from.
 
     Raises:
-        NiftyFormerError: there is no list and no other symbol.
+        NiftyFormerError: there is no list and no other symbol, or two members of one list are one stock by the others.
     """
     others = sorted(set(others))
     if not lists and not others:
@@ -73,6 +73,8 @@ def build_universe(
             f"data/reference/index_lists/ as {INDICES[DEFAULT].dated('YYYY-MM-DD')}."
         )
     symbol_of, sectors = identities(lists), sectors or {}
+    for kept in lists:
+        _must_be_of_different_stocks(kept, symbol_of)
     sector_at = _Sectors(lists, symbol_of, sectors)
     rows: list[tuple[object, ...]] = []
     for place, index in enumerate(INDICES.values()):
@@ -92,6 +94,18 @@ def build_universe(
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[ms]")
     frame = frame.sort_values(["symbol", "member_from", "place"], ignore_index=True)
     return frame.drop(columns="place")
+
+
+def _must_be_of_different_stocks(kept: IndexList, symbol_of: Mapping[str, str]) -> None:
+    met: dict[str, Member] = {}
+    for member in kept.members:
+        other = met.setdefault(symbol_of[member.key], member)
+        if other.key != member.key:
+            raise NiftyFormerError(
+                f"{kept.path}: {other.symbol} ({other.isin or 'no ISIN'}) and {member.symbol} "
+                f"({member.isin or 'no ISIN'}) are two members of {kept.as_of}, and one stock by the other lists: "
+                "correct or remove the one that is wrong."
+            )
 
 
 def _spells(lists: Sequence[IndexList], symbol_of: Mapping[str, str], sector_at: _Sectors) -> dict[str, list[_Spell]]:

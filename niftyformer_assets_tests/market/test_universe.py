@@ -269,6 +269,54 @@ def test_a_broken_answer_never_replaces_a_list(tmp_path: Path, fault: str) -> No
         assert [path.read_bytes() for path in (tmp_path / "lists").glob("*.csv")] == [before]
 
 
+def of(count: int) -> list[str]:
+    return [line(f"S{number:03d}") for number in range(count)]
+
+
+@pytest.mark.parametrize("lacking", [5, 20, 199])
+@pytest.mark.parametrize("others", [("2023-01-28",), ("2025-01-28",), ("2023-01-28", "2025-01-28")])
+def test_a_list_that_was_cut_at_a_line_among_whole_ones_is_refused(
+    tmp_path: Path, lacking: int, others: tuple[str, ...]
+) -> None:
+    for day in others:
+        drop(tmp_path, day, *of(200))
+    drop(tmp_path, "2024-01-27", *of(200 - lacking))
+    with pytest.raises(NiftyFormerError, match=rf"list_2024-01-27\.csv has {200 - lacking} of the 200 names"):
+        read_lists([tmp_path])
+    wrong: list[str] = []
+    assert [str(kept.as_of) for kept in read_lists([tmp_path], wrong)] == list(others)
+    assert len(wrong) == 1 and "download it again" in wrong[0]
+
+
+@pytest.mark.parametrize("sizes", [(200, 196, 201), (30, 45, 12), (195, 190)])
+def test_lists_of_ones_own_and_those_around_a_demerger_are_read(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    for year, size in enumerate(sizes, 2022):
+        drop(tmp_path, f"{year}-01-27", *of(size))
+    assert [len(kept.members) for kept in read_lists([tmp_path])] == list(sizes)
+
+
+def test_a_fetched_list_with_fewer_names_than_the_one_before_is_refused(tmp_path: Path) -> None:
+    with world(tmp_path, at("2024-03-01")) as (it, _):
+        before = fetch_list(tmp_path / "lists", date(2024, 3, 1), it.exchange.url)
+        lines = before.read_text().splitlines(keepends=True)
+        longer = tmp_path / "longer" / "ind_nifty200list_2024-03-01.csv"
+        longer.parent.mkdir()
+        longer.write_text("".join(lines) + line("MORE1") + line("MORE2"))
+        with pytest.raises(NiftyFormerError, match="was cut short"):
+            fetch_list(longer.parent, date(2024, 3, 2), it.exchange.url)
+        assert [path.name for path in longer.parent.glob("*.csv")] == [longer.name]
+
+
+def test_two_members_of_one_list_that_others_tie_to_one_stock_are_refused(tmp_path: Path) -> None:
+    """A face value split changed its ISIN; later a list has both, under two symbols."""
+    drop(tmp_path, "2022-01-29", line("AAA", "INE111A01016"), line("BBB"))
+    drop(tmp_path, "2023-01-28", line("AAA", "INE111A01024"), line("BBB"))
+    assert len(build_universe(read_lists([tmp_path]))) == 2
+    drop(tmp_path, "2024-01-27", line("AAA", "INE111A01024"), line("CCC", "INE111A01016"), line("BBB"))
+    with pytest.raises(NiftyFormerError, match=r"list_2024-01-27\.csv: AAA \(INE111A01024\) and CCC \(INE111A01016\)"):
+        build_universe(read_lists([tmp_path]))
+
+
 def test_a_short_first_list_is_refused(tmp_path: Path) -> None:
     with (
         world(tmp_path, at("2024-03-01")) as (it, _),

@@ -13,8 +13,14 @@ from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import universes_asked
 from niftyformer_assets.indices import DEFAULT, INDICES, Index, index_of_list
 from niftyformer_assets.market.index_lists import IndexList, install_list, is_dated
-from niftyformer_assets.market.list_fetching import MIN_SHARE, fetch_list
-from niftyformer_assets.market.membership_files import kind_of, read_lists, read_sectors, tables_among
+from niftyformer_assets.market.list_fetching import fetch_list
+from niftyformer_assets.market.membership_files import (
+    kind_of,
+    read_lists,
+    read_sectors,
+    short_lists,
+    tables_among,
+)
 from niftyformer_assets.market.settings import UniverseSettings
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -87,6 +93,11 @@ def lists_at_hand(settings: Settings, source: CandleSource, warn: Callable[[str]
     else:
         _fetch(settings, source, asked_indices(universes), warn)
     lists, sectors = read_lists(sources), read_sectors(sources)
+    for said in short_lists(lists):
+        if settings.source == "zerodha":  # all of them are NSE's
+            raise NiftyFormerError(f"{said}: download it again")
+        if settings.source == "replay":
+            warn(f"{said}, unless it is of your own making")
     if draws and not lists and not others:
         widest = max(INDICES.values(), key=lambda index: index.members)
         raise NiftyFormerError(
@@ -99,7 +110,7 @@ def lists_at_hand(settings: Settings, source: CandleSource, warn: Callable[[str]
 
 def _fetch(settings: Settings, source: CandleSource, indices: list[Index], warn: Callable[[str], None]) -> None:
     for index in indices:
-        least = int(MIN_SHARE * index.members) if settings.source == "zerodha" else 1
+        least = index.fewest if settings.source == "zerodha" else 1
         try:
             with source.connect() as connection:
                 today, root = connection.now.date(), connection.index_list_root
