@@ -30,7 +30,9 @@ from niftyformer_assets.yaml_numbers import is_odd_number
 PROJECT = Path(__file__).resolve().parents[1]
 
 # Dots stand alone, for Dagster takes three of them in a partition's key for a range.
-NAME = re.compile(r"[a-z0-9](?:\.?[a-z0-9_-])*")
+# And they become names of files, with something behind them.
+MOST_OF_A_NAME = 200
+NAME = re.compile(rf"(?=.{{1,{MOST_OF_A_NAME}}}\Z)[a-z0-9](?:\.?[a-z0-9_-])*")
 
 
 def _is_http_address(value: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.partitions import read_partitions
-from niftyformer_assets.experiments.files import load_experiments
+from niftyformer_assets.experiments.files import load_experiments, studies_of
 from niftyformer_assets.market.identities import symbols_of_lists
 from niftyformer_assets.market.index_lists import parse_list, read_list
 from niftyformer_assets.market.membership_files import read_lists
@@ -67,6 +67,7 @@ ODD_TEXTS = {
     "large": TINY_EXPERIMENT + "#" * 100_000,
     "cut": TINY_EXPERIMENT[:200],
     "two...dots": TINY_EXPERIMENT,
+    "x" * 201: TINY_EXPERIMENT,
     "a space": TINY_EXPERIMENT,
     "a\nline": TINY_EXPERIMENT,
     "umläut": TINY_EXPERIMENT,
@@ -119,6 +120,44 @@ def test_every_odd_experiment_file_is_left_out_and_told_in_one_line(tmp_path: Pa
     for stem, reason in wrong.items():
         assert reason.isprintable(), stem
         assert str(tmp_path) in reason
+        assert "is not understood" not in reason, "only what nobody thought of is said that way"
+
+
+LONG = "[" + ", ".join(f"factor_{number}" for number in range(30)) + "]"
+OF_TINY = "experiment: tiny\n"
+ODD_STUDIES = {
+    **ODD_TEXTS,
+    "of-none": "experiment: " + "x" * 60_000,
+    "of-another-folder": "experiment: ../experiments/tiny",
+    "of-itself": "experiment: of-itself",
+    "of-a-list": "experiment: [tiny]",
+    "of-nul": 'experiment: "ti\\0ny"',
+    "long-label": OF_TINY + f"grid: {{strategy.neutralise: [{LONG}, []]}}",
+    "no-values": OF_TINY + "grid: {seed: null}",
+    "same-values": OF_TINY + "grid: {seed: [1, 1]}",
+    "windows": OF_TINY + "walk_forward: {first_test: 2022-11-01, windows: 20000000000}",
+    "many": OF_TINY + "walk_forward: {first_test: 2022-11-01, train_months: 6, windows: 2000}",
+    "past-all-years": OF_TINY + "walk_forward: {first_test: 2100-12-31, test_months: 120, windows: 2000}",
+    "seeds": OF_TINY + "seeds: 1" + "0" * 300,
+    "market": OF_TINY + "set: {market: real}",
+    "nameless": OF_TINY + "set: {'': 1}",
+    "ensemble": OF_TINY + "ensembles: {model: {models: [model, ridge]}}",
+    "judge": OF_TINY + 'judge: "a\\nb"',
+}
+
+
+def test_every_odd_study_file_is_left_out_and_told_in_one_line(tmp_path: Path) -> None:
+    settings = tiny_settings(tmp_path)
+    settings.studies.mkdir()
+    for name, text in ODD_STUDIES.items():
+        (settings.studies / f"{name}.yaml").write_text(text, encoding="utf-8")
+    things = odd_things(settings.studies, "{}.yaml".format)
+    (settings.studies / "good.yaml").write_text(OF_TINY + "grid: {seed: [1, 2]}")
+    wrong: dict[str, str] = {}
+    assert list(studies_of(settings, wrong)) == ["good"]
+    assert wrong.keys() == {f"studies/{name}" for name in (*ODD_STUDIES, *things)}
+    for stem, reason in wrong.items():
+        assert reason.isprintable(), stem
         assert "is not understood" not in reason, "only what nobody thought of is said that way"
 
 

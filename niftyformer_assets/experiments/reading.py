@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.overrides import overridden_name, put_value
-from niftyformer_assets.settings import NAME, reasons
+from niftyformer_assets.settings import MOST_OF_A_NAME, NAME, reasons
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line, read_regular
 from niftyformer_assets.yaml_numbers import read_yaml
@@ -27,7 +27,8 @@ def text_of(path: Path) -> str:
     """The text of an experiment's or a study's file."""
     if not NAME.fullmatch(path.stem):
         raise NiftyFormerError(
-            f"{path}: a name is made of lower-case letters, digits, '-', '_' and single '.' between them"
+            f"{path}: a name is made of at most {MOST_OF_A_NAME} lower-case letters, digits, '-', '_' and single '.' "
+            "between them"
         )
     try:
         return read_regular(path, MOST_BYTES).decode("utf-8")

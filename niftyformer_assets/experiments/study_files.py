@@ -24,7 +24,7 @@ from niftyformer_assets.experiments.study import (
 )
 from niftyformer_assets.experiments.study_contenders import require_contenders
 from niftyformer_assets.market.split import SplitByDate
-from niftyformer_assets.settings import NAME
+from niftyformer_assets.settings import MOST_OF_A_NAME, NAME
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
@@ -107,7 +107,10 @@ def _expanded(
                         f"{path}: more than {MOST_EXPERIMENTS:,} experiments: give fewer windows, seeds or values"
                     )
                 if not NAME.fullmatch(name):
-                    raise NiftyFormerError(f"{said} is no name of an experiment: name the study otherwise")
+                    raise NiftyFormerError(
+                        f"{path}: {name[:MOST_OF_A_NAME]} is no name of an experiment, or too long for one: name the "
+                        "study otherwise, or shorten the values of its grid"
+                    )
                 content = _of_study(of, of_text, values, sessions)
                 with said_of(path, f"{name}: "):
                     experiment = experiment_from(content | {"name": name, "overrides": {}})
