@@ -14,9 +14,9 @@ import numpy as np
 from niftyformer_assets.exchange.market import BENCHMARK, Candles, ServedMarket, instruments_of
 from niftyformer_assets.indices import DEFAULT, INDICES, index_of_list
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.vendors.files import problem
 from niftyformer_assets.vendors.folder import Daily, read_folder, read_index
 from niftyformer_assets.vendors.names import matched, nearest, some
+from niftyformer_assets.vendors.origins import problem
 from niftyformer_assets.vendors.suspicions import suspicions
 
 # Fewer matches than this, of what could match, are told first of all.
@@ -91,7 +91,7 @@ def read_replay(
     renames, reassigned = renames or {}, reassigned or {}
     found = read_folder(folder, adjusted_close)
     stocks = {symbol: daily for symbol, daily in found.candles.items() if symbol != BENCHMARK}
-    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others})
+    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others}, companies)
     candles = _under_newest_names({symbol: _candles(d) for symbol, d in stocks.items()}, renames, reassigned)
     listed = {symbol if symbol in reassigned else _newest(symbol, renames)[0] for symbol in companies}
     names, few = _beside_the_list(folder, candles.keys(), paths, listed) if paths else ("", False)
@@ -110,9 +110,11 @@ def _candles(daily: Daily) -> Candles:
     return Candles(daily.dates, daily.open, daily.high, daily.low, daily.close, daily.volume)
 
 
-def _under_nse_names(stocks: Mapping[str, Daily], known: set[str]) -> tuple[dict[str, Daily], list[str]]:
+def _under_nse_names(
+    stocks: Mapping[str, Daily], known: set[str], companies: Mapping[str, str]
+) -> tuple[dict[str, Daily], list[str]]:
     """Stocks under known symbols that are spelt otherwise (`M_M` is `M&M`), and a line that says which."""
-    symbols = matched(stocks, known)
+    symbols = matched(stocks, known, companies)
     found: dict[str, str] = {}
     for name, symbol in symbols.items():
         if symbol in found:

@@ -1,18 +1,11 @@
-"""The files of a folder of candles as tables of text: CSV with any separator, gzip, ZIP, Parquet."""
+"""Files of candles as tables of text: CSV with any separator, and Parquet."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,38 +13,13 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.vendors.headings import NEEDED, Columns, columns_of, tables_of
+from niftyformer_assets.vendors.headings import NEEDED, Columns, columns_of, pairs_of, tables_of
+from niftyformer_assets.vendors.names import name_of_file
+from niftyformer_assets.vendors.origins import Origin, problem, read_bytes
 
-ENDINGS = (".csv", ".txt", ".parquet")
 WANTED = (*NEEDED, "adjusted close", "previous close", "symbol", "series")
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _HEAD_BYTES = 65536
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a table is: a file, or one in a ZIP."""
-
-    path: Path
-    member: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.path}, {self.member}" if self.member else str(self.path)
-
-    @property
-    def file_name(self) -> str:
-        """Without folders and compression."""
-        name = Path(self.member).name if self.member else self.path.name
-        return name[: -len(".gz")] if name.lower().endswith(".gz") else name
-
-    @property
-    def stem(self) -> str:
-        """What the file is called, percent signs undone."""
-        return unquote(self.file_name.rpartition(".")[0])
-
-    @property
-    def kind(self) -> str:
-        return Path(self.file_name).suffix.lower()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,76 +39,8 @@ class Table:
 
     @property
     def name(self) -> str:
-        """What the table is called: the symbol, unless a column says it."""
-        return self.columns.ticker or self.origin.stem
-
-
-def problem(where: object, what: str, advice: str = "Mend the file or remove it") -> NiftyFormerError:
-    """The error for something wrong with a file."""
-    return NiftyFormerError(f"{where} {what}. {advice}, then start again.")
-
-
-def files_of(folder: Path) -> list[Origin]:
-    """The files of a folder that may hold candles, in order of their names; with its subfolders if it has only texts.
-
-    Raises:
-        NiftyFormerError: there is no such folder, or it or a ZIP cannot be read.
-    """
-    if not folder.is_dir():
-        raise NiftyFormerError(f"{folder} is not a folder: give a folder with one SYMBOL.csv a stock to replay.")
-    try:
-        found = _origins(sorted(folder.iterdir()))
-        if any(origin.kind != ".txt" for origin in found):
-            return found
-        return _origins(sorted(folder.rglob("*")))
-    except OSError as error:
-        raise problem(folder, f"cannot be read: {error.strerror or error}", "Check its permissions") from error
-
-
-def _origins(paths: Sequence[Path]) -> list[Origin]:
-    found: list[Origin] = []
-    for path in paths:
-        if path.name.startswith(".") or not path.is_file():
-            continue
-        if path.suffix.lower() == ".zip":
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    members = [Origin(path, name) for name in sorted(archive.namelist())]
-            except zipfile.BadZipFile as error:
-                raise problem(path, "is no ZIP file") from error
-            found += [
-                origin
-                for origin in members
-                if origin.kind in ENDINGS and not origin.file_name.startswith(".") and "__MACOSX" not in origin.member
-            ]
-        elif Origin(path).kind in ENDINGS:
-            found.append(Origin(path))
-    return found
-
-
-def read_bytes(origin: Origin) -> bytes:
-    """The content of a file, unpacked.
-
-    Raises:
-        NiftyFormerError: it cannot be read.
-    """
-    try:
-        if origin.member:
-            data = _archive(origin.path, origin.path.stat().st_mtime_ns).read(origin.member)
-        else:
-            data = origin.path.read_bytes()
-        name = origin.member or origin.path.name
-        return gzip.decompress(data) if name.lower().endswith(".gz") else data
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise problem(origin, f"cannot be unpacked ({error})") from error
-    except OSError as error:
-        raise problem(origin, f"cannot be read: {error.strerror or error}", "Check its name and permissions") from error
-
-
-@lru_cache(maxsize=2)
-def _archive(path: Path, changed_ns: int) -> zipfile.ZipFile:
-    """An open ZIP: one with thousands of members takes long to open. `changed_ns` tells a newer one."""
-    return zipfile.ZipFile(path)
+        """What the table is called, without a span of time: the symbol, unless a column says it."""
+        return self.columns.ticker or name_of_file(self.origin.stem, self.origin.folders)
 
 
 def tables_in(origin: Origin) -> list[Table]:
@@ -297,14 +197,12 @@ def _parquet_tables(origin: Origin) -> list[Table]:
 def _parquet_columns(names: Sequence[str]) -> tuple[list[Columns], list[int]]:
     """The tables of a Parquet file, and which of its columns each of their places is.
 
-    Headings in two rows, as yfinance's, are there as pairs in text: `('Close', 'TCS.NS')`.
+    Where headings are pairs, the date is the one that is not, which pandas keeps last.
     """
-    pairs = {place: found for place, name in enumerate(names) if (found := re.fullmatch(r"\('(.*)', '(.*)'\)", name))}
-    places = sorted(range(len(names)), key=lambda place: (place in pairs, place))
-    if not pairs or len(pairs) != len(names) - 1:
-        return [columns_of(names)], list(range(len(names)))
-    rows = [["", *(pairs[place][row] for place in places[1:])] for row in (1, 2)]
-    return tables_of(rows)[0], places
+    for places in (list(range(len(names))), [len(names) - 1, *range(len(names) - 1)]):
+        if (pairs := pairs_of([names[place] for place in places])) is not None:
+            return tables_of(pairs)[0], places
+    return [columns_of(names)], list(range(len(names)))
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.vendors.dates import OpenDateError, read_dates
-from niftyformer_assets.vendors.files import Origin, Table, cell, files_of, problem, tables_in
+from niftyformer_assets.vendors.files import Table, cell, tables_in
 from niftyformer_assets.vendors.headings import PRICES, vendor_of
 from niftyformer_assets.vendors.names import INDEX, cleaned, is_symbol, some, without_common
 from niftyformer_assets.vendors.numbers import PLAIN, Style
+from niftyformer_assets.vendors.origins import ENDINGS, Origin, counted, files_of, problem
 from niftyformer_assets.vendors.parts import SERIES, OtherStyleError, Part, decide_numbers, part_of, settle
 
 # Files read at once: most of the time goes into parsing, for which threads do not wait for each other.
@@ -55,7 +57,10 @@ class CandleFolder:
 
 
 def read_folder(folder: Path, adjusted_close: bool = False) -> CandleFolder:
-    """Read a folder of daily candles: one file a symbol, one file a day, or long tables.
+    """Read a folder of daily candles: files of one symbol, of one day, or long tables.
+
+    Files of one symbol are joined where their names differ in a span of time, a copy's number or the folder only.
+    A candle that several files have is taken once where all its values are the same.
 
     Rows without any price are no candles. Where a series is told, only EQ counts. Prices are as written:
     whether they make sense is for others to say.
@@ -67,14 +72,15 @@ def read_folder(folder: Path, adjusted_close: bool = False) -> CandleFolder:
         NiftyFormerError: one line that names the folder, or the file with its column and line: it cannot
             be read, lacks a column, has a session twice, or can be read in two ways.
     """
-    parts, style, ignored = _parts(files_of(folder))
+    files = files_of(folder)
+    parts, style, ignored = _parts(files.origins)
     stocks = [part for part in parts if not part.is_index]
     if not stocks:
         raise NiftyFormerError(
             f"{folder} holds no SYMBOL.csv of a stock: put one CSV of daily candles a stock there, or files with a "
-            "column Symbol (CSV, gzip, ZIP or Parquet)."
+            f"column Symbol (CSV, gzip, ZIP or Parquet).{_not_read(files.others)}"
         )
-    names = _names(parts)
+    names, told = _names(parts)
     series = sum((part.series for part in stocks), Counter[str]())
     if series and not any(map(len, stocks)):
         raise NiftyFormerError(
@@ -83,12 +89,21 @@ def read_folder(folder: Path, adjusted_close: bool = False) -> CandleFolder:
     if adjusted_close:
         _adjust(stocks)
     days, words = _days(parts)
-    told = _told(stocks, series, adjusted_close)
+    told += _told(stocks, series, adjusted_close)
     recognised = f"{folder} is read as {_layout(stocks)}; dates: {words}; numbers: {style.example}"
-    candles = _candles(parts, names, days)
+    candles, repeated = _candles(parts, names, days)
+    if repeated:
+        told.append(f"candles that several files have with the same values, taken once: {repeated:,}.")
     if ignored:
-        told.append(f"{some(ignored)}: no candles, left out.")
+        told.append(f"{some(counted(ignored))}: no candles, left out.")
+    if files.others:
+        told.append(_not_read(files.others).strip())
     return CandleFolder(candles, recognised, tuple(told))
+
+
+def _not_read(others: Sequence[str]) -> str:
+    kinds = f"{', '.join(ENDINGS)}, .gz, .bz2, .xz or .zip"
+    return f" Not read: {some(others)}. Candles are {kinds}: save others as CSV." if others else ""
 
 
 def read_index(path: Path) -> Daily:
@@ -98,7 +113,7 @@ def read_index(path: Path) -> Daily:
         NiftyFormerError: as for `read_folder`.
     """
     parts, _, _ = _parts([Origin(path)], is_index=True)
-    return _candles(parts, [{"": INDEX}], _days(parts)[0])[INDEX]
+    return _candles(parts, [{"": INDEX}], _days(parts)[0])[0][INDEX]
 
 
 def _parts(origins: Sequence[Origin], is_index: bool = False) -> tuple[list[Part], Style, list[str]]:
@@ -150,37 +165,60 @@ def _parts_in(origin: Origin, plain: bool, is_index: bool) -> list[Part]:
 
 
 def _is_something_else(table: Table) -> bool:
-    """A constituent list; or, where it is not called CSV, a table without prices."""
+    """A list of symbols, as of an index; or, where it is not called CSV, a table without prices."""
     fields = table.columns.places.keys()
-    if {"symbol", "industry"} <= fields and not fields & {"date", "close"}:
+    if "symbol" in fields and not fields & {"date", *PRICES}:
         return True
     index = cleaned(table.name) == INDEX
     return table.origin.kind != ".csv" and not index and not fields & {"open", "high", "low"}
 
 
-def _names(parts: Sequence[Part]) -> list[dict[str, str]]:
+def _names(parts: Sequence[Part]) -> tuple[list[dict[str, str]], list[str]]:
     """For each part the symbol of each of its texts (or more); of one that is of a single symbol, of "".
 
+    And what a person should know of them.
+
     Raises:
-        NiftyFormerError: two files are for one symbol.
+        NiftyFormerError: two files are for one symbol under names that differ in more than a span of time.
     """
-    stems = [part.table.name for part in parts if part.symbols is None and not part.is_index]
-    if not all(is_symbol(cleaned(stem)) for stem in stems):
-        stems = without_common(stems)
-    single = iter(stems)
-    long = {text: cleaned(text) for part in parts if part.symbols is not None for text in part.symbols[1]}
-    names: list[dict[str, str]] = []
-    seen: dict[str, Origin] = {}
-    for part in parts:
-        if part.symbols is not None:
-            names.append(long)
-            continue
-        symbol, origin = INDEX if part.is_index else cleaned(next(single)), part.table.origin
-        if symbol in seen:
-            raise NiftyFormerError(f"{origin} and {seen[symbol]} are both for {symbol}: remove one of them.")
-        seen[symbol] = origin
-        names.append({"": symbol})
-    return names
+    single = [part for part in parts if part.symbols is None]
+    stocks = [part.table.name for part in single if not part.is_index]
+    long = [text for part in parts if part.symbols is not None for text in part.symbols[1]]
+    symbols, told = _symbols_in(dict.fromkeys([*stocks, *long]))
+    seen: dict[str, list[Part]] = {}
+    for part in single:
+        before = seen.setdefault(INDEX if part.is_index else symbols[part.table.name], [])
+        if before and before[0].table.name != part.table.name:
+            symbol, other = symbols.get(part.table.name, INDEX), before[0].table.origin
+            raise NiftyFormerError(f"{part.table.origin} and {other} are both for {symbol}: remove one of them.")
+        before.append(part)
+    if several := {symbol: found for symbol, found in seen.items() if len(found) > 1}:
+        symbol, found = next(iter(several.items()))
+        origins = " and ".join(str(part.table.origin) for part in found[:2])
+        more = f", and so are those of {len(several) - 1} other symbols" if len(several) > 1 else ""
+        told.append(f"{len(found)} files of {symbol} are joined ({origins}{' …' if len(found) > 2 else ''}){more}.")
+    index = {"": INDEX}
+    return [
+        symbols if part.symbols is not None else index if part.is_index else {"": symbols[part.table.name]}
+        for part in parts
+    ], told
+
+
+def _symbols_in(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """The symbol in each name; what all have in common is cut where they are none, and that is told."""
+    names = list(names)
+    found = {name: cleaned(name) for name in names}
+    if all(map(is_symbol, found.values())):
+        return found, []
+    short = dict(zip(names, without_common(names), strict=True))
+    found = {name: cleaned(short[name]) for name in names}
+    cut = next((name for name in names if short[name] != name), None)
+    if cut is None:
+        return found, []
+    told = f"what all names have in common is cut: {cut} is {found[cut]}."
+    if re.search(r"(?<![A-Z])(?:BO|BSE)(?![A-Z])", cut.replace(short[cut], " ").upper()):
+        told += " These seem to be BSE's candles: volumes are those of that exchange alone."
+    return found, [told]
 
 
 def _adjust(parts: Sequence[Part]) -> None:
@@ -224,11 +262,13 @@ def _days(parts: Sequence[Part]) -> tuple[list[np.ndarray], str]:
     return days, dates.words
 
 
-def _candles(parts: Sequence[Part], names: Sequence[Mapping[str, str]], days: Sequence[np.ndarray]) -> dict[str, Daily]:
-    """All rows by symbol and session.
+def _candles(
+    parts: Sequence[Part], names: Sequence[Mapping[str, str]], days: Sequence[np.ndarray]
+) -> tuple[dict[str, Daily], int]:
+    """All rows by symbol and session, and how many were there again, the same in another file.
 
     Raises:
-        NiftyFormerError: a symbol has a session twice.
+        NiftyFormerError: a symbol has a session twice, in one file or with different values.
     """
     symbols = sorted({symbol for found in {id(found): found for found in names}.values() for symbol in found.values()})
     code_of = {symbol: code for code, symbol in enumerate(symbols)}
@@ -242,17 +282,26 @@ def _candles(parts: Sequence[Part], names: Sequence[Mapping[str, str]], days: Se
     order = np.lexsort((day, code))
     code, day = code[order], day[order]
     again = np.flatnonzero((np.diff(code) == 0) & (np.diff(day) == np.timedelta64(0, "D")))
-    if len(again):
-        raise _twice(parts, order[again[0]], order[again[0] + 1], symbols[code[again[0]]], day[again[0]])
+    ends = np.cumsum([len(part) for part in parts])
     columns = {name: _column(parts, name)[order] for name in (*PRICES, "volume")}
-    columns["volume"] = np.rint(columns["volume"]).astype(np.int64)
+    of = np.searchsorted(ends, order[np.stack([again, again + 1])], side="right")
+    same = of[0] != of[1]
+    for values in columns.values():
+        same &= values[again] == values[again + 1]
+    if not same.all():
+        at = again[~same][0]
+        raise _twice(parts, order[at], order[at + 1], symbols[code[at]], day[at])
     if any("previous close" in part.floats for part in parts):
         columns["previous_close"] = _column(parts, "previous close")[order]
-    ends = np.searchsorted(code, np.arange(len(symbols) + 1))
+    columns["volume"] = np.rint(columns["volume"]).astype(np.int64)
+    if len(again):
+        code, day = np.delete(code, again + 1), np.delete(day, again + 1)
+        columns = {name: np.delete(values, again + 1) for name, values in columns.items()}
+    starts = np.searchsorted(code, np.arange(len(symbols) + 1))
     return {
         symbol: Daily(day[start:end], *(values[start:end] for values in columns.values()))
-        for symbol, start, end in zip(symbols, ends[:-1], ends[1:], strict=True)
-    }
+        for symbol, start, end in zip(symbols, starts[:-1], starts[1:], strict=True)
+    }, len(again)
 
 
 def _column(parts: Sequence[Part], name: str) -> np.ndarray:
@@ -291,6 +340,8 @@ def _layout(parts: Sequence[Part]) -> str:
             "symbols side by side"
             if any(part.table.columns.ticker for part in parts) and files < len(parts)
             else "one file a symbol"
+            if files == len({part.table.name for part in parts})
+            else "files of one symbol each"
         )
     elif files > 1 and all(len(np.unique(part.dates[0])) <= 1 for part in parts):
         layout = "one file a day"

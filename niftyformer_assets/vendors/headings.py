@@ -14,21 +14,22 @@ from niftyformer_assets.vendors.dates import is_date
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "date": (
         *("date", "tradedate", "tradingdate", "traddt", "date1", "dateymd", "datetime", "dtyyyymmdd", "timestamp"),
-        *("historicaldate", "indexdate", "time", "day", "session", "bizdt", "t"),
+        *("historicaldate", "indexdate", "time", "day", "session", "bizdt", "t", "epoch", "epochtime", "unix"),
+        *("unixtime", "ts", "dt", "chtimestamp"),
         *("indexlevel0", "unnamed0", "index", ""),
     ),
-    "open": ("open", "openprice", "opnpric", "o"),
-    "high": ("high", "highprice", "hghpric", "h"),
-    "low": ("low", "lowprice", "lwpric", "l"),
-    "close": ("close", "closeprice", "clspric", "c", "price"),
+    "open": ("open", "openprice", "opnpric", "chopeningprice", "pxopen", "into", "o"),
+    "high": ("high", "highprice", "hghpric", "chtradehighprice", "pxhigh", "inth", "h"),
+    "low": ("low", "lowprice", "lwpric", "chtradelowprice", "pxlow", "intl", "l"),
+    "close": ("close", "closeprice", "clspric", "chclosingprice", "pxlast", "intc", "c", "price"),
     "volume": (
         *("volume", "vol", "tottrdqty", "ttltradgvol", "ttltrdqnty", "totaltradedquantity", "tradedquantity"),
-        *("sharestraded", "noofshares", "quantity", "qty", "v"),
+        *("sharestraded", "noofshares", "chtottradedqty", "pxvolume", "intv", "quantity", "qty", "v"),
     ),
     "adjusted close": ("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted"),
-    "symbol": ("symbol", "tckrsymb", "ticker", "tradingsymbol", "scrip", "stock", "instrument"),
-    "series": ("series", "sctysrs"),
-    "previous close": ("prevclose", "prvsclsgpric", "previousclose", "prevcloseprice"),
+    "symbol": ("symbol", "tckrsymb", "chsymbol", "ticker", "tradingsymbol", "scrip", "stock", "instrument"),
+    "series": ("series", "sctysrs", "chseries"),
+    "previous close": ("prevclose", "prvsclsgpric", "previousclose", "prevcloseprice", "chpreviousclsprice"),
     "isin": ("isin", "isincode", "isinnumber"),
     "industry": ("industry",),
 }
@@ -43,9 +44,9 @@ _VENDORS: tuple[tuple[str, frozenset[str]], ...] = (
     ("NSE bhavcopy", frozenset({"symbol", "series", "tottrdqty", "timestamp"})),
     ("NSE security-wise prices", frozenset({"series", "prevclose", "date"})),
     ("Yahoo", frozenset({"adjclose", "close", "volume"})),
+    ("Stooq", frozenset({"ticker", "per", "date", "close"})),
     ("AmiBroker", frozenset({"ticker", "datetime", "close"})),
     ("AmiBroker", frozenset({"ticker", "dtyyyymmdd", "close"})),
-    ("AmiBroker", frozenset({"ticker", "date", "close"})),
     ("TradingView", frozenset({"time", "open", "close"})),
     ("Investing.com", frozenset({"price", "vol", "change"})),
     ("kiteconnect", frozenset({"", "date", "close"})),
@@ -66,6 +67,11 @@ class Columns:
     headings: tuple[str, ...]
     ticker: str | None = None
     told: bool = True
+
+    @property
+    def used(self) -> frozenset[int]:
+        """The places of all columns that are a field."""
+        return frozenset(place for places in self.places.values() for place in places)
 
 
 @cache
@@ -100,6 +106,8 @@ def tables_of(rows: Sequence[Sequence[str]]) -> tuple[list[Columns], int]:
         return [columns_of(())], 1
     if (headless := _without_headings(rows[0])) is not None:
         return [headless], 0
+    if (pairs := pairs_of(rows[0])) is not None:
+        return tables_of(pairs)[0], 1
     if len(rows) < 2 or len(rows[0]) != len(rows[1]):
         return [columns_of(rows[0])], 1
     for fields, tickers in ((rows[0], rows[1]), (rows[1], rows[0])):
@@ -119,6 +127,23 @@ def tables_of(rows: Sequence[Sequence[str]]) -> tuple[list[Columns], int]:
         columns = columns_of(headings)
         found.append(Columns(columns.places, columns.headings, ticker.strip()))
     return found, count
+
+
+def pairs_of(row: Sequence[str]) -> list[list[str]] | None:
+    """Headings that are pairs of a field and a ticker as two rows of headings, None where they are not.
+
+    Two rows that were written as one, as `('Close', 'TCS.NS')`, `Close_TCS.NS` or `TCS.NS_Close`. All but the
+    first have to be pairs, which is the date's.
+    """
+    written = re.compile(r"\('(.*)', '(.*)'\)")
+    for pattern in (written, re.compile(r"([A-Za-z ]+)[_|/:]\s*(.+)"), re.compile(r"(.+)[_|/:]\s*([A-Za-z ]+)")):
+        pairs = [pattern.fullmatch(heading.strip()) for heading in row[1:]]
+        if not pairs or not all(pairs) or plain(row[0]) not in FIELDS["date"]:
+            continue
+        rows = [["", *(pair[place] for pair in pairs if pair is not None)] for place in (1, 2)]
+        if any(_is_fields(fields) and _is_tickers(tickers) for fields, tickers in (rows, rows[::-1])):
+            return rows
+    return None
 
 
 def _without_headings(row: Sequence[str]) -> Columns | None:

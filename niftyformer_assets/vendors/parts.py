@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.vendors.files import Table, cell, problem
+from niftyformer_assets.vendors.files import Table, cell
 from niftyformer_assets.vendors.headings import NEEDED, PRICES
-from niftyformer_assets.vendors.names import INDEX, cleaned
+from niftyformer_assets.vendors.names import INDEX, cleaned, some
 from niftyformer_assets.vendors.numbers import PLAIN, STYLES, Style, fits, plain_floats, styles_of, trimmed
+from niftyformer_assets.vendors.origins import problem
 
 # Whose candles count where a table tells the series: those that Kite lists under the bare symbol.
 SERIES = "EQ"
@@ -75,7 +76,7 @@ def part_of(table: Table, plain: bool, is_index: bool = False) -> Part:
     is_index = is_index or ("symbol" not in table.values and cleaned(table.name) == INDEX)
     absent = [name for name in (("date", "close") if is_index else NEEDED) if name not in table.values]
     if absent:
-        raise problem(table.origin, f"has no column {absent[0].capitalize()!r} in its first line", "Add the column")
+        raise _lacks(table, absent)
     twice = [_alike(table, name) for name in ("date", "symbol", "series") if len(table.values.get(name, ())) > 1]
     rows, series = np.arange(table.rows), Counter[str]()
     if "series" in table.values:
@@ -112,6 +113,21 @@ def part_of(table: Table, plain: bool, is_index: bool = False) -> Part:
         row = int(np.isin(symbols[0], nameless).argmax())
         raise part.wrong("symbol", row, f"{symbols[1][nameless[0]]!r} is no symbol")
     return part
+
+
+def _lacks(table: Table, absent: Sequence[str]) -> NiftyFormerError:
+    others = [heading for place, heading in enumerate(table.columns.headings) if place not in table.columns.used]
+    if absent == list(NEEDED[1:]) and len(others) > 1:
+        return problem(
+            table.origin,
+            f"has one column of numbers a name ({some(others, 3)}): candles need open, high, low, close and volume",
+            "Give one file a symbol, or a long table of Symbol, Date, Open, High, Low, Close, Volume",
+        )
+    return problem(
+        table.origin,
+        f"has no column {absent[0].capitalize()!r} in its first line",
+        "Add the column, or take the file out of the folder if it holds no candles",
+    )
 
 
 def _encoded(texts: pa.Array) -> tuple[np.ndarray, list[str]]:

@@ -22,6 +22,8 @@ _SHARING = 0.5
 _PAISE_LEVEL, _MANY = 10_000, 5
 # Fewer candles than this tell nothing of a stock's columns.
 _ENOUGH_CANDLES = 20
+# Candles of weeks or months: half of so many, or more, are so many days or more from the next.
+_ENOUGH_WEEKS, _DAYS_APART = 8, 4
 # A close that is a hundred times the last one, or a hundredth, is in another unit.
 _HUNDRED = (80.0, 125.0)
 # A previous close that is off by more than this from the close before was adjusted for a corporate action.
@@ -32,12 +34,29 @@ def suspicions(candles: Mapping[str, Daily]) -> list[str]:
     """Sentences on what looks wrong, the most serious first: stocks only, by symbol."""
     candles = {symbol: daily for symbol, daily in candles.items() if len(daily.dates)}
     return [
+        *_not_daily(candles),
         *_gaps_of_all(candles),
         *_paise(candles),
         *_changes_of_unit(candles),
         *_copies(candles),
         *_columns_alike(candles),
         *_corporate_actions(candles),
+    ]
+
+
+def _not_daily(candles: Mapping[str, Daily]) -> list[str]:
+    """Most symbols' candles that are further apart than sessions are."""
+    long = {symbol: daily for symbol, daily in candles.items() if len(daily.dates) >= _ENOUGH_WEEKS}
+    apart = {
+        symbol: days
+        for symbol, daily in long.items()
+        if (days := float(np.median(np.diff(daily.dates).astype(int)))) >= _DAYS_APART
+    }
+    if not apart or len(apart) <= _SHARING * len(long):
+        return []
+    return [
+        f"candles of {len(apart)} of {len(long)} symbols are {np.median(list(apart.values())):.0f} days apart, as "
+        f"those of weeks or months are, and daily ones are expected: {some(apart)}."
     ]
 
 

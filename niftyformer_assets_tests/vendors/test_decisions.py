@@ -256,6 +256,59 @@ def test_a_constituent_list_and_notes_in_the_folder_are_left_out_and_told(folder
     assert "ind_nifty200list.csv, notes.txt: no candles, left out." in found.told
 
 
+def test_files_of_one_symbol_are_joined_and_told(folder: Callable[..., Path]) -> None:
+    days = {f"AAA_{year}": rows(f"{year}-12-29", f"{year + 1}-01-03") for year in (2021, 2022)}
+    path = folder(**days, BBB=rows("2022-01-03"))
+    assert dates_of(path, "AAA") == ["2021-12-29", "2022-01-03", "2022-12-29", "2023-01-03"]
+    (line,) = read_folder(path).told
+    assert line == f"2 files of AAA are joined ({path}/AAA_2021.csv and {path}/AAA_2022.csv)."
+
+
+def test_a_candle_in_several_files_is_one_if_it_is_the_same_in_all(folder: Callable[..., Path]) -> None:
+    path = folder(AAA_2021=rows("2021-12-31", "2022-01-03"), AAA_2022=rows("2022-01-03", "2022-01-04"))
+    assert dates_of(path, "AAA") == ["2021-12-31", "2022-01-03", "2022-01-04"]
+    assert "candles that several files have with the same values, taken once: 1." in read_folder(path).told
+    said = refusal(folder(AAA_2022=rows("2022-01-03", prices="10,11,9,10,6")))
+    assert "AAA_2021.csv and " in said
+    assert "AAA_2022.csv both have session 2022-01-03 (lines 3 and 2)" in said
+    assert "has session 2022-01-03 twice (lines 2 and 3)" in refusal(
+        folder(AAA_2021=rows("2022-01-03", "2022-01-03"), AAA_2022=rows("2022-01-03"))
+    )
+
+
+def test_folders_beside_an_index_and_a_list_are_read_and_beside_a_stock_are_told(folder: Callable[..., Path]) -> None:
+    path = folder(**{"NIFTY 50": rows("2022-01-03"), "ind_nifty200list": "Symbol,Industry\nAAA,Power\n"})
+    for year in (2021, 2022):
+        (path / str(year)).mkdir()
+        (path / str(year) / "AAA.csv").write_text(rows(f"{year}-01-04"))
+    assert dates_of(path, "AAA") == ["2021-01-04", "2022-01-04"]
+    folder(BBB=rows("2022-01-04"))
+    found = read_folder(path)
+    assert "AAA" not in found.candles
+    assert any(line.startswith("Not read: folder 2021, folder 2022.") for line in found.told)
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".json", ".feather", ".csv.zst", ""])
+def test_files_of_other_kinds_are_named(folder: Callable[..., Path], ending: str) -> None:
+    path = folder()
+    (path / f"AAA{ending}").write_text("x")
+    assert f"Not read: AAA{ending}. Candles are .csv, .txt, .parquet, " in refusal(path)
+    found = read_folder(folder(BBB=rows("2022-01-04")))
+    assert any(line.startswith(f"Not read: AAA{ending}.") for line in found.told)
+
+
+def test_a_table_of_closes_is_refused_with_what_is_needed(folder: Callable[..., Path]) -> None:
+    said = refusal(folder(close="Date,TCS,INFY,SBIN\n2022-01-03,1,2,3\n"))
+    assert "close.csv has one column of numbers a name (INFY, SBIN, TCS)" in said
+    assert "a long table of Symbol, Date, Open, High, Low, Close, Volume" in said
+
+
+def test_a_list_of_symbols_is_no_candles(folder: Callable[..., Path]) -> None:
+    found = read_folder(folder(AAA=rows("2022-01-03"), EQUITY_L="SYMBOL,NAME OF COMPANY, SERIES\nTCS,Tata,EQ\n"))
+    assert list(found.candles) == ["AAA"]
+    assert "EQUITY_L.csv: no candles, left out." in found.told
+
+
 def test_files_without_headings_are_read_in_the_usual_order(folder: Callable[..., Path]) -> None:
     days = {f"2024-01-{day}": f"AAA,202401{day},10,12,9,11,500,0\nBBB,202401{day},1,2,1,2,3,0\n" for day in (30, 31)}
     found = read_folder(folder(**{f"{name}-NSE-EQ.txt": text for name, text in days.items()}))

@@ -10,7 +10,8 @@ import pytest
 from niftyformer_assets.exchange.market import BENCHMARK
 from niftyformer_assets.exchange.replay import read_replay
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.vendors.names import cleaned, matched, without_common
+from niftyformer_assets.vendors.folder import read_folder
+from niftyformer_assets.vendors.names import cleaned, matched, name_of_file, without_common
 
 ROWS = "Date,Open,High,Low,Close,Volume\n2024-01-01,10,11,9,10,5\n"
 
@@ -36,6 +37,17 @@ ROWS = "Date,Open,High,Low,Close,Volume\n2024-01-01,10,11,9,10,5\n"
         ("NSE-EQ", "NSE"),
         ("NSE.NS", "NSE"),
         ("Quote-Equity-RELIANCE-EQ-01-01-2023-to-31-12-2023", "RELIANCE"),
+        ("RELIANCE_2022", "RELIANCE"),
+        ("2022-RELIANCE", "RELIANCE"),
+        ("RELIANCE.NS_2022", "RELIANCE"),
+        ("RELIANCE_2022.NS", "RELIANCE"),
+        ("RELIANCE_2022-01-01_2022-12-31", "RELIANCE"),
+        ("RELIANCE_01012022_31122022", "RELIANCE"),
+        ("RELIANCE_FY2022-23", "RELIANCE"),
+        ("RELIANCE Jan 2022", "RELIANCE"),
+        ("RELIANCE_Daily_202201030000_202408300000", "RELIANCE"),
+        ("3MINDIA", "3MINDIA"),
+        ("360ONE", "360ONE"),
         ("M&M.NS", "M&M"),
         ("BAJAJ-AUTO", "BAJAJ-AUTO"),
         ("BAJAJ-AUTO-EQ", "BAJAJ-AUTO"),
@@ -57,6 +69,42 @@ def test_what_all_files_are_called_is_taken_off() -> None:
     assert without_common(names) == ["RELIANCE", "BAJAJ-AUTO", "M&M"]
     # The rest would be no symbols, or two files are too few to tell.
     assert without_common(["M_M", "M_MFIN"]) == ["M_M", "M_MFIN"]
+
+
+@pytest.mark.parametrize(
+    ("stem", "folders", "name"),
+    [
+        ("RELIANCE_2022", ("candles",), "RELIANCE"),
+        ("2022", ("candles", "RELIANCE"), "RELIANCE"),
+        ("daily", ("candles", "RELIANCE"), "RELIANCE"),
+        ("01", ("candles", "RELIANCE", "2022"), "RELIANCE"),
+        ("part-0", ("symbol=M%26M", "year=2022"), "M&M"),
+        ("500325", ("bse",), "500325"),
+        ("data", ("data",), "data"),
+    ],
+)
+def test_a_file_whose_name_says_nothing_is_called_as_its_folder(stem: str, folders: tuple[str, ...], name: str) -> None:
+    assert name_of_file(stem, folders) == name
+
+
+def test_what_all_symbols_have_in_common_is_told_and_that_they_are_of_another_exchange(
+    folder: Callable[..., Path],
+) -> None:
+    found = read_folder(folder(**{f"{name}.BO.csv": ROWS for name in ("AAA", "BBB", "CCC")}))
+    assert list(found.candles) == ["AAA", "BBB", "CCC"]
+    assert any("in common is cut: AAA.BO is AAA. These seem to be BSE's candles" in line for line in found.told)
+
+
+def test_a_company_stands_for_its_symbol(folder: Callable[..., Path], tmp_path: Path) -> None:
+    path = folder(**{"Tata Consultancy Historical Data.csv": ROWS, "Infosys Limited.csv": ROWS})
+    listed = tmp_path / "ind_nifty200list_2024-01-01.csv"
+    listed.write_text(
+        "Company Name,Industry,Symbol,Series,ISIN Code\nTata Consultancy Ltd.,IT,TCS,EQ,INE1\n"
+        "Infosys Limited,IT,INFY,EQ,INE2\n"
+    )
+    found = read_replay(path, listed)
+    assert found.matched == {"TCS", "INFY"}
+    assert "names are taken for symbols: INFOSYS LIMITED as INFY, TATA CONSULTANCY as TCS." in found.told
 
 
 def test_a_name_is_the_only_symbol_with_its_letters() -> None:

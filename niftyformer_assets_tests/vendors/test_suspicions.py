@@ -31,6 +31,15 @@ def test_nothing_is_suspected_of_good_candles(tmp_path: Path, candles: Mapping[s
     assert said_of(tmp_path, candles) == []
 
 
+def test_candles_of_weeks_are_said(tmp_path: Path, candles: Mapping[str, Candles]) -> None:
+    weekly = {
+        symbol: daily.take(daily.dates.astype("datetime64[D]").astype(int) % 7 == 0)
+        for symbol, daily in candles.items()
+    }
+    (said,) = said_of(tmp_path, {symbol: daily for symbol, daily in weekly.items() if len(daily)})
+    assert "are 7 days apart, as those of weeks or months are" in said
+
+
 @pytest.mark.parametrize(("factor", "ratio"), [(2.0, 0.5), (1.2, 0.833), (1 / 1.5, 1.5), (10.0, 0.1)])
 @pytest.mark.parametrize("share", [1.0, 0.67])
 def test_one_split_in_all_files_or_most(

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import gzip
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from niftyformer_assets.exchange.market import Candles
-
-CandlesOf = Mapping[str, Candles]
-PRICES = ["open", "high", "low", "close"]
-
-
-def frame_of(candles: Candles) -> pd.DataFrame:
-    """Columns date, open, high, low, close, volume."""
-    fields = ("open", "high", "low", "close", "volume")
-    columns = {name: getattr(candles, name) for name in fields}
-    return pd.DataFrame({"date": candles.dates.astype("datetime64[s]"), **columns})
-
-
-def long_frame(candles: CandlesOf) -> pd.DataFrame:
-    frames = [frame_of(daily).assign(symbol=symbol) for symbol, daily in candles.items()]
-    return pd.concat(frames, ignore_index=True)
-
-
-def titled(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.rename(columns=str.capitalize)
+from niftyformer_assets_tests.vendors.frames import PRICES, CandlesOf, frame_of, long_frame, titled
+from niftyformer_assets_tests.vendors.written_by_nse import (
+    bhavcopy,
+    bhavcopy_both,
+    bhavcopy_full,
+    bhavcopy_udiff,
+    bhavcopy_zipped,
+    nse_api,
+    security_wise,
+)
 
 
 def native(folder: Path, candles: CandlesOf) -> None:
@@ -84,150 +74,6 @@ def yfinance_parquet(folder: Path, candles: CandlesOf) -> None:
 
 def yfinance_by_ticker(folder: Path, candles: CandlesOf) -> None:
     yfinance_many(folder, candles, by_ticker=True)
-
-
-def with_others(day: pd.DataFrame) -> pd.DataFrame:
-    """A day's rows with one of another series for the first symbol, at another price."""
-    other = day.iloc[:1].copy()
-    other[PRICES] = other[PRICES] * 2
-    return pd.concat([day.assign(series="EQ"), other.assign(series="BE")])
-
-
-def days_of(candles: CandlesOf) -> list[tuple[pd.Timestamp, pd.DataFrame]]:
-    long = long_frame(candles).sort_values(["symbol", "date"])
-    long["previous"] = long.groupby("symbol")["close"].shift().fillna(long["open"])
-    return [(pd.Timestamp(str(day)), with_others(rows)) for day, rows in long.groupby("date")]
-
-
-def old_day(day: pd.Timestamp, rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "SYMBOL": rows["symbol"],
-            "SERIES": rows["series"],
-            "OPEN": rows["open"],
-            "HIGH": rows["high"],
-            "LOW": rows["low"],
-            "CLOSE": rows["close"],
-            "LAST": rows["close"] + 1,
-            "PREVCLOSE": rows["previous"],
-            "TOTTRDQTY": rows["volume"],
-            "TOTTRDVAL": rows["volume"] * rows["close"],
-            "TIMESTAMP": day.strftime("%d-%b-%Y").upper(),
-            "TOTALTRADES": 10,
-            "ISIN": "INE000A01010",
-            "": "",
-        }
-    )
-
-
-def udiff_day(day: pd.Timestamp, rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "TradDt": day.strftime("%Y-%m-%d"),
-            "BizDt": day.strftime("%Y-%m-%d"),
-            "Sgmt": "CM",
-            "Src": "NSE",
-            "FinInstrmTp": "STK",
-            "FinInstrmId": 1,
-            "ISIN": "INE000A01010",
-            "TckrSymb": rows["symbol"],
-            "SctySrs": rows["series"],
-            "XpryDt": "",
-            "OpnPric": rows["open"],
-            "HghPric": rows["high"],
-            "LwPric": rows["low"],
-            "ClsPric": rows["close"],
-            "LastPric": rows["close"] + 1,
-            "PrvsClsgPric": rows["previous"],
-            "TtlTradgVol": rows["volume"],
-            "TtlTrfVal": rows["volume"] * rows["close"],
-        }
-    )
-
-
-def bhavcopy(folder: Path, candles: CandlesOf) -> None:
-    for day, rows in days_of(candles):
-        old_day(day, rows).to_csv(
-            folder / f"cm{day:%d%b%Y}bhav.csv".replace(f"{day:%b}", f"{day:%b}".upper()), index=False
-        )
-
-
-def bhavcopy_zipped(folder: Path, candles: CandlesOf) -> None:
-    for day, rows in days_of(candles):
-        name = f"cm{day:%d%b%Y}bhav.csv"
-        with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(name, old_day(day, rows).to_csv(index=False))
-
-
-def bhavcopy_udiff(folder: Path, candles: CandlesOf) -> None:
-    for day, rows in days_of(candles):
-        udiff_day(day, rows).to_csv(folder / f"BhavCopy_NSE_CM_0_0_0_{day:%Y%m%d}_F_0000.csv", index=False)
-
-
-def bhavcopy_both(folder: Path, candles: CandlesOf) -> None:
-    """Old ones up to a day, UDiFF from then on, as everybody has who keeps them; in folders by year."""
-    days = days_of(candles)
-    for place, (day, rows) in enumerate(days):
-        (folder / str(day.year)).mkdir(exist_ok=True)
-        write = old_day if place < len(days) // 2 else udiff_day
-        write(day, rows).to_csv(folder / str(day.year) / f"{day:%Y%m%d}.csv", index=False)
-
-
-def bhavcopy_full(folder: Path, candles: CandlesOf) -> None:
-    """sec_bhavdata_full: blanks after the commas, in headings and in cells."""
-    for day, rows in days_of(candles):
-        frame = pd.DataFrame(
-            {
-                "SYMBOL": rows["symbol"],
-                " SERIES": " " + rows["series"],
-                " DATE1": " " + day.strftime("%d-%b-%Y"),
-                **{
-                    f" {heading}": " " + rows[name].astype(str)
-                    for heading, name in {
-                        "PREV_CLOSE": "previous",
-                        "OPEN_PRICE": "open",
-                        "HIGH_PRICE": "high",
-                        "LOW_PRICE": "low",
-                        "LAST_PRICE": "open",
-                        "CLOSE_PRICE": "close",
-                        "AVG_PRICE": "low",
-                        "TTL_TRD_QNTY": "volume",
-                    }.items()
-                },
-                " DELIV_QTY": " -",
-            }
-        )
-        frame.to_csv(folder / f"sec_bhavdata_full_{day:%d%m%Y}.csv", index=False)
-
-
-def security_wise(folder: Path, candles: CandlesOf) -> None:
-    """NSE's prices of one security: blanks in headings, thousands grouped as in India."""
-    for symbol, daily in candles.items():
-        frame = frame_of(daily)
-        text = pd.DataFrame(
-            {
-                "Symbol  ": symbol,
-                "Series  ": "EQ",
-                "Date  ": frame["date"].dt.strftime("%d-%b-%Y"),
-                "Prev Close  ": frame["close"].shift().fillna(1.0).map(grouped),
-                **{f"{name.capitalize()} Price  ": frame[name].map(grouped) for name in ("open", "high", "low")},
-                "Last Price  ": "1.00",
-                "Close Price  ": frame["close"].map(grouped),
-                "Average Price ": "1.00",
-                "Total Traded Quantity  ": frame["volume"].map(grouped),
-                "Turnover ₹  ": "1,23,456.00",
-            }
-        )
-        text.to_csv(folder / f"Quote-Equity-{symbol}-EQ-01-01-2023-to-31-12-2023.csv", index=False)
-
-
-def grouped(value: float) -> str:
-    """As in India: 12,34,567.50."""
-    whole, dot, fraction = (f"{value:.2f}" if isinstance(value, float) else str(value)).partition(".")
-    head, tail = whole[:-3], whole[-3:]
-    while len(head) > 2:
-        head, tail = head[:-2], f"{head[-2:]},{tail}"
-    return f"{head},{tail}{dot}{fraction}" if head else f"{tail}{dot}{fraction}"
 
 
 def kiteconnect(folder: Path, candles: CandlesOf) -> None:
@@ -326,6 +172,100 @@ def gzipped(folder: Path, candles: CandlesOf) -> None:
         (folder / f"{symbol}.csv.gz").write_bytes(gzip.compress(content))
 
 
+def stooq(folder: Path, candles: CandlesOf) -> None:
+    """In folders, a file a symbol, whose names all end in the country."""
+    (folder / "daily" / "in").mkdir(parents=True)
+    for symbol, daily in candles.items():
+        frame = frame_of(daily)
+        frame["date"] = frame["date"].dt.strftime("%Y%m%d")
+        columns = {f"<{name.upper()}>": frame[name] for name in ("date", "open", "high", "low", "close")}
+        table = pd.DataFrame({"<TICKER>": f"{symbol}.IN", "<PER>": "D"} | columns | {"<VOL>": frame["volume"]})
+        table.assign(**{"<OPENINT>": 0}).to_csv(folder / "daily" / "in" / f"{symbol.lower()}.in.txt", index=False)
+
+
+def investing(folder: Path, candles: CandlesOf) -> None:
+    """The newest first, in quotes, volumes in millions, a mark before the headings."""
+    for symbol, daily in candles.items():
+        frame = frame_of(daily).iloc[::-1]
+        table = pd.DataFrame(
+            {
+                "Date": frame["date"].dt.strftime("%m/%d/%Y"),
+                "Price": frame["close"].map("{:,.2f}".format),
+                **{name.capitalize(): frame[name].map("{:,.2f}".format) for name in ("open", "high", "low")},
+                "Vol.": (frame["volume"] / 1e6).map("{:.6f}M".format),
+                "Change %": "1.00%",
+            }
+        )
+        table.to_csv(folder / f"{symbol} Historical Data.csv", index=False, quoting=1, encoding="utf-8-sig")
+
+
+def milliseconds(folder: Path, candles: CandlesOf) -> None:
+    for symbol, daily in candles.items():
+        frame = frame_of(daily).rename(columns={"date": "timestamp"})
+        midnight = frame["timestamp"].dt.tz_localize("Asia/Kolkata")
+        frame["timestamp"] = midnight.astype("datetime64[ms, Asia/Kolkata]").astype("int64")
+        frame.assign(oi=0).to_csv(folder / f"NSE_EQ|{symbol}.csv", index=False)
+
+
+def encoded(encoding: str) -> Callable[[Path, CandlesOf], None]:
+    def write(folder: Path, candles: CandlesOf) -> None:
+        for symbol, daily in candles.items():
+            titled(frame_of(daily)).to_csv(folder / f"{symbol}.csv", index=False, encoding=encoding)
+
+    return write
+
+
+def packed(ending: str) -> Callable[[Path, CandlesOf], None]:
+    def write(folder: Path, candles: CandlesOf) -> None:
+        for symbol, daily in candles.items():
+            titled(frame_of(daily)).to_csv(folder / f"{symbol}.csv{ending}", index=False)
+
+    return write
+
+
+def by_month(name: str, overlap: int = 0) -> Callable[[Path, CandlesOf], None]:
+    """A file a symbol and month, of which the next has the last `overlap` candles again, called as told."""
+
+    def write(folder: Path, candles: CandlesOf) -> None:
+        for symbol, daily in candles.items():
+            frame = titled(frame_of(daily))
+            months = frame["Date"].dt.month
+            for month in months.unique():
+                first = max(int(np.flatnonzero(months == month)[0]) - overlap, 0)
+                rows = frame.iloc[first : int(np.flatnonzero(months == month)[-1]) + 1]
+                path = folder / name.format(symbol=symbol, month=month)
+                path.parent.mkdir(exist_ok=True)
+                rows.to_csv(path, index=False)
+
+    return write
+
+
+def partitioned(folder: Path, candles: CandlesOf) -> None:
+    long_frame(candles).to_parquet(folder, partition_cols=["symbol"])
+
+
+def yfinance_flat(name: str) -> Callable[[Path, CandlesOf], None]:
+    """Two rows of headings made one, as by `'_'.join`."""
+
+    def write(folder: Path, candles: CandlesOf) -> None:
+        frames = {symbol: titled(frame_of(daily)).set_index("Date") for symbol, daily in candles.items()}
+        wide = pd.concat(frames, axis=1).sort_index()
+        wide.columns = [name.format(ticker=f"{ticker}.NS", field=field) for ticker, field in wide.columns]
+        wide.to_csv(folder / "download.csv")
+
+    return write
+
+
+def yfinance_by_month(folder: Path, candles: CandlesOf) -> None:
+    for month in (1, 2, 3):
+        part = {
+            symbol: daily.take(daily.dates.astype("datetime64[M]").astype(int) % 12 == month - 1)
+            for symbol, daily in candles.items()
+        }
+        yfinance_many(folder, {symbol: daily for symbol, daily in part.items() if len(daily)})
+        (folder / "download.csv").rename(folder / f"download {month}.csv")
+
+
 FORMATS: dict[str, Callable[[Path, CandlesOf], None]] = {
     "native": native,
     "DD-MM-YYYY": dated("%d-%m-%Y"),
@@ -367,6 +307,25 @@ FORMATS: dict[str, Callable[[Path, CandlesOf], None]] = {
     "1.234,50": european,
     "1,234.50": western,
     "gzip": gzipped,
+    "bzip2": packed(".bz2"),
+    "xz": packed(".xz"),
+    "UTF-16": encoded("utf-16"),
+    "UTF-16 without a mark": encoded("utf-16-le"),
+    "Stooq": stooq,
+    "Investing.com": investing,
+    "milliseconds": milliseconds,
+    "NSE's API": nse_api,
+    "a Parquet folder a symbol": partitioned,
+    "yfinance in one row": yfinance_flat("{field}_{ticker}"),
+    "yfinance in one row, tickers first": yfinance_flat("{ticker}_{field}"),
+    "yfinance, a file a month": yfinance_by_month,
+    "a file a month": by_month("{symbol}_2023-0{month}.csv"),
+    "a file a month, the month first": by_month("2023_0{month}_{symbol}.csv"),
+    "a file a span": by_month("{symbol}-01-0{month}-2023-to-28-0{month}-2023.csv"),
+    "numbered copies": by_month("{symbol} ({month}).csv"),
+    "a folder a symbol": by_month("{symbol}/2023-0{month}.csv"),
+    "a folder a month": by_month("2023-0{month}/{symbol}.csv"),
+    "files that overlap": by_month("{symbol}_2023-0{month}.csv", overlap=2),
 }
 
 
