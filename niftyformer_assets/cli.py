@@ -33,8 +33,9 @@ Replay = Annotated[Path | None, typer.Option(help="A folder of candles instead o
 IndexList = Annotated[
     list[Path] | None,
     typer.Option(
+        metavar="PATH",
         help="NSE's constituent list that goes with --replay, a table of membership or of sectors, or a folder of "
-        "them; as often as wanted."
+        "them; as often as wanted.",
     ),
 ]
 Benchmark = Annotated[Path | None, typer.Option(help="NIFTY 50 candles, CSV or Parquet.")]
@@ -81,7 +82,11 @@ def run(
     workspace_name: WorkspaceName = None,
     override: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another value than the file's, with results of its own: section.key=value."),
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Another value than the file's, with results of its own; as often as wanted.",
+        ),
     ] = None,
 ) -> None:
     """Materialize the whole graph for one experiment, from candles to the backtest report."""
@@ -102,7 +107,9 @@ def run(
 @app.command()
 def study(
     name: Annotated[str, typer.Argument(help="A file's name in data/studies, without .yaml.")],
-    parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments made at a time; a GPU trains one.")] = 1,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=64, metavar="NUMBER", help="Experiments made at a time; a GPU trains one.")
+    ] = 1,
     replay: Replay = None,
     index_list: IndexList = None,
     benchmark: Benchmark = None,
@@ -253,7 +260,7 @@ def exchange(
     adjusted_close: AdjustedClose = False,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help=usage()),
+        typer.Option(metavar="NAME=VALUE", help=usage()),
     ] = None,
 ) -> None:
     """Run the simulated exchange by itself, to try things out against it."""

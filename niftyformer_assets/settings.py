@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from niftyformer_assets.market.servers import ATTEMPTS, KITE_ROOT, NSE_ROOT, REQ
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.workspace import Workspace
+from niftyformer_assets.words import do_you_mean, near
 from niftyformer_assets.yaml_numbers import is_odd_number
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -194,14 +196,23 @@ def read_settings(**given: Any) -> Settings:
         raise NiftyFormerError(f"the environment or .env cannot be read: {in_one_line(error)}: correct it") from None
 
 
-def reasons(error: ValidationError) -> str:
-    """What pydantic found, in one line: each key with its reason, without the value."""
+def _of_other_section(key: str, known: Sequence[str]) -> list[str]:
+    last = key.rpartition(".")[2]
+    return [other for other in known if other.rpartition(".")[2] == last]
+
+
+def reasons(error: ValidationError, known: Sequence[str] = ()) -> str:
+    """What pydantic found, in one line: each key with its reason, without the value.
+
+    Args:
+        known: all keys as `section.key`, of which an unknown one may be a misspelling.
+    """
     found = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"] if part not in ("dates", "ratio"))
         reason = problem["msg"].removeprefix("Value error, ")
         if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            reason = "unknown key"
+            reason = "unknown key" + do_you_mean([*_of_other_section(key, known), *near(key, known)])
         if problem["type"] in ("int_type", "float_type") and is_odd_number(problem["input"]):
             reason += f", and {problem['input']} may be read as more than one: write it in decimal, without a leading 0"
         found.append(f"{key}: {reason}" if key else reason)

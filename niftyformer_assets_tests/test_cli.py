@@ -150,6 +150,22 @@ def test_an_unknown_experiment_names_those_there_are(folder: Path) -> None:
     assert "demo" in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--experiment", "demo.yaml"), "an experiment is named without its folder and .yaml: demo"),
+        (("run", "--experiment", "data/experiments/demo.yaml"), "an experiment is named without its folder"),
+        (("run", "--experiment", "demo_study"), "demo_study is a study, no experiment: niftyformer study demo_study"),
+        (("study", "demo"), "demo is an experiment, no study: niftyformer run --experiment demo"),
+        (("study", "studies/demo_study.yaml"), "a study is named without its folder and .yaml: demo_study"),
+    ],
+)
+def test_a_name_that_is_of_something_else_says_how_it_is_meant(
+    folder: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in refused(*arguments)
+
+
 def test_an_unknown_symbol_says_which_are_near(folder: Path) -> None:
     said = refused("candles", "DEMO05")
     assert "DEMO05 is no symbol of workspace demo" in said
@@ -158,7 +174,9 @@ def test_an_unknown_symbol_says_which_are_near(folder: Path) -> None:
 
 def test_a_wrong_override_is_refused_before_anything_runs(folder: Path) -> None:
     said = refused("run", "--experiment", "demo", "--set", "training.max_epoch=2")
-    assert "training.max_epoch: unknown key" in said
+    assert "demo.yaml: with --set, training.max_epoch: unknown key, do you mean training.max_epochs?" in said
+    said = refused("run", "--experiment", "demo", "--set", "max_epochs=2")
+    assert "max_epochs: unknown key, do you mean training.max_epochs?" in said
     assert "not readable as YAML" in refused("run", "--experiment", "demo", "--set", "seed=[1")
     assert not (folder / "data").exists()
 

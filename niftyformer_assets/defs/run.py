@@ -5,7 +5,6 @@ Runs are recorded in the workspace's own Dagster home, so the web UI shows them 
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 import sqlite3
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,6 +35,7 @@ from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.index import INDEX_NAME, settle
 from niftyformer_assets.store.workspace import ExperimentFolder
+from niftyformer_assets.words import do_you_mean, near
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -88,10 +90,9 @@ def run_candles(settings: Settings, symbols: list[str]) -> None:
     assert known is not None
     keys = list(known.get_partition_keys())
     if unknown := [symbol for symbol in symbols if symbol not in keys]:
-        near = difflib.get_close_matches(unknown[0], keys, n=3)
+        alike = do_you_mean(near(unknown[0], keys))
         raise NiftyFormerError(
-            f"{unknown[0]} is no symbol of workspace {settings.workspace.name}"
-            f"{': do you mean ' + ' or '.join(near) + '?' if near else '.'} "
+            f"{unknown[0]} is no symbol of workspace {settings.workspace.name}{alike or '.'} "
             "The symbols are the members of all index lists at hand, under their latest names."
         )
     terminal = Terminal()
@@ -155,7 +156,15 @@ def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
     home = make_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
     try:
-        instance = dg.DagsterInstance.from_config(str(home))
+        # What steps print goes to the terminal as it is. Dagster would keep it in files, with processes of its own
+        # a step that follow them and that say much when they are interrupted.
+        ref = InstanceRef.from_dir(
+            str(home),
+            overrides={
+                "compute_logs": {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}
+            },
+        )
+        instance = dg.DagsterInstance.from_ref(ref)
     except Exception as error:  # of as many kinds as there are files in it
         raise _unusable(home, error) from error
     try:
@@ -277,17 +286,19 @@ def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
             return NiftyFormerError(
                 f"{check.asset_key.to_user_string()}: {check.check_name} failed: {check.description}"
             )
+    to_mend: list[str] = []
     for event in result.all_events:
         if not event.is_step_failure:
             continue
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
-            return NiftyFormerError(f"{event.step_key}: {data.user_failure_data.description}")
+            to_mend.append(f"{event.step_key}: {data.user_failure_data.description}")
+            continue
         assert data.error is not None
         if data.error.cls_name == "DagsterExecutionInterruptedError":
             return KeyboardInterrupt()
         return RuntimeError(f"{event.step_key} failed:\n{data.error.to_string()}")
-    return RuntimeError("the run failed without a failed step")
+    return NiftyFormerError(" ".join(to_mend)) if to_mend else RuntimeError("the run failed without a failed step")
 
 
 def _say_where(terminal: Terminal, settings: Settings, name: str) -> None:

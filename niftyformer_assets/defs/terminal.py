@@ -130,6 +130,9 @@ class Watcher:
             self._console.print(f"… {self._job}: {step}", highlight=False)
 
     def _say(self, message: str, level: int) -> None:
+        if message.startswith("Dependencies for step "):
+            # Dagster's word for what was not made because of a failure that was said.
+            return
         if level >= logging.WARNING:
             self._terminal.warn(message)
             return

@@ -141,6 +141,10 @@ def find_study(settings: Settings, name: str) -> Study:
         return found[name]
     if f"studies/{name}" in wrong:
         raise NiftyFormerError(wrong[f"studies/{name}"])
+    if (plainly := _without_path(name)) in found:
+        raise NiftyFormerError(f"a study is named without its folder and .yaml: {plainly}")
+    if name in load_experiments(settings.experiments, wrong={}):
+        raise NiftyFormerError(f"{name} is an experiment, no study: niftyformer run --experiment {name}")
     file = name if NAME.fullmatch(name) else "NAME"
     of_other = (settings.studies / f"{file}.yaml").is_file()
     raise NiftyFormerError(
@@ -222,9 +226,18 @@ def _no_such_experiment(settings: Settings, name: str, known: Sequence[str]) -> 
             f"experiment {name!r} is for the {market} market and workspace {settings.workspace.name} has the "
             f"{settings.market} one: choose the workspace with {workspace}, or one of {', '.join(known) or 'none'}"
         )
+    if (plainly := _without_path(name)) in known:
+        return f"an experiment is named without its folder and .yaml: {plainly}"
+    if NAME.fullmatch(name) and (settings.studies / f"{name}.yaml").is_file():
+        return f"{name} is a study, no experiment: niftyformer study {name}"
     # A file of a name that is refused is no way out.
     file = name if NAME.fullmatch(name) else "NAME"
     return (
         f"there is no experiment {name!r} for the {settings.market} market: choose one of "
         f"{', '.join(known) or 'none'}, or write {settings.experiments / file}.yaml"
     )
+
+
+def _without_path(name: str) -> str:
+    """What a file is the experiment or study of; "" for what is no file's name."""
+    return Path(name).stem if name.endswith(".yaml") else ""

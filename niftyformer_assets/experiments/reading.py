@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,12 @@ from niftyformer_assets.yaml_numbers import read_yaml
 
 # The longest of ours has 2 KB.
 MOST_BYTES = 64 << 10
+KEYS = tuple(
+    f"{name}.{part.name}" if part else name
+    for name, field in Experiment.model_fields.items()
+    if name not in ("name", "overrides")
+    for part in (dataclasses.fields(field.annotation) if dataclasses.is_dataclass(field.annotation) else (None,))
+)
 
 
 def text_of(path: Path) -> str:
@@ -56,7 +63,7 @@ def said_of(path: Path, where: str = "") -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise NiftyFormerError(f"{path}: {where}{reasons(error)}") from None
+        raise NiftyFormerError(f"{path}: {where}{reasons(error, KEYS)}") from None
     except ValueError as error:
         raise NiftyFormerError(f"{path}: {where}{in_one_line(error)}") from None
 
@@ -67,7 +74,7 @@ def experiment_of(path: Path, text: str, overrides: str) -> Experiment:
     content, given = copy.deepcopy(content_of(path, text)), json.loads(overrides)
     for key, value in given.items():
         put_value(content, key, value, path)
-    with said_of(path):
+    with said_of(path, "with --set, " if given else ""):
         return experiment_from(content | {"name": overridden_name(path.stem, given), "overrides": given})
 
 

@@ -40,6 +40,8 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
 
     watch = Watch(context.log.info, observers)
     fitted = model.fit(dataset, folder.model, gpu.chooser(model), watch, restart=None)
+    for line in fitted.said:
+        context.log.info(line)
     curves = fitted.history
     return Made(
         {
