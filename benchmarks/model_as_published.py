@@ -61,7 +61,9 @@ def plain_norm(x: Tensor, y: Tensor) -> Tensor:
 class PlainTemporal(TemporalAttention):
     """Four maps, step by step."""
 
-    def forward(self, x: Tensor, calendar: Tensor, maps: Projections, mask: Masks) -> Tensor:
+    def forward(
+        self, x: Tensor, calendar: Tensor, maps: Projections, mask: Masks, dropped: Tensor | None = None
+    ) -> Tensor:
         x = (x + calendar).transpose(1, 2).contiguous()
         q, k, v = (split_heads(part(x), self.heads) for part in (self.query, self.key, self.value))
         weights = (torch.matmul(q, k.transpose(-1, -2)) / q.shape[-1] ** 0.5 + mask.over_sessions).softmax(-1)
@@ -74,7 +76,9 @@ class PlainAttention(SpatialAttention):
 
     expanded = False
 
-    def forward(self, x: Tensor, graph: Tensor, maps: Projections, mask: Masks) -> Tensor:
+    def forward(
+        self, x: Tensor, graph: Tensor, maps: Projections, mask: Masks, dropped: Tensor | None = None
+    ) -> Tensor:
         before, x = x, x + graph
         q, k, v = (split_heads(part(x), self.heads) for part in (self.query, self.key, self.value))
         score = torch.matmul(q, k.transpose(-1, -2)) / q.shape[-1] ** 0.5 + mask.over_stocks.unsqueeze(2)

@@ -61,6 +61,11 @@ class Experiment(BaseModel):
                 f"graph.dimensions ({self.graph.dimensions}) must equal model.width ({self.model.width}): "
                 "the embedding is added to the model's states"
             )
+        if self.model.stock_attention != "sparse" and self.graph.embedding != "none":
+            raise ValueError(
+                f"graph.embedding {self.graph.embedding} has no say where model.stock_attention is "
+                f"{self.model.stock_attention}, as only the sparse one sees the graph: set graph.embedding to none"
+            )
         if self.exposed_to:
             names = FACTOR_SETS[self.factors.factor_set].names
             if unknown := [name for name in self.exposed_to if name not in names]:

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from niftyformer_assets.model import gpu
-from niftyformer_assets.model.layers import NORM_EPSILON, Linear, linear, mlp, residual_norm, weights_of
+from niftyformer_assets.model.dropout import without
+from niftyformer_assets.model.layers import NORM_EPSILON, Linear, linear, mlp, norm, residual_norm, weights_of
 
 # What is added to a masked score: finite, so that a row in which everything is masked has no NaN.
 MASKED = -1e30
@@ -88,11 +89,15 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """The published four maps and the MLP behind them; `projections` makes of them what is used."""
+    """The published four maps and the MLP behind them; `projections` makes of them what is used.
 
-    def __init__(self, width: int, heads: int) -> None:
+    Args:
+        dropout: share of the weights that a step drops, before the states are averaged with them.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.dropout = heads, dropout
         self.query = Linear(width, width)
         self.key = Linear(width, width)
         self.value = Linear(width, width)
@@ -133,21 +138,24 @@ class TemporalAttention(Attention):
     x' = x + calendar;  a = softmax(QKᵀ/√d + mask) V;  z = LN(out(a) + x');  LN(z + MLP(z)).
     """
 
-    def forward(self, x: Tensor, calendar: Tensor, maps: Projections, mask: Masks) -> Tensor:
+    def forward(
+        self, x: Tensor, calendar: Tensor, maps: Projections, mask: Masks, dropped: Tensor | None = None
+    ) -> Tensor:
         """
         Args:
             x: [B, T, N, D].
             calendar: [B, T, 1, D].
+            dropped: bool [B, N, H, T, T], the weights that are dropped; None is none.
 
         Returns:
             [B, T, N, D]
         """
-        if kernels := gpu_kernels(x, self.heads):
+        if (kernels := gpu_kernels(x, self.heads)) and dropped is None:
             return kernels.attention_block(x, calendar, mask.present, False, maps, weights_of(self.mlp), NORM_EPSILON)
         # Sessions next to the width: the attention is then a plain batched product.
         x = (x + calendar).transpose(1, 2).contiguous()
         query = split_heads(linear(x, maps.query_weight, maps.query_bias), self.heads)
-        attended = merge_heads(attend(scores(query, x, mask.over_sessions), x))
+        attended = merge_heads(attend(scores(query, x, mask.over_sessions), x, dropped, self.dropout))
         z = residual_norm(x, linear(attended, maps.out_weight, maps.out_bias))
         return residual_norm(z, self.mlp(z)).transpose(1, 2).contiguous()
 
@@ -160,21 +168,62 @@ class SpatialAttention(Attention):
     argmax;  y = LN(out(taken) + x');  x + Linear-ReLU-Linear of y.
     """
 
-    def forward(self, x: Tensor, graph: Tensor, maps: Projections, mask: Masks) -> Tensor:
+    def forward(
+        self, x: Tensor, graph: Tensor, maps: Projections, mask: Masks, dropped: Tensor | None = None
+    ) -> Tensor:
         """
         Args:
             x: [B, T, N, D].
             graph: [N, D] static embedding of the correlation graph.
+            dropped: bool [B, T, H, N, N], the weights that are dropped; None is none. Who attends to whom most is
+                decided by the weights as they are.
 
         Returns:
             [B, T, N, D]
         """
-        if kernels := gpu_kernels(x, self.heads):
+        if (kernels := gpu_kernels(x, self.heads)) and dropped is None:
             return kernels.attention_block(x, graph, mask.present, True, maps, weights_of(self.mlp), NORM_EPSILON)
         state = x + graph
         query = split_heads(linear(state, maps.query_weight, maps.query_bias), self.heads)
-        taken = merge_heads(attend_most(query, state, mask.over_stocks))
+        taken = merge_heads(attend_most(query, state, mask.over_stocks, dropped, self.dropout))
         return x + self.mlp(residual_norm(state, linear(taken, maps.out_weight, maps.out_bias)))
+
+
+class PlainSpatialAttention(Attention):
+    """Softmax attention over the stocks of each session, without a graph and without taking another's row.
+
+    A = softmax(QKᵀ/√d);  y = LN(out(AV) + x);  x + Linear-ReLU-Linear of y.
+    """
+
+    def forward(
+        self, x: Tensor, _graph: Tensor, maps: Projections, mask: Masks, dropped: Tensor | None = None
+    ) -> Tensor:
+        """As `SpatialAttention`, on plain operations everywhere."""
+        query = split_heads(linear(x, maps.query_weight, maps.query_bias), self.heads)
+        score = scores(query, x, mask.over_stocks.unsqueeze(-2))
+        attended = merge_heads(attend(score, x, dropped, self.dropout))
+        return x + self.mlp(residual_norm(x, linear(attended, maps.out_weight, maps.out_bias)))
+
+
+class NoAttention(nn.Module):
+    """What is left of an attention over stocks where each is by itself: x + Linear-ReLU-Linear of LN(x)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mlp = mlp(width, width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, N, D] -> [B, T, N, D]"""
+        return x + self.mlp(norm(x))
+
+
+def over_stocks(
+    kind: str, width: int, heads: int, dropout: float
+) -> SpatialAttention | PlainSpatialAttention | NoAttention:
+    """What lies over the stocks of a session, by `ModelSettings.stock_attention`."""
+    if kind == "none":
+        return NoAttention(width)
+    return (SpatialAttention if kind == "sparse" else PlainSpatialAttention)(width, heads, dropout)
 
 
 def suit_kernels(x: Tensor, heads: int = 1) -> bool:
@@ -197,13 +246,17 @@ def scores(query: Tensor, x: Tensor, mask: Tensor) -> Tensor:
     return torch.matmul(query.flatten(-3, -2), x.transpose(-1, -2)).unflatten(-2, query.shape[-3:-1]) + mask
 
 
-def attend(score: Tensor, x: Tensor) -> Tensor:
-    """The states [..., L, D] averaged with the softmax of scores [..., H, L, L]: [..., H, L, D]."""
-    weights = score.softmax(-1)
+def attend(score: Tensor, x: Tensor, dropped: Tensor | None = None, share: float = 0.0) -> Tensor:
+    """The states [..., L, D] averaged with the softmax of scores [..., H, L, L]: [..., H, L, D].
+
+    Args:
+        dropped: bool [..., H, L, L], which weights are dropped; the others are scaled by 1 / (1 - share). None is none.
+    """
+    weights = without(score.softmax(-1), dropped, share)
     return torch.matmul(weights.flatten(-3, -2), x).unflatten(-2, weights.shape[-3:-1])
 
 
-def attend_most(query: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+def attend_most(query: Tensor, x: Tensor, mask: Tensor, dropped: Tensor | None = None, share: float = 0.0) -> Tensor:
     """For each key j the row of softmax(query xᵀ + mask) x of the query that attends to it most.
 
     Groups are gone through a few at a time, and their scores computed again for the gradient: a
@@ -213,45 +266,52 @@ def attend_most(query: Tensor, x: Tensor, mask: Tensor) -> Tensor:
         query: [..., H, L, D].
         x: [..., L, D], keys and values.
         mask: [..., 1, L], 0 or MASKED: neither as keys nor as queries are masked ones chosen.
+        dropped, share: as in `attend`.
 
     Returns:
         [..., H, L, D]
     """
     groups, (heads, length, width) = query.shape[:-3], query.shape[-3:]
     found: Tensor = _AttendMost.apply(
-        query.reshape(-1, heads * length, width), x.reshape(-1, length, width), mask.reshape(-1, 1, length)
+        query.reshape(-1, heads * length, width),
+        x.reshape(-1, length, width),
+        mask.reshape(-1, 1, length),
+        None if dropped is None else dropped.reshape(-1, heads * length, length),
+        share,
     )
     return found.view(*groups, heads, length, width)
 
 
 class _AttendMost(torch.autograd.Function):
-    """query [G, H·L, D], x [G, L, D], mask [G, 1, L]"""
+    """query [G, H·L, D], x [G, L, D], mask [G, 1, L], dropped [G, H·L, L] or None"""
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(ctx: Any, query: Tensor, x: Tensor, mask: Tensor, dropped: Tensor | None, share: float) -> Tensor:
         rows = torch.empty(query.shape[:2], dtype=torch.int64, device=x.device)
         taken = torch.empty_like(query)
         for part in _few(query, x):
             logarithms = _log_weights(query[part], x[part], mask[part])
-            attended = torch.bmm(logarithms.exp().to(x.dtype), x[part])
+            weights = without(logarithms.exp().to(x.dtype), None if dropped is None else dropped[part], share)
             rows[part] = most_attentive(logarithms, mask[part])
-            taken[part] = take_rows(attended, rows[part])
-        ctx.save_for_backward(query, x, mask, rows)
+            taken[part] = take_rows(torch.bmm(weights, x[part]), rows[part])
+        ctx.save_for_backward(query, x, mask, rows, *([] if dropped is None else [dropped]))
+        ctx.share = share
         return taken
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        query, x, mask, rows = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, x, mask, rows, *given = ctx.saved_tensors
         of_query, of_x = torch.empty_like(query), torch.empty_like(x)
         for part in _few(query, x):
+            dropped = given[0][part] if given else None
             weights = _log_weights(query[part], x[part], mask[part]).exp_().to(x.dtype)
             of_attended = give_rows(gradients[0][part], rows[part])
-            of_score = torch.bmm(of_attended, x[part].transpose(1, 2))
+            of_score = without(torch.bmm(of_attended, x[part].transpose(1, 2)), dropped, ctx.share)
             of_score = of_score.sub_((of_score * weights).sum(-1, keepdim=True)).mul_(weights)
             torch.bmm(of_score, x[part], out=of_query[part])
             torch.bmm(of_score.transpose(1, 2), query[part], out=of_x[part])
-            of_x[part].baddbmm_(weights.transpose(1, 2), of_attended)
-        return of_query, of_x, None
+            of_x[part].baddbmm_(without(weights, dropped, ctx.share).transpose(1, 2), of_attended)
+        return of_query, of_x, None, None, None
 
 
 def _few(query: Tensor, x: Tensor) -> list[slice]:

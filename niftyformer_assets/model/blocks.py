@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from niftyformer_assets.model.attention import (
+    Attention,
     Masks,
     Projections,
-    SpatialAttention,
     TemporalAttention,
     causal,
     gpu_kernels,
     merge_heads,
+    over_stocks,
     split_heads,
     suit_kernels,
 )
 from niftyformer_assets.model.calendar_features import SESSIONS_OF_MONTH, WEEKDAYS
+from niftyformer_assets.model.dropout import without
 from niftyformer_assets.model.layers import (
     NORM_EPSILON,
     Linear,
@@ -94,20 +97,47 @@ class CausalConvolution(nn.Module):
         return causal_convolution(x * mask.there, self.taps.weight, self.taps.bias, dropped, self.share)
 
 
+class LayerDropped(NamedTuple):
+    """What a layer sets to 0 in a step, bool; None is nothing.
+
+    states: [B, T1, N, D], of the convolution.
+    over_sessions: [B, N, H, T1, T1], weights of the attention over sessions.
+    over_stocks: [2, B, T1, H, N, N], weights of those over stocks, in the low and the high band.
+    """
+
+    states: Tensor | None = None
+    over_sessions: Tensor | None = None
+    over_stocks: Tensor | None = None
+
+
 class DualEncoder(nn.Module):
     """One layer: the low band through attention over sessions, the high band through a convolution,
-    then each through its own attention over stocks, with a residual."""
+    then each through its own attention over stocks, with a residual.
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    Args:
+        stock_attention, attention_dropout: as `ModelSettings` has them.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        dropout: float,
+        stock_attention: str = "sparse",
+        attention_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.temporal = TemporalAttention(width, heads)
+        self.temporal = TemporalAttention(width, heads, attention_dropout)
         self.convolution = CausalConvolution(width, dropout)
-        self.spatial_low = SpatialAttention(width, heads)
-        self.spatial_high = SpatialAttention(width, heads)
+        self.spatial_low = over_stocks(stock_attention, width, heads, attention_dropout)
+        self.spatial_high = over_stocks(stock_attention, width, heads, attention_dropout)
 
     @property
-    def attentions(self) -> tuple[TemporalAttention, SpatialAttention, SpatialAttention]:
-        return self.temporal, self.spatial_low, self.spatial_high
+    def attentions(self) -> tuple[Attention, ...]:
+        """Over sessions, over stocks in the low band, over stocks in the high band; those that there are."""
+        return tuple(
+            block for block in (self.temporal, self.spatial_low, self.spatial_high) if isinstance(block, Attention)
+        )
 
     def forward(
         self,
@@ -117,7 +147,7 @@ class DualEncoder(nn.Module):
         graph: Tensor,
         maps: Sequence[Projections],
         mask: Masks,
-        dropped: Tensor | None,
+        dropped: LayerDropped,
     ) -> tuple[Tensor, Tensor]:
         """
         Args:
@@ -125,14 +155,18 @@ class DualEncoder(nn.Module):
             calendar: [B, T1, 1, D].
             graph: [N, D].
             maps: of `attentions`.
-            dropped: bool [B, T1, N, D], what dropout sets to 0; None is nothing.
 
         Returns:
             low, high: [B, T1, N, D]
         """
-        low = self.temporal(low, calendar, maps[0], mask)
-        high = self.convolution(high, mask, dropped)
-        return self.spatial_low(low, graph, maps[1], mask), self.spatial_high(high, graph, maps[2], mask)
+        low = self.temporal(low, calendar, maps[0], mask, dropped.over_sessions)
+        high = self.convolution(high, mask, dropped.states)
+        if len(maps) == 1:
+            return self.spatial_low(low), self.spatial_high(high)
+        of_low, of_high = (None, None) if dropped.over_stocks is None else dropped.over_stocks.unbind()
+        return self.spatial_low(low, graph, maps[1], mask, of_low), self.spatial_high(
+            high, graph, maps[2], mask, of_high
+        )
 
 
 class PredictionOverTime(nn.Module):
@@ -178,11 +212,17 @@ class AdaptiveFusion(nn.Module):
         return residual_norm(z, self.mlp(z)).transpose(1, 2)
 
 
-def head(x: Tensor, layers: nn.Sequential) -> Tensor:
-    """What an MLP says of states [..., D], in the precision of its weights."""
-    if kernels := head_kernels(x):
+def head(x: Tensor, layers: nn.Sequential, dropped: Tensor | None = None, share: float = 0.0) -> Tensor:
+    """What an MLP says of states [..., D], in the precision of its weights.
+
+    Args:
+        dropped: bool [..., D], which states between its two maps are set to 0; the others are scaled by
+            1 / (1 - share). None is none.
+    """
+    if (kernels := head_kernels(x)) and dropped is None:
         return kernels.head(x, weights_of(layers))
-    found: Tensor = layers(x.to(weights_of(layers)[0].dtype))
+    first, _, second = layers
+    found: Tensor = second(without(first(x.to(weights_of(layers)[0].dtype)), dropped, share))
     return found
 
 

@@ -106,6 +106,11 @@ def through_relu(gradient: Tensor, activated: Tensor | None) -> tuple[Tensor, Te
     return rows, rows.sum(0)
 
 
+def norm(x: Tensor) -> Tensor:
+    """LayerNorm of x over the last dimension, without affine parameters."""
+    return functional.layer_norm(x, x.shape[-1:], eps=NORM_EPSILON)
+
+
 def residual_norm(x: Tensor, y: Tensor) -> Tensor:
     """LayerNorm(x + y) over the last dimension, without affine parameters."""
     if torch.compiler.is_compiling():

@@ -6,9 +6,12 @@ Shapes: B batch, T1 input sessions, T2 output sessions, N stocks, F factors, C c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor, nn
+
+from niftyformer_assets.model.dropout import Dropout
 
 if TYPE_CHECKING:
     from niftyformer_assets.model.batches import DeviceData
@@ -65,11 +68,9 @@ class Outputs(NamedTuple):
 class Network(nn.Module, ABC):
     """Windows of all stocks -> their returns and directions.
 
-    dropout: share of states that a step drops; `dropped_shape` says of how many.
     kernel_width: of the states that the GPU's own kernels are for; None is a network that has none.
     """
 
-    dropout: float = 0.0
     kernel_width: int | None = None
 
     @abstractmethod
@@ -77,20 +78,21 @@ class Network(nn.Module, ABC):
         """What `forward` gets of samples made on the sessions `made_on` (int64 [B]), numbers in `dtype`."""
 
     @abstractmethod
-    def forward(self, inputs: Any, dropped: Tensor | None = None) -> Outputs:
+    def forward(self, inputs: Any, dropped: Mapping[str, Tensor] | None = None) -> Outputs:
         """What it says of what it sees; of a stock that is nowhere present something without meaning.
 
         Args:
-            dropped: bool, of `dropped_shape`, what dropout sets to 0; None is nothing, as in inference.
+            dropped: by the names of `dropouts`, bool, what is set to 0 there; what has no name, and all in inference,
+                stays.
         """
 
     @abstractmethod
     def take_constants(self, dataset: Dataset) -> None:
         """Put what is kept with the weights but not trained into its buffers."""
 
-    def dropped_shape(self, batch: int, stocks: int) -> tuple[int, int, int, int, int]:
-        """[L, B, T1, N, D] of what dropout is drawn for; asked where `dropout` is above 0."""
-        raise NotImplementedError
+    def dropouts(self, batch: int, stocks: int, factors: int) -> Mapping[str, Dropout]:
+        """The places at which a step drops something, by name; in this order they are drawn."""
+        return {}
 
     def wide_weights(self) -> frozenset[str]:
         """Names of the weights that are not narrowed for the products."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +51,7 @@ class NetworkOfParts(Network):
         there = dataset.valid[train] if member is None else dataset.valid[train] & member[train]
         self.unit.fill_(float(dataset.returns[train][there].std(dtype=np.float64)) or 1.0)
 
-    def forward(self, inputs: Windows, dropped: Tensor | None = None) -> Outputs:
+    def forward(self, inputs: Windows, dropped: Mapping[str, Tensor] | None = None) -> Outputs:
         value, up = (said.transpose(1, 2) for said in self.model.forward(self.parts, inputs))
         logits = torch.stack([torch.zeros_like(up), up], dim=-1)
         return Outputs(value * self.unit if self.in_returns else value, None, logits, None)

@@ -18,7 +18,7 @@ from niftyformer_assets.model.build import network_of
 from niftyformer_assets.model.capture import capture, compiled
 from niftyformer_assets.model.data import Dataset, RunSettings
 from niftyformer_assets.model.device import Device
-from niftyformer_assets.model.dropout import draw
+from niftyformer_assets.model.dropout import Dropped
 from niftyformer_assets.model.gpu import try_kernels
 from niftyformer_assets.model.inference import Inference
 from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
@@ -67,8 +67,7 @@ class TrainingStep:
         self.order, self.counted = place(steps, batch, dtype=torch.int64), place(steps, batch, dtype=torch.bool)
         self.position = place(1, dtype=torch.int64)
         self.record = place(steps, len(LOSS_PARTS) + 1)
-        shape = network.dropped_shape(batch, self.data.sizes.stocks) if network.dropout else None
-        self.dropped = place(*shape, dtype=torch.bool) if shape else None
+        self.dropped = Dropped(network.dropouts(batch, *self.data.sizes[1:]), device.torch_device)
         self.learning_rate = place() + settings.training.learning_rate
         flat = self.weights.flat
         # One tensor keeps a GPU's fused kernel from using all of it: Adam's few plain kernels take half of the time.
@@ -193,17 +192,16 @@ class TrainingStep:
 
     def _step(self) -> None:
         row = self.order[self.position].squeeze(0), self.counted[self.position].squeeze(0)
-        if self.dropped is not None:
-            draw(self.dropped, self.weights.network.dropout, self.data.here.stocks)
+        self.dropped.draw(*self.data.here[1:])
         flat = self.weights.flat
-        parts = self._run_loss(*row, self.dropped)
+        parts = self._run_loss(*row, self.dropped.at)
         (flat.grad,) = torch.autograd.grad(parts.sum(), flat)
         norm = nn.utils.clip_grad_norm_(flat, self.settings.training.gradient_clip)
         self.optimizer.step()
         self.record.index_copy_(0, self.position, torch.cat([parts.detach(), norm.view(1)]).unsqueeze(0))
         self.position.add_(1).remainder_(len(self.record))
 
-    def _loss(self, made_on: Tensor, counted: Tensor, dropped: Tensor | None) -> Tensor:
+    def _loss(self, made_on: Tensor, counted: Tensor, dropped: Mapping[str, Tensor]) -> Tensor:
         """The loss parts [4] of samples made on the sessions `made_on`, of which those `counted` count."""
         narrow, network = self.device.dtype, self.weights.network
         seen = network.sees(self.data, made_on, narrow)

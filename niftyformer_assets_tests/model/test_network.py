@@ -268,12 +268,12 @@ def test_no_known_label_is_no_loss() -> None:
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
     dropped = torch.zeros(2, 3, 5, 101, 101, dtype=torch.bool)
-    draw(dropped, 0.3, 101)
+    draw(dropped, 0.3, (slice(None),) * 5)
     assert dropped.float().mean() == pytest.approx(0.3, abs=0.006)
     convolution = CausalConvolution(101, 0.3)
     x, mask = torch.randn(3, 5, 101, 101), masks(torch.ones(3, 5, 101, dtype=torch.bool), torch.float32)
     torch.testing.assert_close(convolution(x, mask, dropped[0]), convolution(x, mask, None) * ~dropped[0] / 0.7)
-    draw(dropped, 0.0, 101)
+    draw(dropped, 0.0, (slice(None),) * 5)
     assert not dropped.any()
 
 
@@ -282,7 +282,7 @@ def test_stocks_that_are_not_there_change_no_draw() -> None:
     for stocks in (5, 8):
         torch.manual_seed(0)
         dropped = torch.zeros(2, 3, 4, stocks, 6, dtype=torch.bool)
-        draw(dropped, 0.5, 5)
+        draw(dropped, 0.5, (*(slice(None),) * 3, slice(5), slice(None)))
         drawn.append((dropped[..., :5, :], torch.rand(1)))
     assert torch.equal(drawn[0][0], drawn[1][0]) and torch.equal(drawn[0][1], drawn[1][1])
 
