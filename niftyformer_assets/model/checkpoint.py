@@ -8,7 +8,7 @@ learned.npz   arrays that it predicts from; absent where it is fitted again
 
 or of a network
 
-best.pt       the weights with the smallest validation MAE
+best.pt       the weights of the best epoch, by the smallest validation MAE or the largest rank IC
 last.pt       everything needed to go on after the last finished epoch
 metrics.csv   one row an epoch
 trained.json  that the training has ended, why, and with which best.pt
@@ -178,12 +178,19 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two model cards in a way that a training cannot go on from, in words.
 
     `training.max_epochs` and `training.seeds` may differ: training longer, or other networks beside this
-    one, is going on. On other sessions all data differ; then only the sessions are named.
+    one, is going on, unless the learning rate falls over all epochs. On other sessions all data differ; then only the
+    sessions are named.
     """
     kept = ("format", "device", "precision", "sessions")
-    cards = [{**flat_settings(card["settings"]), **{key: card.get(key) for key in kept}} for card in (before, now)]
+    cards = [
+        {**flat_settings(_all_settings(card["settings"])), **{key: card.get(key) for key in kept}}
+        for card in (before, now)
+    ]
     for card in cards:
-        for name in ("training.max_epochs", "training.seeds", "name"):
+        others = ["training.seeds", "name"]
+        if card.get("training.learning_rate_decay") == "plateau" or card.get("training.decay_steps") is not None:
+            others.append("training.max_epochs")
+        for name in others:
             card.pop(name, None)
     found = changed_settings(*cards)
     if cards[0].get("model.name") != cards[1].get("model.name"):  # each model has other settings, and sees other data
@@ -196,6 +203,14 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             for name in _differing(before["data"], now["data"])
         ]
     return found
+
+
+def _all_settings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A card's settings, those in it that came after it with their defaults; as they are where they are none of now."""
+    try:
+        return RunSettings.read(values).values()
+    except (KeyError, TypeError, ValueError):
+        return values
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

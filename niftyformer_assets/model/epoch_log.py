@@ -12,9 +12,11 @@ import pandas as pd
 from torch import Tensor
 
 from niftyformer_assets.model.checkpoint import ModelFolder, write_checkpoint
-from niftyformer_assets.model.loss import LOSS_PARTS
 from niftyformer_assets.model.metrics import measure
+from niftyformer_assets.model.monitor import best_epoch, errors_of
+from niftyformer_assets.model.ranking import names_of_losses
 from niftyformer_assets.model.step import Kept
+from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.model.watch import Metrics
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.index import write_entered
@@ -30,8 +32,10 @@ class EpochLog:
         labels: of validation, as `_labels` gives them.
     """
 
-    def __init__(self, files: ModelFolder, card: dict[str, Any], labels: dict[str, Any]) -> None:
-        self.files, self.card, self.labels = files, card, labels
+    def __init__(
+        self, files: ModelFolder, card: dict[str, Any], labels: dict[str, Any], settings: TrainingSettings
+    ) -> None:
+        self.files, self.card, self.labels, self.settings = files, card, labels, settings
         self.history: list[dict[str, float]] = []
         self.speed: list[dict[str, float]] = []
 
@@ -64,17 +68,17 @@ class EpochLog:
         metrics = {
             "epoch": float(len(self.history) + 1),
             "loss": sum(means[:-1]),
-            **{f"loss_{name}": mean for name, mean in zip(LOSS_PARTS, means, strict=False)},
+            **{f"loss_{name}": mean for name, mean in zip(names_of_losses(self.settings), means[:-1], strict=True)},
             **{f"val_{name}": figure for name, figure in measure(value, p_up, **self.labels).items()},
             "learning_rate": float(f"{learning_rate:.6g}"),  # on the device it is a float32
             "gradient_norm": means[-1],
         }
         self.history.append(metrics)
         self.speed.append({"epoch": metrics["epoch"], **took})
-        model, optimizer = kept()
+        model, optimizer, judged = kept()
         # The best state goes first: killed between the two, the epoch is repeated and writes the same again.
-        if best_epoch([each["val_mae"] for each in self.history]) == len(self.history) - 1:
-            best = {"model": model, "epoch": len(self.history), "val_mae": metrics["val_mae"]}
+        if best_epoch(errors_of(self.history, self.settings)) == len(self.history) - 1:
+            best = {"model": judged, "epoch": len(self.history), "val_mae": metrics["val_mae"]}
             write_checkpoint(files.best, best)
         # As text: that many numbers take longer to pickle than the weights do.
         history = json.dumps(self.history)
@@ -84,11 +88,6 @@ class EpochLog:
         write_entered(files.metrics, _as_csv(self.history))
         write_text(files.speed, _as_csv(self.speed))
         return {**metrics, **took}
-
-
-def best_epoch(errors: Sequence[float]) -> int:
-    """Where the smallest validation MAE is, the first of equal ones."""
-    return errors.index(min(errors))
 
 
 def _as_csv(epochs: Sequence[dict[str, float]]) -> str:

@@ -21,10 +21,15 @@ class Inference:
     """Weights and data on a device, and what asks them; in the products' precision of the device.
 
     Every batch reads and writes the same tensors, so that it can be captured once.
+
+    Args:
+        flat: the weights that are asked, in the order of `weights.flat`, which they are where this is None.
     """
 
-    def __init__(self, weights: FlatWeights, data: DeviceData, device: Device, batch_size: int) -> None:
-        self.weights, self.data, self.device = weights, data, device
+    def __init__(
+        self, weights: FlatWeights, data: DeviceData, device: Device, batch_size: int, flat: Tensor | None = None
+    ) -> None:
+        self.weights, self.data, self.device, self.flat = weights, data, device, flat
         sizes, horizons = data.sizes, len(data.future)
         batches = -(-sizes.sessions // batch_size)
         here = device.torch_device
@@ -65,7 +70,7 @@ class Inference:
     def _batch(self) -> None:
         narrow, network = self.device.dtype, self.weights.network
         seen = network.sees(self.data, self.made_on[self.position].squeeze(0), narrow)
-        outputs = functional_call(network, self.weights.views(narrow), (seen,))
+        outputs = functional_call(network, self.weights.views(narrow, self.flat), (seen,))
         self.value.index_copy_(0, self.position, outputs.value.unsqueeze(0))
         self.p_up.index_copy_(0, self.position, outputs.logits.softmax(-1)[..., 1].unsqueeze(0))
         self.position.add_(1).remainder_(len(self.value))

@@ -30,6 +30,8 @@ class Targets(NamedTuple):
 
 
 LOSS_PARTS = ("mae", "mae_low", "cross_entropy", "cross_entropy_low")
+# What may come beside these (`ranking.py`).
+RANKING = "ranking"
 
 
 def loss_parts(outputs: Outputs, targets: Targets) -> Tensor:

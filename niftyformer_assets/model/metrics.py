@@ -17,6 +17,22 @@ def mean_absolute_error(value: np.ndarray, label: np.ndarray, known: np.ndarray)
     return float(np.mean(np.abs(value[known] - label[known].astype(np.float64))))
 
 
+def traded_rank_ic(value: np.ndarray, label: np.ndarray, known: np.ndarray) -> float:
+    """Of predictions [S, T2, N] the mean over sessions of the rank correlation across stocks with the label that is
+    traded; NaN where no session has one."""
+    return _mean_of_traded(_rank_ics(value, label, known))
+
+
+def _rank_ics(value: np.ndarray, label: np.ndarray, known: np.ndarray) -> np.ndarray:
+    return rank_ic(np.where(known, value, np.nan), np.where(known, label, np.nan))
+
+
+def _mean_of_traded(coefficients: np.ndarray) -> float:
+    traded = coefficients[:, TRADED_PLACE]
+    there = traded[np.isfinite(traded)]
+    return float(there.mean()) if len(there) else float("nan")
+
+
 def directions_right(p_up: np.ndarray, label: np.ndarray) -> np.ndarray:
     """1.0 where the direction of a label is named rightly, else 0.0; NaN where p_up is 1/2, which takes no side."""
     return np.where(p_up == 0.5, np.nan, (p_up > 0.5) == (label > 0))
@@ -55,13 +71,12 @@ def measure(
             figures["accuracy"] = float(right[sides].mean())
         figures["mae_zero"] = float(np.mean(np.abs(y)))
         figures["accuracy_majority"] = max(share_up, 1 - share_up)
-    coefficients = rank_ic(np.where(known, value, np.nan), np.where(known, label, np.nan))
+    coefficients = _rank_ics(value, label, known)
     if np.isfinite(coefficients).any():
         figures["rank_ic"] = float(np.nanmean(coefficients))
     traded = coefficients[:, TRADED_PLACE]
     last = traded[np.isfinite(traded)]
-    if len(last):
-        figures["rank_ic_last"] = float(last.mean())
+    figures["rank_ic_last"] = _mean_of_traded(coefficients)
     if len(last) > 1 and (spread := float(last.std(ddof=1))) > 0:
         figures["rank_ic_last_t"] = float(last.mean() / spread * np.sqrt(len(last))) * shrink_by_overlap(
             traded, overlap

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def training_curves(history: pd.DataFrame) -> bytes:
+def training_curves(history: pd.DataFrame, best: int) -> bytes:
     """Loss, validation MAE, accuracy and rank IC by epoch as PNG, each beside the trivial prediction's line.
 
     Args:
         history: `Trained.history`, or metrics.csv.
+        best: the epoch whose weights were kept.
     """
     drawn = figure(11, 7)
     panels = drawn.subplots(2, 2, sharex=True)
     epoch = history["epoch"]
-    best = int(epoch.iloc[history["val_mae"].argmin()])
-    for name in ("loss", "loss_mae", "loss_mae_low", "loss_cross_entropy", "loss_cross_entropy_low"):
+    for name in (column for column in map(str, history) if column.startswith("loss")):
         # The parts differ in size, and each moves by a few per cent: on one scale they would be flat lines.
         first = history[name].iloc[0]
         label = "all" if name == "loss" else name.removeprefix("loss_").replace("_", " ")

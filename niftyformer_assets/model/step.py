@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from niftyformer_assets.model.averaging import WeightMean
 from niftyformer_assets.model.batches import DeviceData
 from niftyformer_assets.model.build import network_of
 from niftyformer_assets.model.capture import capture, compiled
@@ -21,15 +23,34 @@ from niftyformer_assets.model.device import Device
 from niftyformer_assets.model.dropout import Dropped
 from niftyformer_assets.model.gpu import try_kernels
 from niftyformer_assets.model.inference import Inference
-from niftyformer_assets.model.loss import LOSS_PARTS, loss_parts
+from niftyformer_assets.model.ranking import losses, names_of_losses
+from niftyformer_assets.model.schedule import by_step, learning_rate, steps_to_the_lowest
+from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.model.weights import FlatWeights
 
 Way = Literal["plain", "captured", "compiled"]
-# Gives the network's and the optimiser's state.
-Kept = Callable[[], tuple[dict[str, Tensor], dict[str, Tensor]]]
 # Where one does not work, the next is tried.
 WAYS: tuple[Way, ...] = ("compiled", "captured", "plain")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+# Settings of a training that are read between its steps, and so may be others when a step is used again.
+BETWEEN_STEPS = {"learning_rate", "max_epochs", "patience", "scheduler_factor", "scheduler_patience", "monitor"}
+BETWEEN_STEPS |= {"decay_steps", "precision", "seeds", "seed", "step"}
+
+
+class State(NamedTuple):
+    """What is kept of a training after an epoch, on the CPU, of the real stocks and factors.
+
+    network: the state that is trained on.
+    optimizer: its moments and learning rate, and the mean of the weights where there is one.
+    judged: the state that validation and predictions see.
+    """
+
+    network: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    judged: dict[str, Tensor]
+
+
+Kept = Callable[[], State]
 
 
 class TrainingStep:
@@ -56,20 +77,25 @@ class TrainingStep:
         self.device, self.asked, self.settings = device, way, settings
         self.data = DeviceData(dataset, device.torch_device, multiple or device.multiple)
         self.weights = FlatWeights(network_of(settings, *self.data.sizes[1:]), device.torch_device)
-        self.inference = Inference(self.weights, self.data, device, settings.training.batch_size)
+        flat, training = self.weights.flat, settings.training
+        self.mean = WeightMean(flat, training.ema_decay) if training.ema_decay else None
+        judged = None if self.mean is None else self.mean.mean
+        self.inference = Inference(self.weights, self.data, device, training.batch_size, judged)
 
         def place(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device.torch_device)
 
-        batch, network = settings.training.batch_size, self.weights.network
+        batch, network = training.batch_size, self.weights.network
         steps = -(-self.data.sizes.sessions // batch)
         self.steps = 0
         self.order, self.counted = place(steps, batch, dtype=torch.int64), place(steps, batch, dtype=torch.bool)
         self.position = place(1, dtype=torch.int64)
-        self.record = place(steps, len(LOSS_PARTS) + 1)
+        self.record = place(steps, len(names_of_losses(training)) + 1)
         self.dropped = Dropped(network.dropouts(batch, *self.data.sizes[1:]), device.torch_device)
-        self.learning_rate = place() + settings.training.learning_rate
-        flat = self.weights.flat
+        self.learning_rate = place() + training.learning_rate
+        self.rate = place() if by_step(training) else self.learning_rate
+        self.lowest_after = place()
+        self.decay = self.weights.of_maps() * training.weight_decay if training.weight_decay else None
         # One tensor keeps a GPU's fused kernel from using all of it: Adam's few plain kernels take half of the time.
         on_cpu = device.kind == "cpu"
         self.optimizer = torch.optim.Adam(
@@ -97,8 +123,7 @@ class TrainingStep:
             (device.kind, device.precision, way) == (self.device.kind, self.device.precision, self.asked)
             and self.data.fits(dataset)
             and _apart_from_training(mine) == _apart_from_training(other)
-            and mine.training.batch_size == other.training.batch_size
-            and mine.training.gradient_clip == other.training.gradient_clip
+            and _in_a_step(mine.training) == _in_a_step(other.training)
         )
 
     def begin(self, dataset: Dataset, state: Mapping[str, Tensor]) -> None:
@@ -106,6 +131,7 @@ class TrainingStep:
         self.data.place(dataset)
         self.weights.load(state)
         self.learning_rate.fill_(dataset.settings.training.learning_rate)
+        self.lowest_after.fill_(steps_to_the_lowest(dataset))
         for moment in self._moments().values():
             moment.zero_()
 
@@ -113,8 +139,7 @@ class TrainingStep:
         """Copy the states without waiting for the device, which may be asked for more at once.
 
         Returns:
-            what waits until the copy is there and gives, on the CPU, the network's state, of the real stocks and
-            factors, and the optimiser's with the learning rate. It must have been asked before the next copy is made.
+            what waits until the copy is there and gives it. It must have been asked before the next copy is made.
         """
         for name, copy in self._copies.items():
             copy.copy_(self._to_keep[name], non_blocking=True)
@@ -122,11 +147,13 @@ class TrainingStep:
         if arrived is not None:
             arrived.record()
 
-        def states() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        def states() -> State:
             if arrived is not None:
                 arrived.synchronize()
             optimizer = {name: copy.clone() for name, copy in self._copies.items() if name != "weights"}
-            return self.weights.state(self._copies["weights"]), optimizer
+            network = self.weights.state(self._copies["weights"])
+            judged = network if self.mean is None else self.weights.state(self._copies["mean"])
+            return State(network, optimizer, judged)
 
         return states
 
@@ -153,7 +180,7 @@ class TrainingStep:
             yield step + 1
 
     def recorded(self) -> Tensor:
-        """The loss parts and the gradient norm before clipping of each step of the epoch, [steps, 5], on the CPU."""
+        """`names_of_losses` and the gradient norm before clipping of each step of the epoch, [steps, …], on the CPU."""
         return self.record[: self.steps].detach().to("cpu", copy=True)
 
     @property
@@ -162,7 +189,8 @@ class TrainingStep:
 
     def _moments(self) -> dict[str, Tensor]:
         state: dict[str, Any] = self.optimizer.state[self.weights.flat]
-        return {name: state[name] for name in MOMENTS}
+        mean = {} if self.mean is None else {"mean": self.mean.mean}
+        return {name: state[name] for name in MOMENTS} | mean
 
     def _prepared(self, asked: Way) -> tuple[Way, Callable[[], None], list[str]]:
         """The way that works of those from the one asked for on, how a step is run then, and why not the others."""
@@ -197,20 +225,45 @@ class TrainingStep:
         parts = self._run_loss(*row, self.dropped.at)
         (flat.grad,) = torch.autograd.grad(parts.sum(), flat)
         norm = nn.utils.clip_grad_norm_(flat, self.settings.training.gradient_clip)
-        self.optimizer.step()
+        self._update()
         self.record.index_copy_(0, self.position, torch.cat([parts.detach(), norm.view(1)]).unsqueeze(0))
         self.position.add_(1).remainder_(len(self.record))
 
+    @torch.no_grad()
+    def _update(self) -> None:
+        """Change the weights by their gradient."""
+        flat, settings, taken = (
+            self.weights.flat,
+            self.settings.training,
+            self.optimizer.state[self.weights.flat]["step"],
+        )
+        if self.rate is not self.learning_rate:
+            self.rate.copy_(learning_rate(self.learning_rate, taken, self.lowest_after, settings))
+        if self.decay is not None:
+            flat.mul_(1 - self.rate * self.decay)
+        (group,) = self.optimizer.param_groups
+        group["lr"] = self.rate
+        self.optimizer.step()
+        # Which is what the plateau's scheduler lowers.
+        group["lr"] = self.learning_rate
+        if self.mean is not None:
+            self.mean.take(flat, taken)
+
     def _loss(self, made_on: Tensor, counted: Tensor, dropped: Mapping[str, Tensor]) -> Tensor:
-        """The loss parts [4] of samples made on the sessions `made_on`, of which those `counted` count."""
+        """The losses of samples made on the sessions `made_on`, of which those `counted` count."""
         narrow, network = self.device.dtype, self.weights.network
         seen = network.sees(self.data, made_on, narrow)
         outputs = functional_call(network, self.weights.views(narrow), (seen, dropped))
-        return loss_parts(outputs, self.data.targets(made_on, counted))
+        return losses(outputs, self.data.targets(made_on, counted), self.settings.training)
 
 
 def _apart_from_training(settings: RunSettings) -> dict[str, Any]:
     return {name: value for name, value in settings.values().items() if name not in ("seed", "training")}
+
+
+def _in_a_step(settings: TrainingSettings) -> dict[str, Any]:
+    """What a step is made for."""
+    return {name: value for name, value in asdict(settings).items() if name not in BETWEEN_STEPS}
 
 
 class Steps:

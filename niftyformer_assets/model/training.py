@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -21,6 +22,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from niftyformer_assets.dataset.windows import Samples
 from niftyformer_assets.factors.labels import TRADED_PLACE
+from niftyformer_assets.factors.settings import MIN_STOCKS
 from niftyformer_assets.model.build import build_model
 from niftyformer_assets.model.checkpoint import (
     STATE,
@@ -35,10 +37,12 @@ from niftyformer_assets.model.checkpoint import (
 )
 from niftyformer_assets.model.data import Dataset
 from niftyformer_assets.model.device import Device, out_of_memory_in_words
-from niftyformer_assets.model.epoch_log import SPEED, EpochLog, best_epoch
+from niftyformer_assets.model.epoch_log import SPEED, EpochLog
 from niftyformer_assets.model.finite import must_be_finite, must_be_finite_in_validation
-from niftyformer_assets.model.metrics import mean_absolute_error
+from niftyformer_assets.model.metrics import traded_rank_ic
+from niftyformer_assets.model.monitor import WORDS, best_epoch, error_of, errors_of, plateau
 from niftyformer_assets.model.saving import Saver
+from niftyformer_assets.model.schedule import sessions_of_an_epoch, steps_of_an_epoch, steps_to_the_lowest
 from niftyformer_assets.model.step import Steps, TrainingStep
 from niftyformer_assets.model.training_settings import TrainingSettings
 from niftyformer_assets.model.watch import Observer
@@ -126,6 +130,7 @@ def _train(
     card = model_card(dataset, device)
     resumed = None if restart else _last_state(files, card)
     labels = _labels_to_judge_by(dataset)
+    steps_to_the_lowest(dataset)
     # Only now: what is refused above leaves an older model as it is.
     if resumed is None:
         files.clear()
@@ -134,7 +139,7 @@ def _train(
     write_text(files.environment, json.dumps(environment(device), indent=1, sort_keys=True) + "\n")
     if device.kind == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    step, log = steps.of(dataset, device), EpochLog(files, card, labels)
+    step, log = steps.of(dataset, device), EpochLog(files, card, labels, dataset.settings.training)
     scheduler = _begin(step, dataset)
     if resumed is not None:
         _go_on(step, scheduler, log, resumed)
@@ -142,7 +147,7 @@ def _train(
             observer.caught_up(log.history[-1])
     stopped = _train_epochs(dataset, device, step, scheduler, log, observers)
     write_trained(files, stopped)
-    best = log.history[best_epoch([metrics["val_mae"] for metrics in log.history])]
+    best = log.history[best_epoch(errors_of(log.history, dataset.settings.training))]
     speed = pd.DataFrame(log.speed, columns=list(SPEED))
     notes = (*_notes(dataset.settings.training), *step.notes, *resumed_notes)
     return Trained(files.root, device, best, pd.DataFrame(log.history), speed, stopped, notes)
@@ -150,15 +155,9 @@ def _train(
 
 def _begin(step: TrainingStep, dataset: Dataset) -> ReduceLROnPlateau:
     """Put the first weights and an optimiser that has seen nothing into place; the scheduler of its learning rate."""
-    settings = dataset.settings.training
     torch.manual_seed(dataset.settings.seed)
     step.begin(dataset, build_model(dataset).state_dict())
-    return ReduceLROnPlateau(
-        step.optimizer,
-        factor=settings.scheduler_factor,
-        patience=settings.scheduler_patience,
-        min_lr=settings.min_learning_rate,
-    )
+    return plateau(step.optimizer, dataset.settings.training)
 
 
 def _go_on(step: TrainingStep, scheduler: ReduceLROnPlateau, log: EpochLog, resumed: dict[str, Any]) -> None:
@@ -181,12 +180,11 @@ def _train_epochs(
     """Train the epochs that are left, and write each while the next one is trained; why it ended, in words."""
     settings, samples, files = dataset.settings.training, dataset.samples(), log.files
     made_on = {part: torch.from_numpy(samples[part].made_on) for part in ("train", "validation")}
-    drawn = dataset.settings.network.sessions_of_an_epoch(len(made_on["train"]), len(dataset.axes.symbols))
-    errors = [metrics["val_mae"] for metrics in log.history]
+    drawn, errors = sessions_of_an_epoch(dataset), errors_of(log.history, settings)
     if (stopped := _why_stop(errors, settings)) is None:
         files.trained.unlink(missing_ok=True)
         for observer in observers:
-            observer.started(len(errors) + 1, settings.max_epochs, -(-drawn // settings.batch_size))
+            observer.started(len(errors) + 1, settings.max_epochs, steps_of_an_epoch(dataset))
     with _short_turns(), Saver(observers) as saver:
         while stopped is None:
             epoch, began = len(errors) + 1, time.perf_counter()
@@ -203,9 +201,10 @@ def _train_epochs(
             value, p_up = step.inference(made_on["validation"])
             known = log.labels["known"]
             must_be_finite_in_validation(value, p_up, known, dataset, samples["validation"], epoch, files)
-            errors.append(mean_absolute_error(value, log.labels["label"], known))
-            learning_rate = step.learning_rate.item()
-            scheduler.step(errors[-1])
+            errors.append(error_of(value, log.labels["label"], known, settings))
+            learning_rate = step.rate.item()
+            if not settings.falls_by_step:
+                scheduler.step(errors[-1])
             state = {
                 # Of the learning rate it keeps a tensor on the device, which only waits for the next epoch there.
                 "scheduler": {**scheduler.state_dict(), "_last_lr": [step.learning_rate.item()]},
@@ -233,6 +232,13 @@ def _labels_to_judge_by(dataset: Dataset) -> dict[str, Any]:
                 f"no stock has a return in the {part} sessions: there is nothing to learn from. Check the experiment's "
                 "sessions and label.csv."
             )
+    if dataset.settings.training.monitor == "rank_ic":
+        label, known = validation["label"], validation["known"]
+        if math.isnan(traded_rank_ic(label, label, known)):
+            raise NiftyFormerError(
+                f"no session of validation has {MIN_STOCKS} stocks with different labels that are traded, so there is "
+                "no rank IC to stop by: set training.monitor to mae, or choose more stocks."
+            )
     return validation
 
 
@@ -257,26 +263,29 @@ def _last_state(files: ModelFolder, card: dict[str, Any]) -> dict[str, Any] | No
 
 
 def _why_stop(errors: Sequence[float], settings: TrainingSettings) -> str | None:
-    """Why a training with the validation MAE of these epochs ends, or None."""
+    """Why a training with the errors of these epochs ends, or None."""
     if not errors:
         return None
     best = best_epoch(errors) + 1
     if len(errors) - best >= settings.patience:
-        return f"no better validation MAE for {counted(settings.patience, 'epoch')}, the best was epoch {best}"
+        better = f"no better {WORDS[settings.monitor]}"
+        return f"{better} for {counted(settings.patience, 'epoch')}, the best was epoch {best}"
     if len(errors) >= settings.max_epochs:
         return f"{counted(len(errors), 'epoch is', 'epochs are')} done, the best was epoch {best}"
     return None
 
 
 def _notes(settings: TrainingSettings) -> tuple[str, ...]:
-    if settings.scheduler_patience >= settings.patience:
-        return (
-            "The learning rate will hardly ever fall: its scheduler waits "
-            f"{counted(settings.scheduler_patience, 'epoch')} for a "
-            f"validation MAE lower by 0.01%, and early stopping ends the training after {settings.patience} without "
-            "any lower one.",
-        )
-    return ()
+    if settings.falls_by_step or settings.scheduler_patience < settings.patience:
+        return ()
+    awaited = "validation MAE lower by 0.01%" if settings.monitor == "mae" else f"better {WORDS[settings.monitor]}"
+    any_better = "lower" if settings.monitor == "mae" else "better"
+    return (
+        "The learning rate will hardly ever fall: its scheduler waits "
+        f"{counted(settings.scheduler_patience, 'epoch')} for a "
+        f"{awaited}, and early stopping ends the training after {settings.patience} without "
+        f"any {any_better} one.",
+    )
 
 
 def _notes_on_resuming(resumed: dict[str, Any] | None, files: ModelFolder, device: Device) -> tuple[str, ...]:

@@ -34,10 +34,14 @@ class FlatWeights:
             parameters[name].data = self.flat.detach()[place].view(shape)
         self._take_note(self.network.state_dict())
 
-    def views(self, narrow: torch.dtype) -> dict[str, Tensor]:
-        """The weights by name, those that may be narrowed in `narrow`."""
+    def views(self, narrow: torch.dtype, flat: Tensor | None = None) -> dict[str, Tensor]:
+        """The weights by name, those that may be narrowed in `narrow`.
+
+        Args:
+            flat: [P], others than `flat`, in the same order.
+        """
         sizes = [shape.numel() for shape in self.shapes]
-        first, second = self.flat.split([sum(sizes[: self.wide]), sum(sizes[self.wide :])])
+        first, second = (self.flat if flat is None else flat).split([sum(sizes[: self.wide]), sum(sizes[self.wide :])])
         parts = [*first.split(sizes[: self.wide]), *second.to(narrow).split(sizes[self.wide :])]
         return {name: part.view(shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)}
 
@@ -67,6 +71,13 @@ class FlatWeights:
         """
         own = {name: flat[place].view(shape) for name, place, shape in self._places()} | self._constants
         return {name: own[name][_first(self._sizes[name])].clone() for name in self.network.state_dict()}
+
+    def of_maps(self) -> Tensor:
+        """float32 [P], 1 at the weights of maps, of two dimensions, and 0 at biases; on the device of `flat`."""
+        found = torch.zeros_like(self.flat, requires_grad=False)
+        for _, place, shape in self._places():
+            found[place] = float(len(shape) > 1)
+        return found
 
     def _take_note(self, state: Mapping[str, Tensor]) -> None:
         self._sizes = {name: tensor.shape for name, tensor in state.items()}

@@ -121,7 +121,8 @@ def test_what_is_restored_is_copied_into_place(dataset: Dataset, device: Device)
     step, _ = trained_step(dataset, device)
     places = [step.weights.flat, step.learning_rate, *step._moments().values(), step.data.factors]
     before = [place.data_ptr() for place in places]
-    state, moments = step.kept()()
+    state, moments, judged = step.kept()()
+    assert judged is state
     step.begin(dataset, build_model(dataset).state_dict())
     assert not any(moment.any() for moment in step._moments().values())
     step.weights.load(state)

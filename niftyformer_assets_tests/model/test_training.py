@@ -82,9 +82,11 @@ def test_the_best_weights_are_those_of_the_smallest_validation_mae(planted: Trai
 
 
 def test_the_picture_is_a_png_and_repeats_itself(planted: Trained) -> None:
-    picture = training_curves(planted.history)
+    best = int(planted.best["epoch"])
+    picture = training_curves(planted.history, best)
     assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
-    assert picture == training_curves(planted.history)
+    assert picture == training_curves(planted.history, best)
+    assert picture != training_curves(planted.history, best % 30 + 1)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(

@@ -42,17 +42,16 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
     fitted = model.fit(dataset, folder.model, gpu.chooser(model), watch, restart=None)
     for line in fitted.said:
         context.log.info(line)
-    curves = fitted.history
+    drawn: dict[str, dg.MetadataValue] = {}
+    if (history := fitted.history) is not None:
+        curves = training_curves(history, int(fitted.figures["best_epoch"]))
+        drawn["curves"] = picture(curves, "loss, error and accuracy by epoch")
     return Made(
         {
             "dagster/row_count": fitted.rows,
             **fitted.figures,
             "notes": "\n\n".join(fitted.notes) or "none",
-            **(
-                {}
-                if curves is None
-                else {"curves": picture(training_curves(curves), "loss, error and accuracy by epoch")}
-            ),
+            **drawn,
             **{name: table(rows) for name, rows in fitted.tables.items()},
         },
     )
