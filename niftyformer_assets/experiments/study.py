@@ -143,23 +143,26 @@ class StudySettings(BaseModel):
                 raise ValueError(f"grid.{key} has no values")
         if self.grid and self.points:
             raise ValueError("grid and points are both given: name each point of the grid, or leave one of the two out")
-        if strange := next((name for name in self.points if not _POINT.fullmatch(name)), ""):
-            raise ValueError(f"points: {strange!r} is no name: use small letters, digits, - and _")
+        if strange := [name for name in self.points if not _POINT.fullmatch(name)]:
+            raise ValueError(f"points: {strange[0]!r} is no name: use small letters, digits, - and _")
         points = int(np.prod([len(values) for values in self.grid.values()], dtype=object)) * self.seeds
         if (points := max(points, len(self.points) * self.seeds)) > MOST_EXPERIMENTS:
-            raise ValueError(f"grid and seeds make {points:,} points, {MOST_EXPERIMENTS:,} are the most: shorten them")
+            raise ValueError(
+                f"grid, points and seeds make {points:,} points, {MOST_EXPERIMENTS:,} are the most: shorten them"
+            )
         self._require_once([name.strip() for key in self.grid for name in key.split(",")] + list(self.set))
         for changed in self.points.values():
-            self._require_once([name for name in changed if name != EXPERIMENT])
+            own = [name for name in changed if name != EXPERIMENT]
+            self._require_once([*own, *(name for name in self.set if name not in changed)])
         return self
 
     def _require_once(self, varied: list[str]) -> None:
         """Refuse settings of which one decides on another, or that are none of a study's business."""
         for name in varied:
             if varied.count(name) > 1:
-                raise ValueError(f"{name} is given twice, in grid or set")
+                raise ValueError(f"{name} is given twice, in grid, points or set")
             if whole := next((other for other in varied if name.startswith(f"{other}.")), ""):
-                raise ValueError(f"{name} is given twice, in grid or set: once as part of {whole}")
+                raise ValueError(f"{name} is given twice, in grid, points or set: once as part of {whole}")
             if name in NAMES or name.split(".")[0] == "sessions":
                 raise ValueError(f"{name} is not for a study to set: walk_forward and the experiment say it")
         if self.seeds > 1 and "training.seed" in varied:

@@ -83,8 +83,8 @@ def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slic
 def average_rank_correlation(factors: np.ndarray) -> np.ndarray:
     """[F, F] from [F, T, N]: Spearman across the stocks of each session that have all factors, averaged.
 
-    Of many sessions CORRELATED_SESSIONS are looked at, evenly apart. Ties share their mean rank. Sessions on which one of
-    two factors is constant say nothing of them; NaN without any.
+    Of many sessions CORRELATED_SESSIONS are looked at, evenly apart. Ties share their mean rank. Sessions on which one
+    of two factors is constant say nothing of them; NaN without any.
     """
     total, sessions = np.zeros((2, len(factors), len(factors)))
     there = factors.shape[1]

@@ -241,7 +241,7 @@ def test_seeds_vary_the_training_alone_and_never_meet(tmp_path: Path) -> None:
         ),
         (
             {"grid": {"training.seed": [1, 2], "training": [{}]}},
-            "given twice, in grid or set: once as part of training",
+            "given twice, in grid, points or set: once as part of training",
         ),
         ({"judge": "modle"}, r"judge: 'modle' is no contender of this study: name one of model, ridge, momentum$"),
         ({"judge": "lstm"}, "judge: 'lstm' is no contender"),
