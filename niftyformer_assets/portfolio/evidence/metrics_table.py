@@ -215,7 +215,7 @@ def _of_luck(result: BacktestResult, null: Null | None, variants: int) -> list[_
     returns, rate = result.returns, result.strategy.risk_free_rate
     known = np.isfinite(performance(result.nav, result.strategy)["sharpe"])
     deflated = metrics.deflated_sharpe(returns, rate, (), variants) if known else np.nan
-    note = f"that the true Sharpe ratio beats the luck of {variants} tried"
+    note = f"that the true Sharpe ratio beats the luck of {counted(variants, 'variant')} tried"
     rows = [_row("deflated_sharpe", deflated, "probability", note, len(returns))]
     if null is not None:
         place = null.place(result)

@@ -27,6 +27,8 @@ from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.words import counted
 
 BETTER = "better than random"
+# Columns of words.
+TEXTS = frozenset({"experiment", "verdict", "window", "kind"})
 
 
 def write_comparison(csv: Path, html: Path, comparison: Comparison) -> None:
@@ -182,7 +184,7 @@ def _models(models: pd.DataFrame) -> tuple[Table, Table]:
         "rank IC (t)", "MAE / of zero", "accuracy / of majority",
     )  # fmt: skip
     return (
-        Table(earned_columns, earned, caption="Best return above equal weight first."),
+        Table(earned_columns, earned, caption="Best return above equal weight first.", texts=TEXTS),
         Table(told_columns, told, caption="MAE and accuracy are of the last step predicted."),
     )
 
@@ -257,7 +259,7 @@ def _everything(table: pd.DataFrame) -> Table:
         "Sharpe ratio", "95% interval", "deepest drawdown", "rank IC (t)", "sessions",
     )  # fmt: skip
     strong = frozenset(np.flatnonzero(table["name"] == MODEL).tolist())
-    return Table(columns, rows, strong=strong)
+    return Table(columns, rows, strong=strong, texts=TEXTS)
 
 
 def _ic(row: pd.Series) -> str:

@@ -12,15 +12,16 @@ from niftyformer_assets.portfolio.report.page import STYLE
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.words import counted
 
-TEXTS = frozenset({"experiment", "study", "finished", "train", "test", "differs", "verdict", "model", "device", "code"})
+LONG = frozenset({"differs", "verdict"})
+TEXTS = LONG | {"experiment", "study", "finished", "train", "test", "model", "device", "code"}
 HEADINGS = {
     "differs": "differs from the published setting in",
     "rank_ic": "rank IC",
     "rank_ic_t": "its t",
     "excess_return_equal_weight": "above equal weight",
     "sharpe": "Sharpe ratio",
-    "sharpe_low": "from",
-    "sharpe_high": "to",
+    "sharpe_low": "95% from",
+    "sharpe_high": "95% to",
     "finished": "finished (UTC)",
 }
 _TEMPLATE = """\
@@ -34,8 +35,8 @@ _TEMPLATE = """\
   th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid var(--model); }
   th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
   input { font: inherit; padding: .35rem .6rem; width: min(30rem, 100%); }
-  th.text, td.text { text-align: left; }
-  td.text { white-space: normal; min-width: 5.5rem; max-width: 22rem; overflow-wrap: anywhere; }
+  td { vertical-align: top; }
+  td.long { white-space: normal; min-width: 18rem; max-width: 30rem; overflow-wrap: break-word; }
 </style>
 </head>
 <body>
@@ -45,13 +46,13 @@ _TEMPLATE = """\
 <p><label>Show those with all of these words: <input id="wanted" type="search" placeholder="ridge 2021"></label>
 <span id="count"></span></p>
 <div class="scroll" tabindex="0"><p class="hint"></p><table>
-<thead><tr>{% for name, is_text in columns -%}
-<th scope="col"{% if is_text %} class="text"{% endif %}><button>{{ name }}</button></th>
+<thead><tr>{% for name, kind in columns -%}
+<th scope="col" class="{{ kind }}"><button>{{ name }}</button></th>
 {%- endfor %}</tr></thead>
 <tbody>
 {% for row in rows %}
 <tr>{% for shown, value in row -%}
-<td data-value="{{ value }}"{% if columns[loop.index0][1] %} class="text"{% endif %}>{{ shown }}</td>
+<td data-value="{{ value }}" class="{{ columns[loop.index0][1] }}">{{ shown }}</td>
 {%- endfor %}</tr>
 {% endfor %}
 </tbody>
@@ -101,16 +102,22 @@ def log_page(table: pd.DataFrame, workspace: str) -> str:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    studies = table["study"][table["study"] != ""].nunique()
+    of_study = table["study"][table["study"] != ""]
+    of_studies, studies = len(of_study), of_study.nunique()
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_TEMPLATE)
     return page.render(
         workspace=workspace,
         style=Markup(STYLE),
-        said=f"{counted(len(table), 'finished experiment')}, of {counted(studies, 'study', 'studies')} and of files of "
-        "their own. A column's name sorts by it.",
-        columns=[(HEADINGS.get(name, readable_name(name)), name in TEXTS) for name in table.columns],
+        said=f"{counted(len(table), 'finished experiment')}"
+        f"{f', {of_studies} of them of ' + counted(studies, 'study', 'studies') if studies else ''}. "
+        "A column's name sorts by it.",
+        columns=[(HEADINGS.get(name, readable_name(name)), _kind(name)) for name in table.columns],
         rows=[[_cell(name, value) for name, value in row.items()] for row in table.to_dict("records")],
     )
+
+
+def _kind(name: str) -> str:
+    return "text long" if name in LONG else "text" if name in TEXTS else ""
 
 
 def _cell(name: object, value: object) -> tuple[str, str | float]:

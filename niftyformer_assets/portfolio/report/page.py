@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of ready text. The first column is left-aligned, the others right unless `words`.
+    """Rows of ready text. The first column is left-aligned, the others right unless `words` or among `texts`.
 
     shade: for each row one number a column (the first excluded) in -1..1, or None: how green or red.
     strong: indices of rows to set in bold.
@@ -26,6 +26,7 @@ class Table:
     words: bool = False
     shade: Sequence[Sequence[float | None]] | None = None
     strong: frozenset[int] = frozenset()
+    texts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ STYLE = """\
   th, td { padding: 5px 8px; }
   td { text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; padding-left: .1rem; }
+  th.text, td.text { text-align: left; }
   thead th { max-width: 9rem; }
   th.long { min-width: 5.5rem; }
   td.long { white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
@@ -182,13 +184,13 @@ _TEMPLATE = """\
 {% endif %}
 <div class="scroll{% if block.words %} words{% endif %}" tabindex="0"><p class="hint"></p><table>
 <thead><tr>{% for name in block.columns -%}
-<th scope="col"{% if name | length > 14 %} class="long"{% endif %}>{{ name }}</th>
+<th scope="col" class="{{ 'long' if name | length > 14 }}{{ ' text' if name in block.texts }}">{{ name }}</th>
 {%- endfor %}</tr></thead>
 <tbody>
 {% for row in block.rows %}
 {% set shades = block.shade[loop.index0] if block.shade is not none else none %}
 <tr{% if loop.index0 in block.strong %} class="strong"{% endif %}>{% for cell in row -%}
-<td{% if cell | length > 24 %} class="long"{% endif %}
+<td class="{{ 'long' if cell | length > 24 }}{{ ' text' if block.columns[loop.index0] in block.texts }}"
 {%- if shades is not none and not loop.first %} style="{{ shades[loop.index0 - 1] | shade }}"{% endif %}>
 {{- cell }}</td>
 {%- endfor %}</tr>

@@ -43,7 +43,7 @@ def equity_picture(
     if band is not None:
         low, middle, high = (100 * curve / curve[0] for curve in band)
         axes.fill_between(dates, low, high, color=RANDOM, label="random names, 5th to 95th percentile")
-        axes.plot(dates, middle, color=PALE, linewidth=1.2, label="random names, median")
+        axes.plot(dates, middle, color=QUIET, linewidth=1.0, linestyle=":", label="random names, median")
     for place, (name, curve) in enumerate(curves.items()):
         first = curve[np.flatnonzero(np.isfinite(curve))[0]]
         colour, width, order = (MODEL, 2.0, 5) if place == 0 else (OTHERS[(place - 1) % len(OTHERS)], 1.2, 4)

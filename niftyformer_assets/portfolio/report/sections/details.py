@@ -105,7 +105,7 @@ def costs(evidence: Traded) -> Section:
             rupees(row["buy"], 2),
             rupees(row["sell"], 2),
             rupees(row["total"], 2),
-            number(row["bps"], 2),
+            f"{row['bps']:,.2f}".replace("-", "−"),
         )
         for item, row in note.iterrows()
     ]

@@ -26,7 +26,7 @@ def exposures(evidence: Traded) -> Section | None:
     earned = split.returns.set_index("part")["mean"]
     words = (
         f"Of the mean rank IC of {number(ic[PREDICTED], 3, signed=True)} on the step that can be traded, "
-        f"{number(ic[LEFT], 3, signed=True)} is left without {', '.join(evidence.exposures.names)}. The holdings "
+        f"{number(ic[LEFT], 3, signed=True)} is left without {known}. The holdings "
         f"earned {percent(earned[ACTIVE], signed=True)} a year above the universe before costs: "
         f"{percent(earned[EXPLAINED], signed=True)} by exposures, {percent(earned[REST], signed=True)} is left."
     )

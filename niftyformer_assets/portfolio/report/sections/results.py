@@ -120,8 +120,7 @@ def headline_table(evidence: Evidence) -> Table:
         [_headline_row(evidence, str(name), a_year) for name in order["name"]],
         strong=frozenset({0}),
         caption=f"{counted(len(evidence.result.returns), 'session')} each. Rank IC: of the scores with the return "
-        "from the first "
-        "possible fill to one session later.",
+        "from the first possible fill to one session later, its t as if sessions did not depend on each other.",
     )
 
 
