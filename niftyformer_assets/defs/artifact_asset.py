@@ -126,33 +126,14 @@ def artifact_asset(
         @wraps(body)
         def make(*context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
             with one_line_errors():
-                if row.scope != "experiment":
-                    settings = resources["settings"]
-                    study = find_study(settings, context[0].partition_key) if row.scope == "study" else None
-                    fits = _must_fit(row, settings, study, partitions)
-                    made = body(*context, **resources, **fits)
-                    return _recorded(row, settings, None, made, partitions, study)
-                experiments: Experiments = resources["experiments"]
-                experiment = experiments.take(context[0].partition_key)
-                folder = experiments.folder(experiment.name)
-                before = [partitions.artifacts[name] for name in row.fit_for(experiment)]
-                must_be_made_with(
-                    experiment, folder, [of.name for of in before if of.scope == "experiment" and not of.has_card]
-                )
-                began = time.monotonic()
-                if row.is_of(experiment):
-                    made = body(*context, **resources)
-                    _note(folder, row.name, {"seconds": round(time.monotonic() - began, 1)})
-                    return _recorded(row, experiments.settings, experiment, made, partitions)
-                result, taken = _once(
-                    row, context[0], experiments, experiment, lambda: body(*context, **resources), partitions
-                )
-                if taken and own is not None:
-                    own(experiments, experiment.name)
-                took = {"taken_over": True} if taken else {"seconds": round(time.monotonic() - began, 1)}
-                device = (result.metadata or {}).get("device")
-                _note(folder, row.name, took | ({} if device is None else {"device": _text(device)}))
-                return result
+                if row.scope == "experiment":
+                    return _of_experiment(
+                        row, context[0], resources["experiments"], lambda: body(*context, **resources), partitions, own
+                    )
+                settings = resources["settings"]
+                study = find_study(settings, context[0].partition_key) if row.scope == "study" else None
+                made = body(*context, **resources, **_must_fit(row, settings, study, partitions))
+                return _recorded(row, settings, None, made, partitions, study)
 
         # Dagster goes by the body's parameters, and by what is returned.
         make.__signature__ = signature.replace(parameters=by_dagster, return_annotation=dg.MaterializeResult)  # type: ignore[attr-defined]
@@ -175,6 +156,33 @@ def _must_fit(
     if not of_experiments:
         return {}
     return {"fitting": fitting(_experiments_of(row, settings, study), workspace, of_experiments)}
+
+
+def _of_experiment(
+    row: Artifact,
+    context: dg.AssetExecutionContext,
+    experiments: Experiments,
+    make: Callable[[], Made],
+    partitions: Partitions,
+    own: Callable[[Experiments, str], None] | None,
+) -> dg.MaterializeResult:
+    """Make an artifact of the run's experiment, or take it over, and note beside it how that went."""
+    experiment = experiments.take(context.partition_key)
+    folder = experiments.folder(experiment.name)
+    before = [partitions.artifacts[name] for name in row.fit_for(experiment)]
+    must_be_made_with(experiment, folder, [of.name for of in before if of.scope == "experiment" and not of.has_card])
+    began = time.monotonic()
+    if row.is_of(experiment):
+        made = make()
+        _note(folder, row.name, {"seconds": round(time.monotonic() - began, 1)})
+        return _recorded(row, experiments.settings, experiment, made, partitions)
+    result, taken = _once(row, context, experiments, experiment, make, partitions)
+    if taken and own is not None:
+        own(experiments, experiment.name)
+    took = {"taken_over": True} if taken else {"seconds": round(time.monotonic() - began, 1)}
+    device = (result.metadata or {}).get("device")
+    _note(folder, row.name, took | ({} if device is None else {"device": _text(device)}))
+    return result
 
 
 def _once(

@@ -5,7 +5,7 @@ What is looked for is said by the packages, each as a `Finding`; here it is aske
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 
@@ -32,7 +32,7 @@ def checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
         _experiment_files(),
         *_market_checks(),
         *map(_sound_factors, partitions.factor_sets),
-        *_experiment_checks(partitions.experiments),
+        *(_experiment_check(partitions.experiments, each) for each in _OF_EXPERIMENTS),
     ]
 
 
@@ -102,92 +102,103 @@ def _sound_factors(factor_set: str) -> dg.AssetChecksDefinition:
     return looked_at
 
 
-def _experiment_checks(keys: dg.PartitionsDefinition) -> Sequence[dg.AssetChecksDefinition]:
-    def check(
-        asset: str, name: str, description: str, look: Callable[[Settings, ExperimentFolder], Finding]
-    ) -> dg.AssetChecksDefinition:
-        @dg.asset_check(asset=asset, name=name, partitions_def=keys, description=description)
-        def checked(
-            context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
-        ) -> dg.AssetCheckResult:
-            return _shown(look(settings, settings.workspace.experiment(context.partition_key)))
+def _experiment_check(keys: dg.PartitionsDefinition, each: "_Looked") -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=each.asset, name=each.name, partitions_def=keys, description=each.description)
+    def checked(context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        return _shown(each.look(settings, settings.workspace.experiment(context.partition_key)))
 
-        return checked
+    return checked
 
-    def embedding(settings: Settings, folder: ExperimentFolder) -> Finding:
-        from niftyformer_assets.dataset.information import carries_information, information
-        from niftyformer_assets.store.arrays import load_arrays
 
-        adjacency, axes = load_arrays(folder.corr_adj)
-        vectors, _ = load_arrays(folder.graph_embeddings, axes)
-        universe = _read(settings.workspace.universe)
-        sectors = dict(zip(universe["symbol"], universe["sector"], strict=True))
-        return carries_information(
-            information(
-                vectors[folder.graph_embeddings.stem],
-                adjacency[folder.corr_adj.stem],
-                [sectors[symbol] for symbol in axes.symbols],
-                seed=0,
-            )
+def _embedding(settings: Settings, folder: ExperimentFolder) -> Finding:
+    from niftyformer_assets.dataset.information import carries_information, information
+    from niftyformer_assets.store.arrays import load_arrays
+
+    adjacency, axes = load_arrays(folder.corr_adj)
+    vectors, _ = load_arrays(folder.graph_embeddings, axes)
+    universe = _read(settings.workspace.universe)
+    sectors = dict(zip(universe["symbol"], universe["sector"], strict=True))
+    return carries_information(
+        information(
+            vectors[folder.graph_embeddings.stem],
+            adjacency[folder.corr_adj.stem],
+            [sectors[symbol] for symbol in axes.symbols],
+            seed=0,
         )
+    )
 
-    def differing(_settings: Settings, folder: ExperimentFolder) -> Finding:
-        from niftyformer_assets.model.checks import not_constant_across_stocks
 
-        return not_constant_across_stocks(_predictions(folder))
+def _differing(_settings: Settings, folder: ExperimentFolder) -> Finding:
+    from niftyformer_assets.model.checks import not_constant_across_stocks
 
-    def both_directions(_settings: Settings, folder: ExperimentFolder) -> Finding:
-        from niftyformer_assets.model.checks import not_one_class
+    return not_constant_across_stocks(_predictions(folder))
 
-        return not_one_class(_predictions(folder))
 
-    def complete(_settings: Settings, folder: ExperimentFolder) -> Finding:
-        from niftyformer_assets.model.checks import index_complete
-        from niftyformer_assets.model.predict import expected_index
+def _both_directions(_settings: Settings, folder: ExperimentFolder) -> Finding:
+    from niftyformer_assets.model.checks import not_one_class
 
-        return index_complete(_predictions(folder), expected_index(_dataset(folder)))
+    return not_one_class(_predictions(folder))
 
-    def against_trivial_ones(_settings: Settings, folder: ExperimentFolder) -> Finding:
-        from niftyformer_assets.model.checks import against_trivial
 
-        dataset = _dataset(folder)
-        return against_trivial(_predictions(folder), dataset.labels, dataset.axes, dataset.split)
+def _complete(_settings: Settings, folder: ExperimentFolder) -> Finding:
+    from niftyformer_assets.model.checks import index_complete
+    from niftyformer_assets.model.predict import expected_index
 
-    def luck(_settings: Settings, folder: ExperimentFolder) -> Finding:
-        from niftyformer_assets.portfolio.report.files import better_than_luck, read_metrics
+    return index_complete(_predictions(folder), expected_index(_dataset(folder)))
 
-        return better_than_luck(read_metrics(folder.backtest))
 
-    return [
-        check(
-            *("graph_embeddings", "carries_information"),
-            "Neighbours in the embedding agree in degree or in sector more than by chance, and the embedding does not "
-            "encode the order of the symbols.",
-            embedding,
-        ),
-        check(
-            *("predictions", "not_constant_across_stocks"),
-            "On every session the predictions differ between stocks.",
-            differing,
-        ),
-        check("predictions", "not_one_class", "Both directions are predicted.", both_directions),
-        check(
-            *("predictions", "index_complete"),
-            "Every stock with enough returns has one prediction a session and horizon.",
-            complete,
-        ),
-        check(
-            *("predictions", "against_trivial"),
-            "Better than predicting zero and than naming the more frequent direction, on test.",
-            against_trivial_ones,
-        ),
-        check(
-            *("backtest_report", "better_than_luck"),
-            "The model earns more than the best baseline, and at the 95% level more than its own scores with the "
-            "symbols permuted and than equal weight.",
-            luck,
-        ),
-    ]
+def _against_trivial_ones(_settings: Settings, folder: ExperimentFolder) -> Finding:
+    from niftyformer_assets.model.checks import against_trivial
+
+    dataset = _dataset(folder)
+    return against_trivial(_predictions(folder), dataset.labels, dataset.axes, dataset.split)
+
+
+def _luck(_settings: Settings, folder: ExperimentFolder) -> Finding:
+    from niftyformer_assets.portfolio.report.files import better_than_luck, read_metrics
+
+    return better_than_luck(read_metrics(folder.backtest))
+
+
+class _Looked(NamedTuple):
+    """A check of an artifact of each experiment."""
+
+    asset: str
+    name: str
+    description: str
+    look: Callable[[Settings, ExperimentFolder], Finding]
+
+
+_OF_EXPERIMENTS = (
+    _Looked(
+        *("graph_embeddings", "carries_information"),
+        "Neighbours in the embedding agree in degree or in sector more than by chance, and the embedding does not "
+        "encode the order of the symbols.",
+        _embedding,
+    ),
+    _Looked(
+        *("predictions", "not_constant_across_stocks"),
+        "On every session the predictions differ between stocks.",
+        _differing,
+    ),
+    _Looked("predictions", "not_one_class", "Both directions are predicted.", _both_directions),
+    _Looked(
+        *("predictions", "index_complete"),
+        "Every stock with enough returns has one prediction a session and horizon.",
+        _complete,
+    ),
+    _Looked(
+        *("predictions", "against_trivial"),
+        "Better than predicting zero and than naming the more frequent direction, on test.",
+        _against_trivial_ones,
+    ),
+    _Looked(
+        *("backtest_report", "better_than_luck"),
+        "The model earns more than the best baseline, and at the 95% level more than its own scores with the "
+        "symbols permuted and than equal weight.",
+        _luck,
+    ),
+)
 
 
 # pandas and torch take longer to load than the definitions.

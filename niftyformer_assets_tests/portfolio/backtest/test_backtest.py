@@ -12,34 +12,14 @@ import pytest
 
 from niftyformer_assets.market.scope import Scope
 from niftyformer_assets.market.split import Split
-from niftyformer_assets.portfolio.backtest.market import Market, cut_market, median_traded_value
-from niftyformer_assets.portfolio.backtest.result import BacktestResult
+from niftyformer_assets.portfolio.backtest.market import cut_market
 from niftyformer_assets.portfolio.backtest.run import run_backtest
-from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.settings import CostSettings, StrategySettings
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.portfolio.markets import axes, plain_market, random_market, random_walk_scores
+from niftyformer_assets_tests.portfolio.trading import DROPOUT, PLAN, always, names, trade
 from niftyformer_assets_tests.shared_data import ROOT
-
-FREE = CostSettings(schedule="flat", flat_bps=0)
-PLAN = StrategySettings()
-DROPOUT = StrategySettings(name="topk_dropout")
-
-
-def trade(
-    market: Market, scores: np.ndarray, strategy: StrategySettings = PLAN, costs: CostSettings = FREE
-) -> BacktestResult:
-    return run_backtest(Scores(market.axes, np.asarray(scores, dtype=float)), market, strategy, costs)
-
-
-def always(T: int, row: list[float]) -> np.ndarray:
-    return np.tile(np.array(row, dtype=float), (T, 1))
-
-
-def names(result: BacktestResult, t: int) -> set[int]:
-    return set(np.flatnonzero(result.holdings[t]).tolist())
-
 
 # --- when a score trades -------------------------------------------------------------------------------
 
@@ -56,108 +36,6 @@ def test_a_score_trades_one_session_later_at_the_price_that_was_set(trade_at: st
     assert str(result.trades.iloc[0]["session"])[:10] == str(market.axes.dates[1])
     assert result.nav[1] == 11_550 + (110 - fill) * (11_550 // fill)
     assert result.nav[2] == result.nav[1] + 10 * (11_550 // fill)
-
-
-# --- the published setting's strategy ---------------------------------------------------------------------------------
-
-
-def test_plan_buys_the_best_at_equal_weight() -> None:
-    market = plain_market(np.full((3, 6), 50.0))
-    result = trade(market, always(3, [1, 5, 2, 4, 3, 0]), replace(PLAN, top_k=3))
-    assert names(result, 1) == {1, 3, 4}
-    np.testing.assert_array_equal(result.holdings[1][[1, 3, 4]], 1_000_000 // 3 // 50)
-
-
-def test_plan_restores_equal_weights_every_fifth_session_and_leaves_names_alone() -> None:
-    growth = np.array([1.03, 1.0, 0.98, 1.01])
-    market = plain_market(100 * growth ** np.arange(14)[:, None])
-    rng = np.random.default_rng(0)
-    result = trade(market, rng.random((14, 4)), replace(PLAN, top_k=2, drop_every=100))
-    traded = sorted(
-        {
-            int(np.searchsorted(market.axes.dates, day))
-            for day in result.trades["session"].to_numpy().astype("datetime64[D]")
-        }
-    )
-    assert traded == [1, 6, 11]
-    assert len({frozenset(names(result, t)) for t in range(1, 14)}) == 1
-    for t in traded:
-        held = result.weights[t][result.holdings[t] > 0]
-        assert np.ptp(held) < 0.001
-
-
-def test_plan_drops_the_worst_fifth_every_tenth_session() -> None:
-    N = 20
-    market = plain_market(np.full((23, N), 100.0))
-    first = np.arange(N, 0, -1.0)
-    later = np.where(np.arange(N) < 10, first, 50 - first)  # 10..19 rise; among the held 9 and 8 are the worst
-    scores = np.vstack([np.tile(first, (5, 1)), np.tile(later, (18, 1))])
-    result = trade(market, scores)
-    assert names(result, 10) == set(range(10))
-    assert names(result, 11) == set(range(8)) | {19, 18}
-    dropped = result.trades[result.trades["reason"] == "drop"]
-    assert dropped["symbol"].tolist()[:2] == ["S008", "S009"]
-    assert names(result, 20) == names(result, 11)
-    assert len(dropped) == 4  # sessions 11 and 21
-
-
-def test_plan_drops_a_name_without_a_score_first() -> None:
-    market = plain_market(np.full((13, 6), 100.0))
-    scores = always(13, [6, 5, 4, 3, 2, 1])
-    scores[10, 0] = np.nan
-    result = trade(market, scores, replace(PLAN, top_k=4, drop_share=0.25))
-    assert names(result, 10) == {0, 1, 2, 3}
-    assert names(result, 11) == {1, 2, 3, 4}
-
-
-# --- TopK-dropout ----------------------------------------------------------------------------------------
-
-
-def test_dropout_swaps_only_where_the_newcomer_ranks_higher() -> None:
-    market = plain_market(np.full((4, 6), 100.0))
-    scores = np.array([[6, 5, 4, 3, 2, 1], [6, 5, 4, 3, 2, 1], [6, 1, 4, 5, 2, 3], [6, 1, 4, 5, 2, 3]], dtype=float)
-    result = trade(market, scores, replace(DROPOUT, top_k=3, n_drop=2))
-    assert names(result, 1) == names(result, 2) == {0, 1, 2}
-    assert names(result, 3) == {0, 2, 3}  # 1 fell below 3; 2 still ranks above 5
-
-
-def test_dropout_keeps_a_name_for_hold_sessions() -> None:
-    market = plain_market(np.full((6, 2), 100.0))
-    scores = np.array([[1, 0], [0, 1], [0, 1], [0, 1], [0, 1], [0, 1]], dtype=float)
-    for hold, sold in ((1, 2), (3, 4)):
-        result = trade(market, scores, replace(DROPOUT, top_k=1, n_drop=1, hold_sessions=hold))
-        assert [names(result, t) for t in (1, sold - 1, sold)] == [{0}, {0}, {1}]
-
-
-def test_dropout_does_not_rebalance_what_it_keeps() -> None:
-    growth = np.array([1.05, 1.0, 0.97])
-    market = plain_market(100 * growth ** np.arange(8)[:, None])
-    result = trade(market, always(8, [3, 2, 1]), replace(DROPOUT, top_k=2, n_drop=1))
-    assert len(result.trades) == 2
-    np.testing.assert_array_equal(result.holdings[1], result.holdings[-1])
-
-
-def test_a_blocked_sell_never_leads_to_more_than_top_k() -> None:
-    close = np.full((8, 10), 100.0)
-    volume = np.full(close.shape, 1e6)
-    volume[2:6, :3] = 0  # what is held cannot be sold
-    rng = np.random.default_rng(1)
-    scores = rng.random(close.shape)
-    scores[0] = np.arange(10, 0, -1)
-    scores[1:, :3] = -1
-    result = trade(plain_market(close, volume=volume), scores, replace(DROPOUT, top_k=3, n_drop=3))
-    assert ((result.holdings > 0).sum(axis=1) <= 3).all()
-    assert {0, 1, 2} == names(result, 5)
-    assert set(result.unfilled["status"]) >= {"no_volume", "no_place"}
-    assert (result.unfilled.query("status == 'no_volume'")["side"] == "sell").any()
-    assert not names(result, 6) & {0, 1, 2}
-
-
-def test_dropout_never_buys_more_than_its_places() -> None:
-    market = plain_market(np.full((30, 12), 10.0))
-    rng = np.random.default_rng(5)
-    result = trade(market, rng.random((30, 12)), replace(DROPOUT, top_k=2, n_drop=2, hold_sessions=7))
-    assert ((result.holdings > 0).sum(axis=1) <= 2).all()
 
 
 # --- what is not traded ------------------------------------------------------------------------------------
@@ -379,7 +257,7 @@ def test_idle_cash_earns_what_is_set_from_the_first_session_that_can_earn() -> N
     assert half.exposure[1] == pytest.approx(0.5)
 
 
-# --- universes that change, orders that are capped --------------------------------------------------------
+# --- universes that change -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["topk_equal_weight", "topk_dropout", "equal_weight"])
@@ -423,53 +301,8 @@ def test_its_place_is_filled_with_the_next_best_where_the_strategy_buys() -> Non
     assert names(result, 6) == {1, 2}
 
 
-def test_orders_are_capped_by_the_traded_value_known_at_the_score_and_by_the_volume_of_the_fill() -> None:
-    market = plain_market(np.full((4, 2), 50.0), volume=np.array([[1000.0, 1000], [10_000, 200], [1000, 1000], [0, 0]]))
-    value = median_traded_value(market.close, market.volume)
-    assert value[:3, 0].tolist() == [50_000, 275_000, 50_000]  # 1000; 1000, 10000; 1000, 1000, 10000
-    assert value[3, 0] == 50 * (1000 + 1000) / 2  # 0, 1000, 1000, 10000
-    market = replace(market, traded_value=value)
-    strategy = replace(PLAN, top_k=2, volume_cap=0.1)
-    result = trade(market, always(4, [2, 1]), strategy)
-    # 10% of 50,000 rupees at 50 each; 10% of the session's 200 shares.
-    assert result.holdings[1].tolist() == [100, 20]
-    assert result.orders.iloc[0][["ordered", "shares", "status"]].tolist() == [10_000, 100, "over_volume"]
-    assert trade(market, always(4, [2, 1]), replace(strategy, volume_cap=0)).holdings[1].tolist() == [10_000, 10_000]
-
-
-def test_what_a_capped_sale_leaves_keeps_its_place() -> None:
-    market = plain_market(np.full((5, 3), 50.0), volume=np.vstack([np.full((2, 3), 1e6), np.full((3, 3), 1000.0)]))
-    market = replace(market, traded_value=np.full((5, 3), 50e6))
-    scores = always(5, [3, 2, 1])
-    scores[1:] = [1, 3, 2]
-    strategy = replace(DROPOUT, top_k=1, n_drop=1, volume_cap=0.1)
-    result = trade(market, scores, strategy)
-    assert result.holdings[:, 0].tolist() == [0, 20_000, 19_900, 19_800, 19_700]
-    assert not result.holdings[:, 1:].any()
-    assert set(result.unfilled["status"]) == {"no_place"}
-
-
-def test_a_cap_needs_the_traded_value() -> None:
-    market = plain_market(np.full((3, 2), 50.0))
-    with pytest.raises(NiftyFormerError, match=r"volume_cap"):
-        trade(market, always(3, [2, 1]), replace(PLAN, top_k=1, volume_cap=0.1))
-
-
-def test_the_traded_value_of_a_cut_market_counts_the_sessions_before_it() -> None:
-    rng = np.random.default_rng(2)
-    T, N = 150, 3
-    close, volume = rng.uniform(10, 20, (T, N)), rng.uniform(1e3, 1e5, (T, N))
-    volume[rng.random((T, N)) < 0.3] = np.nan
-    panel = dict.fromkeys(("open", "high", "low", "close"), close) | {"volume": volume, "segment": close * 0}
-    scope = Scope(axes(T, N), Split(*(slice(0, 1),) * 4), np.ones((T, N), bool), {}, "", slice(0, T), np.arange(N))
-    market = cut_market(panel, scope, scope.axes.dates[100], scope.axes.dates[120])
-    assert market.traded_value is not None
-    for t in (0, 7, 20):
-        expected = np.median(np.nan_to_num(close * volume)[100 + t - 59 : 100 + t + 1], axis=0)
-        np.testing.assert_allclose(market.traded_value[t], expected)
-
-
 # --- the order book ------------------------------------------------------------------------------------------
+
 
 OTHER_ORDER = """
 import importlib.util, re, sys

@@ -19,7 +19,7 @@ from niftyformer_assets.portfolio.backtest.scoring import Exposures
 from niftyformer_assets.portfolio.evidence.benchmarks import equal_weight_universe, hold_indices
 from niftyformer_assets.portfolio.evidence.choices import tells_apart
 from niftyformer_assets.portfolio.evidence.deciles import above_all, decile_returns
-from niftyformer_assets.portfolio.evidence.exposure import exposure_split
+from niftyformer_assets.portfolio.evidence.exposure import ExposureSplit, exposure_split
 from niftyformer_assets.portfolio.evidence.joined import JoinedScores
 from niftyformer_assets.portfolio.evidence.metrics_table import index_summary, summary
 from niftyformer_assets.portfolio.evidence.pooled import money
@@ -78,12 +78,10 @@ def gather_pooled(
     )
     held, index_notes = hold_indices(record.indices, market.axes, chosen.strategy.capital, chosen.strategy.trade_at)
     benchmark = list(held)[-1] if held else ""
-    scores, outcomes = chosen.scores.traded, grounds.outcomes(chosen)
+    outcomes = grounds.outcomes(chosen)
     earned = outcomes.earnable[STEP][: chosen.scores.sessions]
-    exposures, split = _exposures(record.exposures, chosen), None
-    if exposures is not None:
-        ranked = chosen.scores.ranked(record.exposures, chosen.strategy)
-        split = exposure_split(scores, ranked, results[main], earned, exposures)
+    exposures, split = _split(record.exposures, chosen, results[main], earned)
+    traded = chosen.scores, outcomes.market, chosen.strategy
     return PooledEvidence(
         contenders=tuple(common),
         main=main,
@@ -92,21 +90,12 @@ def gather_pooled(
         equal_weight=equal,
         indices=held,
         benchmark=benchmark,
-        other_costs=money.trade(
-            chosen.scores,
-            outcomes.market,
-            chosen.strategy,
-            other_schedule(chosen.costs),
-            seed,
-            record.exposures,
-        ),
-        deciles=decile_returns(scores, above_all(scores, earned)),
+        other_costs=money.trade(*traded, other_schedule(chosen.costs), seed, record.exposures),
+        deciles=decile_returns(chosen.scores.traded, above_all(chosen.scores.traded, earned)),
         exposures=exposures,
         exposure_split=split,
         divisions=record.divisions(chosen.scores),
-        capacity=money.capacity(
-            chosen.scores, outcomes.market, chosen.strategy, chosen.costs, seed, exposures=record.exposures
-        ),
+        capacity=money.capacity(*traded, chosen.costs, seed, exposures=record.exposures),
         money=_money(common, results, equal, held, benchmark, variants),
         named=against,
         variants=variants,
@@ -144,12 +133,18 @@ def _judged(
     return {name: own for name, (own, _) in judged.items()}, {name: result for name, (_, result) in judged.items()}
 
 
-def _exposures(known: Exposures | None, chosen: Contender) -> Exposures | None:
-    """Those that the chosen one's strategy takes out of scores, or else all that are known, on its sessions."""
+def _split(
+    known: Exposures | None, chosen: Contender, result: BacktestResult, earned: np.ndarray
+) -> tuple[Exposures | None, ExposureSplit | None]:
+    """The exposures that the chosen one's strategy takes out of scores, or else all that are known, on its sessions;
+    and what they are of its scores and returns.
+    """
     if known is None or not known.names:
-        return None
-    taken_out = chosen.strategy.neutralise
-    return (known.of(taken_out) if taken_out else known).on(chosen.scores.traded.axes)
+        return None, None
+    taken_out, scores = chosen.strategy.neutralise, chosen.scores
+    exposures = (known.of(taken_out) if taken_out else known).on(scores.traded.axes)
+    ranked = scores.ranked(known, chosen.strategy)
+    return exposures, exposure_split(scores.traded, ranked, result, earned, exposures)
 
 
 def _not_in_universe(scores: JoinedScores) -> np.ndarray:
