@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from niftyformer_assets.exchange.faults import Faults, Rename, Split, shares_of
+from niftyformer_assets.exchange.faults import Faults, shares_of
 from niftyformer_assets.store.errors import NiftyFormerError
 
 
 def usage() -> str:
     """What a command line takes, for its help."""
     shares = ". ".join(f"Shares of {kind}: {', '.join(shares_of(kind))}" for kind in ("answers", "candles", "stocks"))
-    return (
-        f"Switch a fault on, as often as wanted, such as server_errors=0.2. {shares}. stall_s=10 (of stalls), "
-        "scale=100 (of scaled_stocks), failing_symbols=DEMO001,DEMO004, expire_after=50 (answers until the token "
-        "dies), splits=SYMBOL:2026-01-31:2 (by tomorrow's date, history is re-adjusted tomorrow), "
-        "renames=OLD:NEW:2026-01-31."
-    )
+    others = [
+        f"{one.name}={one.metadata['example']}" for one in dataclasses.fields(Faults) if "example" in one.metadata
+    ]
+    return f"Switch a fault on, as often as wanted, such as server_errors=0.2. {shares}. {', '.join(others)}."
 
 
 def faults_from(content: object) -> Faults:
@@ -45,7 +43,7 @@ def faults_from(content: object) -> Faults:
 def parse_faults(texts: Iterable[str]) -> Faults:
     """Faults from words of a command line.
 
-    `server_errors=0.2`, `failing_symbols=DEMO001,DEMO004`, `splits=DEMO004:2024-01-05:2` (a third
+    `server_errors=0.2`, `failing_symbols=DEMO001,DEMO004`, `splits=DEMO004:2024-01-05:2` (a fourth
     `:broken` leaves the history unadjusted), `renames=DEMO005:DEMONEW:2024-01-05` (the date may be
     left out).
 
@@ -57,24 +55,41 @@ def parse_faults(texts: Iterable[str]) -> Faults:
         name, equals, value = text.partition("=")
         if not equals:
             raise NiftyFormerError(f"faults: {text!r} is not NAME=VALUE, such as server_errors=0.2. Correct it.")
-        parts = [part for part in value.split(",") if part]
-        if name in ("paths", "failing_symbols"):
-            content[name] = parts
-        elif name == "splits":
-            content[name] = [_split_words(part, text) for part in parts]
-        elif name == "renames":
-            content[name] = [dict(zip(("old", "new", "since"), part.split(":"), strict=False)) for part in parts]
-        else:
+        item = _item(name)
+        if item is None:
             content[name] = _number(value, text)
+        else:
+            content[name] = [part if item is str else _said(item, part, text) for part in value.split(",") if part]
     return faults_from(content)
 
 
-def _split_words(part: str, text: str) -> dict[str, Any]:
-    words = part.split(":")
-    content: dict[str, Any] = dict(zip(("symbol", "ex_date", "ratio"), words, strict=False))
-    if "ratio" in content:
-        content["ratio"] = _number(content["ratio"], text)
-    return {**content, "adjusted": words[3:] != ["broken"]}
+def _item(name: str) -> Any:
+    """What a field is a list of; None of one that is no list, and of one that there is not."""
+    given = get_args(get_type_hints(Faults).get(name))
+    return given[0] if given[-1:] == (...,) else None
+
+
+def _said(kind: type, part: str, text: str) -> dict[str, Any]:
+    """One of a list by the words of its fields in their order; one that is switched off is named by a word for that."""
+    known, words = dataclasses.fields(kind), part.split(":")
+    if len(words) > len(known):
+        raise NiftyFormerError(f"faults: {part!r} in {text!r} has a word too many. Correct it.")
+    content: dict[str, Any] = {}
+    for one, word in zip(known, words, strict=False):
+        kinds = _kinds(kind, one.name)
+        if bool in kinds:
+            if word != (off := one.metadata["off"]):
+                raise NiftyFormerError(f"faults: {word!r} in {text!r} is not {off!r}. Correct it.")
+            content[one.name] = False
+        else:
+            content[one.name] = _number(word, text) if float in kinds else word
+    return content
+
+
+def _kinds(kind: type, name: str) -> tuple[Any, ...]:
+    """The types that a field may be of."""
+    hint = get_type_hints(kind).get(name)
+    return get_args(hint) or (hint,)
 
 
 def _number(value: str, text: str) -> float | int:
@@ -88,22 +103,24 @@ def _field(name: str, value: Any) -> Any:
     known = [field.name for field in dataclasses.fields(Faults)]
     if name not in known:
         raise ValueError(f"there is no such fault, only {', '.join(known)}")
-    if name in ("paths", "failing_symbols"):
-        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+    item, kinds = _item(name), _kinds(Faults, name)
+    if item is str:
+        if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
             raise TypeError("a list of texts is needed")
         return tuple(value)
-    if name == "splits":
-        return tuple(Split(**_dated(item)) for item in value)
-    if name == "renames":
-        return tuple(Rename(**_dated(item)) for item in value)
-    whole = name in ("seed", "expire_after")
-    if name == "expire_after" and value is None:
+    if item is not None:
+        return tuple(item(**_dated(item, one)) for one in value)
+    if value is None and type(None) in kinds:
         return None
+    whole = float not in kinds
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise TypeError("a whole number is needed" if whole else "a number is needed")
     return value
 
 
-def _dated(item: Mapping[str, Any]) -> dict[str, Any]:
-    dates = {name: date.fromisoformat(item[name]) for name in ("ex_date", "since") if isinstance(item.get(name), str)}
-    return {**item, **dates}
+def _dated(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """With dates for the texts of those fields that are dates."""
+    return {
+        name: date.fromisoformat(value) if isinstance(value, str) and date in _kinds(kind, name) else value
+        for name, value in given.items()
+    }

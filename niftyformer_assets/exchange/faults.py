@@ -1,7 +1,7 @@
 """Everything that goes wrong with Kite now and then, all off unless switched on.
 
 A fault that hits a share of answers, of candles or of stocks is a function of this file and a field of `Faults` that
-names it; nothing else has to know it.
+names it; one of a list is a field of the list's type. Nothing else has to know it.
 
 Which request or candle a fault hits follows from the seed: for a request from its path and how
 often that path was asked for, for a candle from its symbol and session. So neither the order in
@@ -107,6 +107,11 @@ def _of_stocks() -> Any:
     return field(default=0.0, metadata={"stocks": None})
 
 
+def _such_as(default: Any, example: str) -> Any:
+    """A field of which the command line's help gives an example."""
+    return field(default=default, metadata={"example": example})
+
+
 @dataclass(frozen=True)
 class Split:
     """A split that takes effect on its ex-date: from that session on every price of the stock, old
@@ -119,7 +124,7 @@ class Split:
     symbol: str
     ex_date: date
     ratio: float
-    adjusted: bool = True
+    adjusted: bool = field(default=True, metadata={"off": "broken"})
 
     def __post_init__(self) -> None:
         require(self.ratio > 0, f"the split of {self.symbol} needs a ratio above 0")
@@ -159,19 +164,21 @@ class Faults:
     cut_off_bodies: float = _of_answers(_cut_off_bodies)
     no_content_type: float = _of_answers(_no_content_type)
     stalls: float = _of_answers(_stalls)
-    stall_s: float = 10.0
+    stall_s: float = _such_as(10.0, "10 (of stalls)")
     paths: tuple[str, ...] = ("/instruments",)
-    failing_symbols: tuple[str, ...] = ()
-    expire_after: int | None = None
+    failing_symbols: tuple[str, ...] = _such_as((), "DEMO001,DEMO004")
+    expire_after: int | None = _such_as(None, "50 (answers until the token dies)")
     missing_candles: float = _of_candles(_missing)
     negative_candles: float = _of_candles(_negative)
     duplicated_candles: float = _of_candles(_duplicated)
     shortened_instruments: float = _of_stocks()
     scaled_stocks: float = _of_stocks()
-    scale: float = 100.0
+    scale: float = _such_as(100.0, "100 (of scaled_stocks)")
     swapped_stocks: float = _of_stocks()
-    splits: tuple[Split, ...] = ()
-    renames: tuple[Rename, ...] = ()
+    splits: tuple[Split, ...] = _such_as(
+        (), "SYMBOL:2026-01-31:2 (by tomorrow's date, history is re-adjusted tomorrow)"
+    )
+    renames: tuple[Rename, ...] = _such_as((), "OLD:NEW:2026-01-31")
 
     def __post_init__(self) -> None:
         shares = [share for kind in ("answers", "candles", "stocks") for share in shares_of(kind)]
@@ -210,7 +217,8 @@ class Faults:
     def as_json(self) -> dict[str, Any]:
         """What `faults_from` reads."""
         content = dataclasses.asdict(self)
-        for change in (*content["splits"], *content["renames"]):
+        changes = [each for value in content.values() if isinstance(value, tuple) for each in value]
+        for change in (each for each in changes if isinstance(each, dict)):
             change.update({name: value.isoformat() for name, value in change.items() if isinstance(value, date)})
         return content
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import dataclasses
 import io
+import json
 import time
 from collections.abc import MutableMapping
 from datetime import date, datetime
@@ -336,6 +338,8 @@ def test_faults_from_the_command_line():
         "unknown=1",
         "splits=DEMO001",
         "splits=DEMO001:2024-01-05:x",
+        "splits=DEMO001:2024-01-05:2:brokn",
+        "renames=DEMO001:NEW:2024-01-05:more",
         "renames=DEMO001",
     ],
 )
@@ -353,6 +357,24 @@ def test_a_fault_is_a_function_and_a_field_and_the_help_names_it() -> None:
         assert faults_from({name: 0.25}) == Faults(**{name: 0.25})
         with pytest.raises(NiftyFormerError, match=f"{name} is a share"):
             faults_from({name: 1.5})
+
+
+def test_the_help_names_every_field_and_each_example_can_be_said() -> None:
+    fields = {field.name: field for field in dataclasses.fields(Faults)}
+    for name in fields.keys() - {"seed", "paths"}:
+        assert name in usage()
+    examples = {
+        name: field.metadata["example"].split(" ")[0] for name, field in fields.items() if "example" in field.metadata
+    }
+    assert examples.keys() >= {"splits", "renames", "failing_symbols", "expire_after"}
+    for name, words in examples.items():
+        said = getattr(parse_faults([f"{name}={words}"]), name)
+        assert said == fields[name].default if name in ("stall_s", "scale") else said
+
+
+def test_what_is_shown_can_be_given_again() -> None:
+    faults = parse_faults(["splits=DEMO001:2024-01-05:2:broken", "renames=A:B:2024-01-05,C:D", "paths=/a,/b"])
+    assert faults_from(json.loads(json.dumps(faults.as_json()))) == faults
 
 
 def test_faults_of_candles_come_one_upon_the_other() -> None:
