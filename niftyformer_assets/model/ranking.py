@@ -1,7 +1,7 @@
 """Losses of the order in which a network puts the stocks of a session, over known labels only.
 
-What it says is compared in units of the deviation of the session's labels, so that a loss weighs the same whether
-labels are returns or ranks.
+What it says is compared in units of the deviation of the batch's labels within their sessions, so that a loss weighs
+the same whether labels are returns or ranks.
 
 Shapes: B batch, T2 output sessions, N stocks.
 """
@@ -45,14 +45,16 @@ def ranking_loss(name: str, value: Tensor, targets: Targets) -> Tensor:
     """
     known = targets.known
     label = targets.value.where(known, 0.0)
-    count = known.sum(-1, keepdim=True).clamp(min=1)
-    centred = (label - label.sum(-1, keepdim=True) / count).where(known, 0.0)
-    deviation = ((centred**2).sum(-1, keepdim=True) / count).sqrt()
-    ordered = deviation > 0
-    unit = deviation.where(ordered, 1.0)
+    ordered = label.where(known, -torch.inf).amax(-1) > label.where(known, torch.inf).amin(-1)
+    there = known & ordered.unsqueeze(-1)
+    count = there.sum(-1, keepdim=True)
+    centred = (label - label.where(there, 0.0).sum(-1, keepdim=True) / count.clamp(min=1)).where(there, 0.0)
+    # Of the whole batch: two stocks of a session may be as good as equal.
+    deviation = ((centred**2).sum((0, 2), keepdim=True) / count.sum((0, 2), keepdim=True).clamp(min=1)).sqrt()
+    unit = deviation.where(deviation > 0, 1.0)
     # Selected before they are computed with: what is not finite must not reach a gradient.
-    found = RANKING_LOSSES[name](value.where(known, 0.0) / unit, centred / unit, known)
-    return found.where(ordered.squeeze(-1), 0.0).sum() / ordered.sum().clamp(min=1)
+    found = RANKING_LOSSES[name](value.where(there, 0.0) / unit, centred / unit, there)
+    return found.where(ordered, 0.0).sum() / ordered.sum().clamp(min=1)
 
 
 def pairwise(value: Tensor, label: Tensor, known: Tensor) -> Tensor:

@@ -232,11 +232,8 @@ class TrainingStep:
     @torch.no_grad()
     def _update(self) -> None:
         """Change the weights by their gradient."""
-        flat, settings, taken = (
-            self.weights.flat,
-            self.settings.training,
-            self.optimizer.state[self.weights.flat]["step"],
-        )
+        flat, settings = self.weights.flat, self.settings.training
+        taken = self.optimizer.state[flat]["step"]
         if self.rate is not self.learning_rate:
             self.rate.copy_(learning_rate(self.learning_rate, taken, self.lowest_after, settings))
         if self.decay is not None:

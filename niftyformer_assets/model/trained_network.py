@@ -20,7 +20,7 @@ from niftyformer_assets.model.training import Trained, networks, remove_others, 
 from niftyformer_assets.model.watch import summary
 
 # The figures that an epoch is judged by, each beside what a trivial predictor reaches.
-BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majority", "val_rank_ic")
+BEST = ("epoch", "val_mae", "val_mae_zero", "val_accuracy", "val_accuracy_majority", "val_rank_ic", "val_rank_ic_last")
 
 
 class TrainedNetwork(TrainedThing):

@@ -130,7 +130,7 @@ def _train(
     card = model_card(dataset, device)
     resumed = None if restart else _last_state(files, card)
     labels = _labels_to_judge_by(dataset)
-    steps_to_the_lowest(dataset)
+    steps_to_the_lowest(dataset)  # which may be refused too
     # Only now: what is refused above leaves an older model as it is.
     if resumed is None:
         files.clear()

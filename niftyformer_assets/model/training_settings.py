@@ -75,6 +75,10 @@ class TrainingSettings:
             "scheduler_patience and min_learning_rate must be at least 0",
         )
         require(min(self.weight_decay, self.warmup_steps) >= 0, "weight_decay and warmup_steps must be at least 0")
+        require(
+            self.weight_decay * self.learning_rate < 1,
+            "weight_decay times learning_rate must be below 1: a step would leave nothing of the weights",
+        )
         require(0 <= self.ema_decay < 1, "ema_decay must be at least 0 and below 1")
         require(
             self.falls_by_step or self.decay_steps is None,

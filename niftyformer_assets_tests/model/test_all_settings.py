@@ -148,6 +148,7 @@ def test_captured_it_is_the_plain_step_bit_by_bit(everything: Dataset, gpu: Devi
     [
         (lambda: TrainingSettings(weight_decay=-0.1), "weight_decay and warmup_steps must be at least 0"),
         (lambda: TrainingSettings(warmup_steps=-1), "weight_decay and warmup_steps must be at least 0"),
+        (lambda: TrainingSettings(weight_decay=1000.0), "weight_decay times learning_rate must be below 1"),
         (lambda: TrainingSettings(ema_decay=1.0), "ema_decay must be at least 0 and below 1"),
         (lambda: TrainingSettings(decay_steps=10), "decay_steps has no say where learning_rate_decay is plateau"),
         (

@@ -29,23 +29,26 @@ def targets(label: torch.Tensor, known: torch.Tensor) -> Targets:
 
 def by_hand(name: str, value: np.ndarray, label: np.ndarray, known: np.ndarray) -> float:
     """A session and a stock after the other, [B, T2, N]."""
-    of_sessions = []
+    sessions: dict[tuple[int, int], list[int]] = {}
+    squares: dict[int, list[float]] = {}
     for b, h in product(range(value.shape[0]), range(value.shape[1])):
         stocks = [n for n in range(value.shape[2]) if known[b, h, n]]
         y = [label[b, h, n] for n in stocks]
-        if len(set(y)) < 2:
-            continue
-        unit = float(np.std(y))
-        v = [value[b, h, n] / unit for n in stocks]
+        if len(set(y)) > 1:
+            sessions[b, h] = stocks
+            squares.setdefault(h, []).extend((each - sum(y) / len(y)) ** 2 for each in y)
+    losses = []
+    for (b, h), stocks in sessions.items():
+        unit = math.sqrt(sum(squares[h]) / len(squares[h]))
+        y, v = ([float(array[b, h, n]) / unit for n in stocks] for array in (label, value))
         if name == "pairwise":
             pairs = [math.log1p(math.exp(v[j] - v[i])) for i in range(len(y)) for j in range(len(y)) if y[i] > y[j]]
-            of_sessions.append(sum(pairs) / len(pairs))
+            losses.append(sum(pairs) / len(pairs))
         else:
-            centred = [(each - float(np.mean(y))) / unit for each in y]
-            first = [math.exp(each) / sum(map(math.exp, centred)) for each in centred]
+            first = [math.exp(each) / sum(map(math.exp, y)) for each in y]
             said = [math.log(math.exp(each) / sum(map(math.exp, v))) for each in v]
-            of_sessions.append(-sum(a * b for a, b in zip(first, said, strict=True)))
-    return sum(of_sessions) / len(of_sessions) if of_sessions else 0.0
+            losses.append(-sum(a * b for a, b in zip(first, said, strict=True)))
+    return sum(losses) / len(losses) if losses else 0.0
 
 
 @pytest.mark.parametrize("name", ["pairwise", "listnet"])
@@ -57,7 +60,8 @@ def test_it_is_the_plain_loop(name: str, scale: float) -> None:
     known = torch.rand(BATCH, LABELS, STOCKS) < 0.7
     known[1, 0] = False  # a session without any
     known[1, 1] = torch.arange(STOCKS) == 2  # and one with a single stock
-    label[2, 1] = 0.5 * scale  # and one whose stocks are all the same
+    label[2, 1] = 0.1 * scale  # and one whose stocks are all the same
+    known[2, 1] = True
     found = ranking_loss(name, value, targets(label, known))
     assert found.item() == pytest.approx(by_hand(name, value.numpy(), label.numpy(), known.numpy()))
     # In units of the labels' deviation: returns and their ranks weigh the same.
@@ -87,6 +91,18 @@ def test_no_order_is_no_loss(name: str) -> None:
     for there in (known, ~known):
         loss = ranking_loss(name, value, targets(label, there))
         assert loss == 0 and not torch.autograd.grad(loss, value)[0].any()
+
+
+@pytest.mark.parametrize("name", ["pairwise", "listnet"])
+@pytest.mark.parametrize("apart", [0.0, 1e-9, 1e-6])
+def test_a_session_that_is_as_good_as_without_order_weighs_no_more_than_another(name: str, apart: float) -> None:
+    torch.manual_seed(4)
+    label, known = torch.randn(2, 1, 30) * 0.02, torch.ones(2, 1, 30, dtype=torch.bool)
+    known[1, 0, 3:] = False
+    label[1, 0, :3] = torch.tensor([0.1, 0.1, 0.1 + apart])
+    value = (torch.randn(2, 1, 30) * 0.02).requires_grad_()
+    (gradient,) = torch.autograd.grad(ranking_loss(name, value, targets(label, known)), value)
+    assert gradient[1].abs().sum() <= 10 * gradient[0].abs().sum()
 
 
 @pytest.mark.parametrize("name", ["pairwise", "listnet"])
