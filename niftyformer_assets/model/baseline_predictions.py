@@ -59,7 +59,7 @@ def _fitted_and_asked(
     progress: Callable[[str], None],
 ) -> pd.DataFrame:
     def observers(seed: int, _place: Path) -> list[Observer]:
-        of = f"{thing.name}, seed {seed}" if dataset.settings.training.seeds > 1 else thing.name
+        of = f"{thing.name}, seed {seed}" if dataset.settings.networks > 1 else thing.name
         return [Told(lambda line: progress(f"{of}: {line}"))]
 
     fitted = thing.fit(dataset, folder, device(thing), Watch(progress, observers), restart=None)

@@ -95,6 +95,11 @@ class RunSettings:
         """How the loop trains the model, which must be a network."""
         return self.network.trained_with()
 
+    @property
+    def networks(self) -> int:
+        """Of how many networks, each with its own seed, the model is the mean; 1 of what is none."""
+        return self.training.seeds if isinstance(self.model, NetworkModel) else 1
+
     def with_training(self, **changes: Any) -> RunSettings:
         """The same with other values of the section `training`, which must be the model's."""
         return replace(self, model=replace(self.model, training=replace(self.training, **changes)))  # type: ignore[type-var]

@@ -52,10 +52,12 @@ OF_RIDGE = TINY_EXPERIMENT.replace("model: {", "model: {name: ridge, ")
 OTHERS = {
     "of_ridge": OF_RIDGE,
     "of_lstm": OF_RIDGE.replace("ridge, width", "lstm, width").replace(
-        "names: [", "epochs: 1\n  recurrent_width: 4\n  names: [stockformer, gru, "
+        "names: [", "epochs: 1\n  recurrent_width: 4\n  blend_of: [ridge, gru]\n  names: [blend, stockformer, gru, "
     ),
     "of_blend": OF_RIDGE.replace("ridge, width", "blend, width")
-    .replace("names: [", "blend_of: [ridge.net, momentum.of_sector]\n  names: [")
+    .replace(
+        "names: [", "blend_of: [ridge.net, momentum.of_sector, lstm]\n  epochs: 1\n  recurrent_width: 4\n  names: ["
+    )
     .replace("factors: {", "factors: {transform: sector_rank, ")
     .replace("graph: {", "graph: {source: factors, ")
     .replace("label: rank", f"label: rank, targets: [{NET_OF_MARKET}, {NET_OF_SECTOR}]"),

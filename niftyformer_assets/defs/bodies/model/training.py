@@ -35,7 +35,7 @@ def train_model(context: dg.AssetExecutionContext, experiments: Experiments, gpu
     dataset, model = load_dataset(folder.root), trained_thing(experiment.model.name)
 
     def observers(seed: int, place: Path) -> list[Observer]:
-        of = f"seed {seed}, " if dataset.settings.training.seeds > 1 else ""
+        of = f"seed {seed}, " if dataset.settings.networks > 1 else ""
         return [Told(lambda line: context.log.info(of + line)), tensorboard(ModelFolder(place).tensorboard)]
 
     watch = Watch(context.log.info, observers)
