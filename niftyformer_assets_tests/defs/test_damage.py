@@ -31,6 +31,7 @@ from niftyformer_assets.model.checkpoint import STATE, ModelFolder, read_best, r
 from niftyformer_assets.model.data import load_dataset
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.report.comparison import model_comparison
+from niftyformer_assets.portfolio.report.experiment_log import experiment_log
 from niftyformer_assets.portfolio.report.files import read_metrics
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import load_arrays
@@ -80,6 +81,14 @@ def compared(settings: Settings) -> None:
         raise NiftyFormerError(found.without_report["tiny"])
 
 
+def logged(settings: Settings) -> None:
+    """The log goes on without a report that it cannot believe, and says why."""
+    table, left_out = experiment_log({"tiny": settings.workspace.experiment("tiny")}, {}, {})
+    assert len(table) == 1 - len(left_out)
+    if left_out:
+        raise NiftyFormerError(left_out["tiny"])
+
+
 # A file of the workspace and what reads it.
 READERS: list[tuple[str, Reader]] = [
     ("index_lists/*.csv", lambda settings: read_lists([settings.workspace.index_lists])),
@@ -118,6 +127,10 @@ READERS: list[tuple[str, Reader]] = [
         lambda settings: read_metrics(settings.workspace.experiment("tiny").backtest),
     ),
     ("experiments/tiny/backtest/metrics.json", compared),
+    ("experiments/tiny/backtest/metrics.json", logged),
+    ("experiments/tiny/experiment.json", logged),
+    ("experiments/tiny/provenance/trained_model.json", logged),
+    ("signals/*.parquet", lambda settings: read_parquet(next(settings.workspace.signals.glob("*.parquet")))),
     *((f"experiments/tiny/provenance/{asset}.json", recorded(asset)) for asset in ("flow", "predictions", "corr_adj")),
 ]
 

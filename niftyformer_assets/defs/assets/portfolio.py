@@ -53,9 +53,11 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return compare_experiments(settings, fitting)
 
     @asset()
-    def experiment_log(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
+    def experiment_log(
+        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], fitting: Fitting
+    ) -> Made:
         from niftyformer_assets.defs.bodies.portfolio.experiment_log import log_experiments
 
-        return log_experiments(settings, fitting)
+        return log_experiments(context, settings, fitting)
 
     return [backtest_report, study_predictions, study_report, daily_signals, model_comparison, experiment_log]

@@ -21,6 +21,7 @@ from niftyformer_assets.portfolio.names import MODEL
 from niftyformer_assets.portfolio.report.files import METRICS, read_metrics
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import read_given_json
+from niftyformer_assets.store.index import read_json
 from niftyformer_assets.store.provenance import read_provenance
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -34,27 +35,31 @@ COLUMNS = (
 
 def experiment_log(
     folders: Mapping[str, ExperimentFolder], study_of: Mapping[str, str], differs: Mapping[str, Mapping[str, Any]]
-) -> pd.DataFrame:
-    """A row for each experiment that has a report, the last one finished first; columns `COLUMNS`.
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A row for each experiment that has a report, the last one finished first, and why others have none.
 
     Args:
         differs: by experiment the settings that differ from the published ones, as `section.key` -> value.
+
+    Returns:
+        a table with the columns `COLUMNS`; and by experiment why it has no row.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    left_out: dict[str, str] = {}
     for name, folder in folders.items():
         try:
             rows.append({"experiment": name, "study": study_of.get(name, ""), **_row(folder, differs.get(name, {}))})
-        except NiftyFormerError:  # without a report, or with one that is not to be believed: the comparison names it
-            continue
+        except NiftyFormerError as error:
+            left_out[name] = str(error)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.sort_values(["finished", "experiment"], ascending=[False, True], ignore_index=True)
+    return table.sort_values(["finished", "experiment"], ascending=[False, True], ignore_index=True), left_out
 
 
 def _row(folder: ExperimentFolder, differs: Mapping[str, Any]) -> dict[str, Any]:
     metrics = read_metrics(folder.backtest)
     record = read_provenance(folder.provenance, "trained_model")
-    split = _read(folder.settings).get("split", {})
-    notes = [note for note in _read(folder.notes).values() if isinstance(note, dict)]
+    split = read_json(folder.settings).get("split", {})
+    notes = [note for note in _notes(folder.notes).values() if isinstance(note, dict)]
     took = [note["seconds"] for note in notes if isinstance(note.get("seconds"), float | int)]
     of_model = {
         figure["metric"]: figure
@@ -87,8 +92,8 @@ def _row(folder: ExperimentFolder, differs: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a note beside artifacts says; nothing where there is none."""
+def _notes(path: Path) -> dict[str, Any]:
+    """How long artifacts took to make, and on what; nothing where that is not known."""
     try:
         return read_given_json(path)
     except (NiftyFormerError, OSError, ValueError):

@@ -19,22 +19,24 @@ from niftyformer_assets.report_server import log_address
 from niftyformer_assets.settings import Settings
 
 
-def log_experiments(settings: Settings, fitting: Fitting) -> Made:
+def log_experiments(context: dg.AssetExecutionContext, settings: Settings, fitting: Fitting) -> Made:
     """Put down every finished experiment of the workspace, those of studies too."""
     workspace = settings.workspace
     study_of = {name: study.name for study in studies_of(settings).values() for name in study.experiments}
-    log = experiment_log(
+    log, damaged = experiment_log(
         {name: workspace.experiment(name) for name in fitting.experiments},
         study_of,
         {name: _differing(experiment) for name, experiment in fitting.experiments.items()},
     )
+    for name, reason in damaged.items():
+        context.log.warning(f"{name} is left out: {reason}")
     write_experiment_log(workspace.experiment_log_csv, workspace.experiment_log_html, log, workspace.name)
     return Made(
         {
             "dagster/row_count": len(log),
             "report": dg.MetadataValue.url(log_address(settings)),
             "experiments": table(log.drop(columns=["code", "taken_over"]), limit=60),
-            "left_out": dg.MetadataValue.json(dict(fitting.others)),
+            "left_out": dg.MetadataValue.json({**fitting.others, **damaged}),
         }
     )
 
