@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from attacks.scene import EXPERIMENT, contents, settings_in
+from attacks.scene import EXPERIMENT, PAIR, contents, settings_in
+from niftyformer_assets.artifacts import artifacts as rows_of_artifacts
 from niftyformer_assets.defs import build
 from niftyformer_assets.model.checkpoint import ModelFolder
-from niftyformer_assets.store.workspace import ExperimentFolder, Workspace
+from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 
 # Which asset writes what a property of the workspace or of an experiment's folder names. Its readers are those that
 # the graph has after it. A property that is not here is an artifact that nobody has thought of attacking.
@@ -42,6 +43,15 @@ WRITTEN_BY = {
     "alpha158": "alpha158_panel",
     "signals": "daily_signals",
 }
+# The same of the study, and of what its experiment took over or has more; read for the study or its experiment.
+OF_PAIR = {
+    "study predictions": "study_predictions",
+    "study contenders": "study_predictions",
+    "study report": "study_report",
+    "pair's predictions": "predictions",
+    "pair's network_predictions": "predictions",
+    "pair's baseline_predictions": "baseline_predictions",
+}
 # What no asset hands to another, by who reads it: records, what tells arrays apart, and what a person or a server gave.
 READ_BY = {
     "workspace provenance": (),
@@ -57,11 +67,15 @@ READ_BY = {
     "set_aside": (),
     "made": ("flow",),
     "rivals": ("baseline_predictions",),
+    "study provenance": ("study_report",),
+    "study index.json": ("study_report",),
 }
 # They read what they wrote before.
 GO_ON = {"raw_ohlcv", "trained_model"}
 # Nothing of them is there unless something else went wrong before, or an experiment has several networks.
 MAY_BE_ABSENT = {"held_back", "set_aside", "network_predictions"}
+# Nor of these where nobody has asked for a study.
+OF_STUDIES = {*OF_PAIR, "study provenance", "study index.json"}
 # Or differ each time, as the notes of how long something took and the log that shows them.
 NO_ARTIFACTS = {
     "root",
@@ -82,21 +96,37 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Artifact:
-    """The files of one artifact, relative to the folder of all workspaces, and the assets that read them."""
+    """The files of one artifact, relative to the folder of all workspaces, and the assets that read them.
+
+    of: the experiment, or the study, that those readers are of which are of one.
+    """
 
     name: str
     files: tuple[str, ...]
     readers: tuple[str, ...]
+    of: str = EXPERIMENT
 
 
 def artifacts(folder: Path) -> tuple[list[Artifact], list[str]]:
     """The artifacts of the scene in `folder`, and what of it or of `workspace.py` is known to nobody here."""
     settings = settings_in(folder)
     workspace, experiment = settings.workspace, settings.workspace.experiment(EXPERIMENT)
+    study, pair = workspace.study(PAIR), workspace.experiment(PAIR)
     graph = build(settings).resolve_asset_graph()
     children = {
         key.to_user_string(): tuple(sorted(child.to_user_string() for child in graph.get(key).child_keys))
         for key in graph.get_all_asset_keys()
+    }
+    scopes = {name: row.scope for name, row in rows_of_artifacts().items()}
+    of_pair = {
+        "study predictions": study.predictions,
+        "study contenders": study.contenders,
+        "study report": study.report,
+        "study provenance": study.provenance,
+        "study index.json": study.root / "index.json",
+        "pair's predictions": pair.predictions,
+        "pair's network_predictions": pair.network_predictions,
+        "pair's baseline_predictions": pair.baseline_predictions,
     }
     named = {
         "workspace provenance": workspace.provenance,
@@ -109,6 +139,7 @@ def artifacts(folder: Path) -> tuple[list[Artifact], list[str]]:
         "alpha158": workspace.factor_panel("alpha158"),
         **_paths(workspace),
         **_paths(experiment),
+        **of_pair,
     }
     files = {f"{path}": content for path, content in contents(settings.data).items()}
     found, unknown, left = [], [], set(files)
@@ -116,16 +147,23 @@ def artifacts(folder: Path) -> tuple[list[Artifact], list[str]]:
         place = path.relative_to(settings.data).as_posix()
         mine = tuple(file for file in files if file == place or file.startswith(f"{place}/"))
         left -= set(mine)
-        if not mine and name not in MAY_BE_ABSENT:
+        if not mine and name not in MAY_BE_ABSENT | (set() if study.root.is_dir() else OF_STUDIES):
             unknown.append(f"{name}, of which there is no file")
+        elif name in OF_PAIR:
+            readers = tuple(reader for reader in children[OF_PAIR[name]] if scopes[reader] in ("experiment", "study"))
+            found.append(Artifact(name, mine, readers, PAIR))
         elif name in WRITTEN_BY:
             asset = WRITTEN_BY[name]
-            found.append(Artifact(name, mine, children[asset] + ((asset,) if asset in GO_ON else ())))
+            readers = tuple(reader for reader in children[asset] if scopes[reader] != "study")
+            found.append(Artifact(name, mine, readers + ((asset,) if asset in GO_ON else ())))
         elif name in READ_BY:
-            found.append(Artifact(name, mine, READ_BY[name]))
+            found.append(Artifact(name, mine, READ_BY[name], PAIR if name in of_pair else EXPERIMENT))
         else:
             unknown.append(f"{name} of store/workspace.py")
-    for named_by in (Workspace, ExperimentFolder):
+    # The study's experiment has what the other has, and is attacked where it differs.
+    left = {file for file in left if not file.startswith(f"{pair.root.relative_to(settings.data).as_posix()}/")}
+    unknown += [f"{path.name} of StudyFolder" for path in _paths(study).values() if path not in of_pair.values()]
+    for named_by in (Workspace, ExperimentFolder, StudyFolder):
         methods = {name for name, member in vars(named_by).items() if callable(getattr(member, "__func__", member))}
         unknown += [f"{name}() of store/workspace.py" for name in methods - METHODS if not name.startswith("_")]
     parts = {"index.json", *(path.name for path in _paths(ModelFolder(experiment.model)).values())}

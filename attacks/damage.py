@@ -32,7 +32,8 @@ from niftyformer_assets.artifacts import phases
 
 # How often each kind of artifact is damaged for each of its readers.
 TIMES = {"flip": 3, "cut": 1, "swap": 1}
-JOBS = phases(rows_of_artifacts())
+ROWS = rows_of_artifacts()
+JOBS = phases(ROWS)
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,17 @@ def damage_everything(
     known, unknown = artifacts(scene)
     for what in unknown:
         yield Attack(what, "-", Outcome.UNKNOWN, "store/workspace.py or the folder has it, the attacks do not")
-    undamaged: dict[str, Undamaged] = {}
+    undamaged: dict[tuple[str, str], Undamaged] = {}
     for artifact in known:
         for reader in artifact.readers if artifact.files else ():
             if readers and reader not in readers:
                 continue
-            if reader not in undamaged:
+            if (reader, artifact.of) not in undamaged:
                 copy_scene(scene, work)
-                undamaged[reader] = Undamaged(_read(work, reader), contents(work / "data"))
+                undamaged[reader, artifact.of] = Undamaged(_read(work, reader, artifact.of), contents(work / "data"))
             for kind, times in TIMES.items():
                 for _ in range(max(1, round(times * share))):
-                    yield _attack(scene, work, artifact, reader, kind, draw, undamaged[reader])
+                    yield _attack(scene, work, artifact, reader, kind, draw, undamaged[reader, artifact.of])
 
 
 def _attack(
@@ -92,9 +93,12 @@ def _attack(
     on, where = f"{artifact.name} → {reader}", name.rpartition("/")[2]
     if spoilt in (None, before):
         return Attack(on, kind, Outcome.MISSED, f"{name} is as it was")
+    # Whoever took the file over has the same one, which is damaged for both.
+    inode = path.stat().st_ino
+    spoiled = {file for file in contents(work / "data") if (work / "data" / file).stat().st_ino == inode}
     path.write_bytes(spoilt)
     try:
-        words = _read(work, reader)
+        words = _read(work, reader, artifact.of)
     except RefusalError as refusal:
         if refusal.traceback:
             return Attack(on, kind, Outcome.TRACEBACK, f"{where}: {refusal}")
@@ -108,7 +112,7 @@ def _attack(
         file
         for file in sorted(after.keys() | undamaged.files.keys())
         # The record of what was made says what it was made from, and differs as that does.
-        if file != name and "/provenance/" not in file and after.get(file) != undamaged.files.get(file)
+        if file not in spoiled and "/provenance/" not in file and after.get(file) != undamaged.files.get(file)
     ]
     if not differing:
         return Attack(on, kind, Outcome.SAME)
@@ -133,8 +137,8 @@ def _named(said: str, file: str, artifact: str, reader: str) -> bool:
     return any(re.search(rf"\b{re.escape(name)}", said) for name in names if name)
 
 
-def _read(work: Path, reader: str) -> set[str]:
-    """Materialize the reader alone; what it said aloud.
+def _read(work: Path, reader: str, of: str) -> set[str]:
+    """Materialize the reader alone, of an experiment or a study if it is of one; what it said aloud.
 
     Raises:
         RefusalError: it ended with an error.
@@ -142,7 +146,8 @@ def _read(work: Path, reader: str) -> set[str]:
     settings = settings_in(work)
     job = next(job for job, assets in JOBS.items() if reader in assets)
     with dg.DagsterInstance.ephemeral() as instance, _heard() as aloud:
-        result = execute(settings, instance, job, None if job == "candles" else (reader,))
+        partition = of if ROWS[reader].scope in ("experiment", "study") else None
+        result = execute(settings, instance, job, None if job == "candles" else (reader,), partition)
         entries = instance.all_logs(result.run_id)
     words = {*aloud} | {
         entry.user_message for entry in entries if entry.level >= logging.WARNING and entry.dagster_event is None

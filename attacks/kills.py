@@ -20,7 +20,7 @@ from attacks.outcomes import Attack, Outcome
 from attacks.scene import STAGES, RefusalError, contents, copy_scene, leftovers, quiet, run_stage
 
 # Chances to be killed, by stage; "dataset" and "baselines" only lead from one attacked stage to the next.
-KILLS = {"first start": 20, "ingest": 25, "panels": 25, "training": 20, "report": 15}
+KILLS = {"first start": 20, "ingest": 25, "panels": 25, "training": 20, "study": 4, "report": 15}
 
 
 def kill_everything(

@@ -1,4 +1,4 @@
-"""The small workspace that is attacked: a made-up market of 14 stocks and one experiment, made by the graph itself."""
+"""The small workspace that is attacked: a made-up market of 14 stocks, an experiment and a study of it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,37 @@ import dagster as dg
 
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.run import QUIET, dagster_home
+from niftyformer_assets.experiments.files import begin, find_study
 from niftyformer_assets.settings import Settings
 from niftyformer_assets_tests.conftest import failure_of, tiny_settings
 
 EXPERIMENT = "tiny"
+# A study, and its one experiment, which has two networks and takes all else over from the other.
+PAIR = "pair"
+STUDY = f"experiment: {EXPERIMENT}\nset: {{training.seeds: 2}}\n"
 # No figures are read from them, and they hold times.
 VARIES = ("tensorboard", "speed.csv", "notes.json", "experiments.csv", "experiments.html")
 
-# Each what one command makes: a job of the graph, or a part of it.
-STAGES: dict[str, Sequence[tuple[str, tuple[str, ...] | None]]] = {
-    "first start": (("reference", None),),
-    "ingest": (("candles", None),),
-    "panels": (("panels", None),),
+# Each what one command makes: jobs of the graph, or parts of them, and for which partition.
+STAGES: dict[str, Sequence[tuple[str, tuple[str, ...] | None, str | None]]] = {
+    "first start": (("reference", None, None),),
+    "ingest": (("candles", None, None),),
+    "panels": (("panels", None, None),),
     "dataset": (
         (
             "experiment",
             ("ic_summary", "neutralized_factors", "flow", "trend_indicator", "corr_adj", "graph_embeddings"),
+            EXPERIMENT,
         ),
     ),
-    "training": (("experiment", ("trained_model", "predictions")),),
-    "baselines": (("experiment", ("baseline_predictions",)),),
-    "report": (("experiment", ("backtest_report",)), ("comparison", None), ("signal", ("daily_signals",))),
+    "training": (("experiment", ("trained_model", "predictions"), EXPERIMENT),),
+    "baselines": (("experiment", ("baseline_predictions",), EXPERIMENT),),
+    "study": (("experiment", None, PAIR), ("study", None, PAIR)),
+    "report": (
+        ("experiment", ("backtest_report",), EXPERIMENT),
+        ("comparison", None, None),
+        ("signal", ("daily_signals",), None),
+    ),
 }
 
 
@@ -47,7 +57,10 @@ class RefusalError(Exception):
 
 def settings_in(folder: Path) -> Settings:
     """The settings of the scene in this folder."""
-    return tiny_settings(folder)
+    settings = tiny_settings(folder)
+    settings.studies.mkdir(exist_ok=True)
+    (settings.studies / f"{PAIR}.yaml").write_text(STUDY)
+    return settings
 
 
 def run_stage(folder: Path, stage: str) -> None:
@@ -57,15 +70,21 @@ def run_stage(folder: Path, stage: str) -> None:
         RefusalError: a step failed.
     """
     settings = settings_in(folder)
+    if stage == "study":
+        begin(settings, find_study(settings, PAIR))
     with dagster_home(settings) as instance:
-        for job, assets in STAGES[stage]:
-            execute(settings, instance, job, assets)
+        for job, assets, partition in STAGES[stage]:
+            execute(settings, instance, job, assets, partition)
 
 
 def execute(
-    settings: Settings, instance: dg.DagsterInstance, job: str, assets: Sequence[str] | None = None
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    job: str,
+    assets: Sequence[str] | None = None,
+    partition: str | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Run a job, or some of its assets."""
+    """Run a job, or some of its assets; candles of all symbols."""
     definition = build(settings).resolve_job_def(job)
     tags = {}
     if job == "candles":
@@ -74,7 +93,7 @@ def execute(
         tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
     result = definition.execute_in_process(
         instance=instance,
-        partition_key=EXPERIMENT if job == "experiment" else None,
+        partition_key=partition,
         tags=tags,
         asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
         run_config=QUIET,
@@ -115,9 +134,19 @@ def _hidden(path: Path) -> bool:
 
 
 def copy_scene(source: Path, target: Path) -> None:
-    """Make `target` as `source` is, whatever was there."""
+    """Make `target` as `source` is, whatever was there; names of one file stay names of one."""
+    copies: dict[int, str] = {}
+
+    def copy(file: str, place: str) -> None:
+        stat = Path(file).lstat()
+        if stat.st_nlink > 1 and stat.st_ino in copies:
+            Path(place).hardlink_to(copies[stat.st_ino])
+        else:
+            shutil.copy2(file, place, follow_symlinks=False)
+            copies[stat.st_ino] = place
+
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, symlinks=True)
+    shutil.copytree(source, target, symlinks=True, copy_function=copy)
 
 
 def quiet() -> None:
