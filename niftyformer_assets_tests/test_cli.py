@@ -15,7 +15,8 @@ import typer
 from typer.testing import CliRunner
 
 from niftyformer_assets.cli import app
-from niftyformer_assets.defs.run import _ranges
+from niftyformer_assets.defs.run import _environment, _ranges
+from niftyformer_assets.settings import read_settings
 from niftyformer_assets.store.holding import held
 
 HEADER = "Date,Open,High,Low,Close,Volume\n"
@@ -216,6 +217,18 @@ def test_dagsters_home_is_that_of_the_workspace_of_the_environment(
     result = CliRunner().invoke(app, ["home"])
     assert result.output == f"{folder / 'storage' / 'tryout'}\n"
     assert (folder / "storage" / "tryout" / "dagster.yaml").is_file()
+
+
+def test_the_web_ui_of_a_replay_is_told_what_it_replays(folder: Path) -> None:
+    plain = read_settings(_env_file=None, workspace_name="demo")
+    assert _environment(plain) == ""
+    replay = read_settings(
+        _env_file=None, replay=folder / "my candles", index_list=[folder / "a.csv", folder / "b.csv"], kite_api_key="x"
+    )
+    assert _environment(replay) == (
+        f"NIFTYFORMER_WORKSPACE=replay NIFTYFORMER_REPLAY='{folder}/my candles' "
+        f"NIFTYFORMER_INDEX_LIST={folder}/a.csv:{folder}/b.csv "
+    )
 
 
 def test_symbols_that_follow_each_other_go_together() -> None:

@@ -6,6 +6,7 @@ Runs are recorded in the workspace's own Dagster home, so the web UI shows them 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 import time
@@ -315,11 +316,23 @@ def _say_where(terminal: Terminal, settings: Settings, name: str) -> None:
     lines = {
         "report": shown(folder.backtest / "report.html"),
         "artifacts": shown(folder.root),
-        "web UI": (
-            "make dev, then http://127.0.0.1:3000/asset-groups"
-            if settings.workspace.name == "demo" and not settings.kite_api_key
-            else f"NIFTYFORMER_WORKSPACE={settings.workspace.name} make dev, then http://127.0.0.1:3000/asset-groups"
-        ),
+        "web UI": f"{_environment(settings)}make dev, then http://127.0.0.1:3000/asset-groups",
     }
     for what, where in lines.items():
         terminal.console.print(f"{what:>10}  {where}", soft_wrap=True, highlight=False)
+
+
+def _environment(settings: Settings) -> str:
+    """What the environment of the web UI has to say so that it shows this workspace, as before a command."""
+    said: dict[str, object] = {}
+    if settings.workspace.name != "demo" or settings.kite_api_key:
+        said["NIFTYFORMER_WORKSPACE"] = settings.workspace.name
+    if settings.source == "replay":
+        said["NIFTYFORMER_REPLAY"] = settings.replay
+        if settings.index_list:
+            said["NIFTYFORMER_INDEX_LIST"] = os.pathsep.join(map(str, settings.index_list))
+        if settings.benchmark:
+            said["NIFTYFORMER_BENCHMARK"] = settings.benchmark
+        if settings.adjusted_close:
+            said["NIFTYFORMER_ADJUSTED_CLOSE"] = "true"
+    return "".join(f"{name}={shlex.quote(str(value))} " for name, value in said.items())

@@ -40,6 +40,9 @@ def test_it_is_sorted_and_filtered(tmp_path: Path) -> None:
 
         assert shown() == ["wf.2021-01", "mine", "wf.2021-05"]
         assert "<b>no</b> better" in tab.locator("tbody").inner_text(), "words are shown as they are"
+        heads = tab.locator("th").all_inner_texts()
+        assert heads[-2:] == ["verdict", "differs from the published setting in"]
+        assert tab.locator("h1 + p").inner_text().startswith("3 finished experiments, 2 of them of 1 study.")
         head = tab.locator("th button", has_text="Sharpe ratio")
         head.click()
         # What has no figure comes last, whichever way.

@@ -12,8 +12,9 @@ from niftyformer_assets.portfolio.report.page import STYLE
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.words import counted
 
-LONG = frozenset({"differs", "verdict"})
-TEXTS = LONG | {"experiment", "study", "finished", "train", "test", "model", "device", "code"}
+# Texts of many words: the last columns, so that figures stand beside names.
+LONG = ("verdict", "differs")
+TEXTS = {*LONG, "experiment", "study", "finished", "train", "test", "model", "device", "code"}
 HEADINGS = {
     "differs": "differs from the published setting in",
     "rank_ic": "rank IC",
@@ -36,7 +37,7 @@ _TEMPLATE = """\
   th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
   input { font: inherit; padding: .35rem .6rem; width: min(30rem, 100%); }
   td { vertical-align: top; }
-  td.long { white-space: normal; min-width: 18rem; max-width: 30rem; overflow-wrap: break-word; }
+  td.long { white-space: normal; min-width: 40rem; overflow-wrap: break-word; }
 </style>
 </head>
 <body>
@@ -102,6 +103,7 @@ def log_page(table: pd.DataFrame, workspace: str) -> str:
     from jinja2 import Environment
     from markupsafe import Markup
 
+    table = table[[*(name for name in table.columns if name not in LONG), *LONG]]
     of_study = table["study"][table["study"] != ""]
     of_studies, studies = len(of_study), of_study.nunique()
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_TEMPLATE)

@@ -93,7 +93,7 @@ STYLE = """\
   * { box-sizing: border-box; }
   body { margin: 0; color: var(--ink); background: white;
          font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-  main { max-width: 84rem; margin: 0 auto; padding: 2.2rem 1.4rem 5rem; }
+  main { max-width: 88rem; margin: 0 auto; padding: 2.2rem 1.4rem 5rem; }
   h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .2rem; }
   h2 { font-size: 1.25rem; margin: 2.8rem 0 .5rem; padding-top: .7rem; border-top: 1px solid var(--line); }
   p { margin: .5rem 0; max-width: 46rem; }
@@ -124,7 +124,7 @@ STYLE = """\
   table { border-collapse: separate; border-spacing: 0; font-size: .83rem; line-height: 20px;
           font-variant-numeric: tabular-nums; }
   th { text-align: right; font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
-  th, td { padding: 5px 8px; }
+  th, td { padding: 5px 7px; }
   td { text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; padding-left: .1rem; }
   th.text, td.text { text-align: left; }

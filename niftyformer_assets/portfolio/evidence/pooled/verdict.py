@@ -8,6 +8,7 @@ a plain model does, and whether it earns anything after costs, are the reservati
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -165,7 +166,9 @@ def _needed(standing: PooledStanding) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    first = text.split(" ", 1)[0]
+    # A contender's key, as `k5.ic0.01`, is written as it is.
+    return text if re.search(r"[\d._]", first) else text[:1].upper() + text[1:]
 
 
 def _years(standing: PooledStanding) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from niftyformer_assets.pictures import legend, png
+from niftyformer_assets.portfolio.formatting import rupees
 from niftyformer_assets.portfolio.report.pictures.style import (
     GAIN,
     LOSS,
@@ -169,5 +170,6 @@ def costs_picture(dates: np.ndarray, turnover: np.ndarray, costs: Mapping[str, n
     for place, (name, paid) in enumerate(costs.items()):
         lower.plot(dates, np.cumsum(paid), color=MODEL if place == 0 else OTHERS[0], linewidth=1.6, label=name)
     finish(lower, "Costs paid so far", "rupees")
+    lower.yaxis.set_major_formatter(lambda value, _: rupees(value))
     legend(drawn)
     return png(drawn)

@@ -81,7 +81,7 @@ def headline_table(evidence: PooledEvidence) -> Table:
         if evidence.benchmark
         else "Rank IC is that of the first session that can be earned; t by Newey and West."
     )
-    return Table(columns, rows, caption=caption, strong=frozenset({0}))
+    return Table(columns, rows, caption=caption, strong=frozenset({0}), texts=frozenset({"what it is"}))
 
 
 def _headline_row(evidence: PooledEvidence, name: str, kind: str) -> tuple[str, ...]:

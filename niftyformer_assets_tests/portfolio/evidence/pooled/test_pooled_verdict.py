@@ -41,6 +41,14 @@ SOUND = PooledStanding(
 )
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("random_forest", "Random forest has a"), ("k5.ic0.01", "k5.ic0.01 has a"), ("k5", "k5 has a")],
+)
+def test_a_sentence_begins_with_a_capital_but_a_key_stays_as_it_is(name: str, begins: str) -> None:
+    assert any(sentence.startswith(begins) for sentence in study_verdict(replace(SOUND, name=name)).sentences)
+
+
 def test_a_skill_that_every_yardstick_shows() -> None:
     told = study_verdict(SOUND)
     assert told.outcome == "good"
