@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.market.index_lists import require_list
+from niftyformer_assets.defs.bodies.market.index_lists import lists_at_hand, require_list
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.settings import MadeUpSettings
@@ -166,6 +166,9 @@ def test_a_replay_takes_several_lists_and_tables(tmp_path: Path, made: Callable[
     }
     assert opened["large"].sectors_in_force()[0].tolist() == ["Utilities", "Consumer Discretionary", "Unknown"]
     assert "is of official lists" in opened["large"].scope.survivorship
+    said: list[str] = []
+    lists_at_hand(settings, CandleSource(settings), said.append)
+    assert len(said) == 2 and all("of your own making" in line for line in said), "both are shorter than NSE's"
     # DEMO014 is in no list, and trading alone draws it.
     assert load_universe(settings.workspace.universe).query("index == ''")["symbol"].tolist() == ["DEMO014"]
 
