@@ -52,7 +52,7 @@ OF_RIDGE = TINY_EXPERIMENT.replace("model: {", "model: {name: ridge, ")
 OTHERS = {
     "of_ridge": OF_RIDGE,
     "of_lstm": OF_RIDGE.replace("ridge, width", "lstm, width").replace(
-        "names: [", "epochs: 1\n  recurrent_width: 4\n  blend_of: [ridge, gru]\n  names: [blend, stockformer, gru, "
+        "names: [", "epochs: 1\n  recurrent_width: 4\n  names: [stockformer, gru, "
     ),
     "of_blend": OF_RIDGE.replace("ridge, width", "blend, width")
     .replace(

@@ -74,6 +74,13 @@ def test_a_name_alone_is_what_is_said_of_the_label_that_is_traded(tmp_path: Path
     np.testing.assert_array_equal(places(ours, "return"), places(alone, "return"))
 
 
+def test_one_of_networks_says_the_same_as_the_model_and_as_a_baseline(tmp_path: Path) -> None:
+    files = blend(tmp_path, ("ridge", "lstm"), targets=False)
+    fit(files)
+    assert load_dataset(files.root).settings.networks == 1, "a mean of models is none of networks"
+    pd.testing.assert_frame_equal(rival("blend", files), predict(files))
+
+
 def test_what_is_known_after_validation_changes_nothing(tmp_path: Path) -> None:
     files, other = blend(tmp_path / "one"), blend(tmp_path / "other")
     fit(files)

@@ -73,8 +73,8 @@ def is_network(name: str) -> bool:
 
 
 def asked_by(name: str) -> Callable[[Any], Device]:
-    """A device for a network; nothing else asks for one."""
-    return cpu if is_network(name) else nobody
+    """A device for a network, and for a blend, which may have some; nothing else asks for one."""
+    return cpu if is_network(name) or name == "blend" else nobody
 
 
 def fit(files: ExperimentFolder, *observers: Observer) -> list[str]:
