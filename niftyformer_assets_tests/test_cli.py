@@ -176,6 +176,9 @@ def test_an_unknown_symbol_says_which_are_near(folder: Path) -> None:
 def test_a_wrong_override_is_refused_before_anything_runs(folder: Path) -> None:
     said = refused("run", "--experiment", "demo", "--set", "training.max_epoch=2")
     assert "demo.yaml: with --set, training.max_epoch: unknown key, do you mean training.max_epochs?" in said
+    assert "trainnig: unknown key, do you mean training?" in refused(
+        "run", "--experiment", "demo", "--set", "trainnig.max_epochs=2"
+    )
     said = refused("run", "--experiment", "demo", "--set", "max_epochs=2")
     assert "max_epochs: unknown key, do you mean training.max_epochs?" in said
     assert "not readable as YAML" in refused("run", "--experiment", "demo", "--set", "seed=[1")

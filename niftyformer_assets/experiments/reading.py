@@ -7,7 +7,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,6 @@ from niftyformer_assets.yaml_numbers import read_yaml
 
 # The longest of ours has 2 KB.
 MOST_BYTES = 64 << 10
-KEYS = tuple(
-    f"{name}.{part.name}" if part else name
-    for name, field in Experiment.model_fields.items()
-    if name not in ("name", "overrides")
-    for part in (dataclasses.fields(field.annotation) if dataclasses.is_dataclass(field.annotation) else (None,))
-)
 
 
 def text_of(path: Path) -> str:
@@ -57,13 +51,23 @@ def content_of(path: Path, text: str) -> dict[str, Any]:
     return content
 
 
+@cache
+def known_keys() -> tuple[str, ...]:
+    """The sections of an experiment, and their keys as `section.key`."""
+    keys: list[str] = []
+    for name, field in Experiment.model_fields.items():
+        parts = dataclasses.fields(field.annotation) if dataclasses.is_dataclass(field.annotation) else ()
+        keys += [name, *(f"{name}.{part.name}" for part in parts)]
+    return tuple(keys)
+
+
 @contextmanager
 def said_of(path: Path, where: str = "") -> Iterator[None]:
     """Values that are refused within the block are said to be of this file."""
     try:
         yield
     except ValidationError as error:
-        raise NiftyFormerError(f"{path}: {where}{reasons(error, KEYS)}") from None
+        raise NiftyFormerError(f"{path}: {where}{reasons(error, known_keys())}") from None
     except ValueError as error:
         raise NiftyFormerError(f"{path}: {where}{in_one_line(error)}") from None
 
