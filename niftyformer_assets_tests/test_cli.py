@@ -167,6 +167,11 @@ def test_a_name_that_is_of_something_else_says_how_it_is_meant(
     assert words in refused(*arguments)
 
 
+def test_the_demo_with_a_replay_is_told_to_be_without(folder: Path) -> None:
+    said = refused("run", "--experiment", "demo", "--replay", str(folder))
+    assert "choose the workspace with NIFTYFORMER_WORKSPACE=demo and without --replay, or one of " in said
+
+
 def test_an_unknown_symbol_says_which_are_near(folder: Path) -> None:
     said = refused("candles", "DEMO05")
     assert "DEMO05 is no symbol of workspace demo" in said

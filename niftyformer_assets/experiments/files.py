@@ -218,7 +218,7 @@ def _no_such_experiment(settings: Settings, name: str, known: Sequence[str]) -> 
     if name in others:
         market = others[name].market
         workspace = (
-            "NIFTYFORMER_WORKSPACE=demo"
+            f"NIFTYFORMER_WORKSPACE=demo{' and without --replay' if settings.source == 'replay' else ''}"
             if market == "simulated"
             else "NIFTYFORMER_WORKSPACE=nifty200 (Zerodha, with KITE_API_KEY) or --replay FOLDER"
         )
