@@ -53,6 +53,13 @@ WHOSE = {
     "factors/neutralize.py": {*SELECTED, "corr_adj", "daily_signals"},
     "factors/returns.py": {"returns", "nse93_panel", "alpha158_nse93_panel", *OF_RETURNS},
     "dataset/wavelet.py": {"flow"},
+    "dataset/settings.py": {
+        *("flow", "corr_adj", "graph_embeddings"),
+        *SELECTED,
+        *TRAINED,
+        *OF_STUDY,
+        *("backtest_report", "model_comparison", "daily_signals"),
+    },
     "experiments/opened.py": OF_RETURNS,
     "experiments/variants.py": REPORTS,
     "experiments/study.py": OF_STUDY,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from niftyformer_assets.dataset.settings import WindowSettings  # its labels are what selection goes by
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.results import picture, table
 from niftyformer_assets.experiments.opened import OpenedExperiment
@@ -28,7 +29,8 @@ def summarize_ic(opened: OpenedExperiment) -> Made:
     """Measure every factor of the experiment's set on its training sessions, and keep the good ones."""
     names = FACTOR_SETS[opened.experiment.factors.factor_set].names
     factors = _factors(opened, names)
-    split, folder, windows = opened.scope.split, opened.folder, opened.experiment.windows
+    split, folder = opened.scope.split, opened.folder
+    windows: WindowSettings = opened.experiment.windows
     targets = windows.labels if windows.targets else ()
     selection = select_factors(
         factors,
