@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import shlex
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from niftyformer_assets.cli import app
 from niftyformer_assets.settings import PROJECT
 
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 TEST = re.compile(r"`([a-z_]+/[a-z_/]+\.py)`")
+# A path in a text, as `store/workspace.py` or `defs/automation/`; a pattern or a name to be filled in is none.
+PATH = re.compile(r"`([a-z_0-9]+/[a-z_0-9/]*(?:\.(?:py|md|json|yaml|csv|toml))?)`")
+ROOTS = (PROJECT, PROJECT / "niftyformer_assets", PROJECT / "niftyformer_assets_tests")
+# What is made, and lies in no checkout.
+MADE = {"provenance/", "model/", "studies/"}
 
 
 def anchors(page: Path) -> set[str]:
@@ -22,7 +35,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for link in LINK.findall(page.read_text(encoding="utf-8")):
+    for link in LINK.findall(CODE.sub("", page.read_text(encoding="utf-8"))):
         if link.startswith(("http://", "https://")):
             continue
         name, _, heading = link.partition("#")
@@ -38,3 +51,79 @@ def test_the_tests_that_the_method_names_are_there() -> None:
     tests = PROJECT / "niftyformer_assets_tests"
     missing = {name for name in named if not (tests / name).exists()}
     assert not missing
+
+
+@pytest.mark.parametrize("page", ["design.md", "guide.md"])
+def test_the_paths_that_a_page_names_are_there(page: str) -> None:
+    named = set(PATH.findall((PROJECT / "docs" / page).read_text(encoding="utf-8"))) - MADE
+    assert named
+    assert not {name for name in named if not any((root / name).exists() for root in ROOTS)}
+
+
+def test_the_design_names_every_package_of_the_contract_and_no_other() -> None:
+    contract = _toml(PROJECT / "pyproject.toml")["tool"]["importlinter"]["contracts"][0]
+    layers = {name.strip() for layer in contract["layers"] for name in re.split(r"[|:]", layer)}
+    page = (PROJECT / "docs" / "design.md").read_text(encoding="utf-8")
+    table = page.split("| package or module | holds |")[1].split("\n\n")[0]
+    first = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for cell in first for name in re.findall(r"`([a-z_]+)`", cell)} == layers
+
+
+@pytest.mark.parametrize("name", ["artifacts", "errors"])
+def test_a_written_page_is_current(name: str) -> None:
+    page = (PROJECT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert page == _script(f"list_{name}").page(), f"write it again: python docs/list_{name}.py"
+
+
+def test_what_an_error_says_is_found_however_it_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(
+        "class Odd(NiftyFormerError): ...\nclass Odder(Odd): ...\n"
+        "def f(path, day, found):\n"
+        "    if day:\n"
+        "        raise Odder(f'{path} of {day:%d} is [cut' f' off: fetch it{\" again\" if day else \"\"}')\n"
+        "    raise NiftyFormerError('nothing ' + ', '.join(found.names)) from None\n"
+        "def g(reason):\n    raise NiftyFormerError(reason)\n"
+        "def h():\n    raise ValueError('not for a person')\n"
+    )
+    script = _script("list_errors")
+    errors = script.names_of_errors([file])
+    assert errors == {"NiftyFormerError", "Odd", "Odder"}
+    assert set(script.messages(file, errors)) == {
+        "*path* of *day* is \\[cut off: fetch it[ again].",
+        "nothing *names*.",
+    }
+
+
+COMMANDS = [
+    (page.name, command)
+    for page in PAGES
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for command in re.findall(r"^niftyformer (.*)$", block.replace("\\\n", " "), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_a_command_that_a_page_shows_is_understood(page: str, command: str) -> None:
+    """As far as the command line is: its name, its options, and that nothing is missing."""
+    words = [word for word in shlex.split(command, comments=True) if word != "&"]
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    chosen = group.commands[words[0]]
+    chosen.make_context(words[0], words[1:]).close()
+
+
+def _script(name: str) -> Any:
+    found = importlib.util.spec_from_file_location(name, PROJECT / "docs" / f"{name}.py")
+    assert found is not None and found.loader is not None
+    script = importlib.util.module_from_spec(found)
+    found.loader.exec_module(script)
+    return script
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if sys.version_info < (3, 11):
+        pytest.skip("tomllib comes with Python 3.11")
+    import tomllib
+
+    return tomllib.loads(path.read_text(encoding="utf-8"))
