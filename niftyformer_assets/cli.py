@@ -1,8 +1,9 @@
-"""The command line of `niftyformer`: `run`, `study`, `prune`, `inspect`, `universe`, `candles`, `login` and others."""
+"""The command line of `niftyformer`: `init`, `run`, `study`, `prune`, `inspect`, `universe`, `candles` and others."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,26 @@ def niftyformer(
     _asked: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
 ) -> None:
     """From Zerodha's daily candles to a Multitask-Stockformer and an honest backtest."""
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Made if it is not there; what lies in it stays as it is.")],
+) -> None:
+    """Lay down a folder to work in: experiments, studies, reference tables and Dagster's settings."""
+    with one_line_errors():
+        from niftyformer_assets.starting import lay_down
+
+        new, other = lay_down(folder)
+        for path in other:
+            typer.echo(f"{path} is another than the package has, and stays")
+        typer.echo(
+            f"{len(new)} files laid down in {folder}; go on there:\n"
+            f"  cd {shlex.quote(str(folder))}\n"
+            "  niftyformer run --experiment demo\n"
+            "  niftyformer reports &\n"
+            "  DAGSTER_HOME=$(niftyformer home) dagster dev -w workspace.yaml -h 127.0.0.1"
+        )
 
 
 @app.command()

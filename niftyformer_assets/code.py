@@ -26,6 +26,7 @@ NOT_COUNTED = {
     "factors/registry.py": "which factor sets there are: the code of each counts where its panel is made",
     "model/trained_things.py": "how a model is fitted: counts with the models that an experiment names",
     "store": "how files are read and written",
+    "project.py": "where things lie",
     "web.py": "how a server is asked",
     "require.py": "refuses, and decides nothing",
     "portfolio/backtest/places.py": "refuses, and decides nothing",

@@ -23,13 +23,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.market.servers import ATTEMPTS, KITE_ROOT, NSE_ROOT, REQUESTS_PER_SECOND, TIMEOUT_S
+from niftyformer_assets.project import PROJECT, is_project
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets.words import do_you_mean, near
 from niftyformer_assets.yaml_numbers import is_odd_number
-
-PROJECT = Path(__file__).resolve().parents[1]
 
 # Dots stand alone, for Dagster takes three of them in a partition's key for a range.
 # And they become names of files, with something behind them.
@@ -186,8 +185,13 @@ def read_settings(**given: Any) -> Settings:
     """The settings of this process; what is given wins over the environment.
 
     Raises:
-        NiftyFormerError: a value is wrong; the message names it.
+        NiftyFormerError: a value is wrong, and the message names it; or this is no project's folder.
     """
+    if not is_project(PROJECT):
+        raise NiftyFormerError(
+            f"{PROJECT} is no folder of NiftyFormer's, nor is one above it: make one with `niftyformer init FOLDER`, "
+            "and start from there"
+        )
     try:
         return Settings(**given)
     except ValidationError as error:

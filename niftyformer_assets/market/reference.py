@@ -6,9 +6,10 @@ import csv
 from datetime import date
 from pathlib import Path
 
+from niftyformer_assets.project import PROJECT
 from niftyformer_assets.store.errors import NiftyFormerError
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference"
+REFERENCE = PROJECT / "data" / "reference"
 
 
 def read_table(name: str, columns: tuple[str, ...], folder: Path | None = None) -> list[dict[str, str]]:
