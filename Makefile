@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 WORKERS ?= 2
 
-.PHONY: demo demo-study test dev check bench attack format clean help
+.PHONY: demo demo-study test test-fast dev wheel check bench attack format clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,9 @@ dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.
 test: check ## formatting, lint, types, import contract, all tests; WORKERS=n at a time
 	$(BIN)/python -m pytest -q -rs --durations=25 --numprocesses=$(WORKERS) --dist=loadfile
 
+test-fast: $(VENV)/.installed-dev ## the quick tests alone: no whole graphs, kills, trainings or browsers
+	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=loadfile
+
 check: $(VENV)/.installed-dev ## formatting, lint, types and import contract only
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,8 +50,11 @@ format: $(VENV)/.installed-dev ## rewrite the sources as the formatter wants the
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+wheel: $(BIN)/python ## the package as one file in dist/, for a machine or a folder elsewhere
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 clean: ## remove the environment and caches, never data or storage
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 is needed and none was found; name one with PYTHON=..."; exit 1; }

@@ -15,6 +15,43 @@ from niftyformer_assets.defs import build
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.settings import Settings, read_settings
 
+# What `make test-fast` leaves out, beside tests that are marked slow: folders, files, single tests, and whatever uses
+# these fixtures, for they make whole graphs, kill processes, compile, train, or look at pages in a browser.
+SLOW_FOLDERS = ("browser", "faults", "leak")
+SLOW = (
+    "dataset/test_struc2vec.py::test_the_same_seed_gives_the_same_bits_in_every_process",
+    "defs/test_artifacts.py",
+    "defs/test_cli_login.py",
+    "defs/test_code_of_models.py",
+    "defs/test_dagster_home.py",
+    "defs/test_damage.py",
+    "defs/test_dead_runs.py",
+    "defs/test_end_to_end.py",
+    "defs/test_finished.py",
+    "defs/test_holding.py",
+    "defs/test_ingest.py",
+    "defs/test_run_tags.py",
+    "defs/test_schedules.py",
+    "defs/test_shared.py",
+    "defs/test_signals.py",
+    "defs/test_staleness.py",
+    "defs/test_studies.py",
+    "defs/test_universes.py",
+    "experiments/test_study.py::test_more_experiments_than_a_study_may_have_are_refused",
+    "factors/test_alpha158.py::test_edge_cases_equal_the_definition",
+    "factors/test_alpha158.py::test_real_stocks_equal_qlib_to_rounding",
+    "market/test_damaged_candles.py",
+    "model/test_kernels.py",
+    "model/test_killed.py",
+    "model/test_step.py",
+    "portfolio/backtest/test_strategies.py::test_a_strategy_of_ones_own_is_one_file",
+    "test_compiling.py",
+    "test_extending.py",
+    "test_package.py",
+)
+SLOW_FIXTURES = {"graph", "untouched"}
+TESTS = Path(__file__).parent
+
 TINY_EXPERIMENT = """\
 market: simulated
 sessions:
@@ -31,6 +68,16 @@ baselines:
   names: [ridge, reversal, equal_weight, zero, majority, random]
 strategy: {top_k: 3}
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes long."""
+    for item in items:
+        path = item.path.relative_to(TESTS).as_posix()
+        test = f"{path}::{getattr(item, 'originalname', item.name)}"
+        used = SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}
+        if used or {path, test} & {*SLOW} or path.split("/")[0] in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
 
 
 def tiny_settings(folder: Path, until: date = date(2023, 1, 20), **given: object) -> Settings:

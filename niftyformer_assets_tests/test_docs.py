@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from niftyformer_assets.cli import app
 from niftyformer_assets.settings import PROJECT
+from niftyformer_assets_tests.conftest import SLOW, SLOW_FOLDERS, TESTS
 
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -93,6 +95,20 @@ def test_what_an_error_says_is_found_however_it_is_made(tmp_path: Path) -> None:
         "*path* of *day* is \\[cut off: fetch it[ again].",
         "nothing *names*.",
     }
+
+
+def test_what_the_quick_tests_leave_out_is_there() -> None:
+    """So that a file or a test that is renamed does not come back into them unseen."""
+    for name in SLOW:
+        file, _, test = name.partition("::")
+        assert f"def {test}(" in (TESTS / file).read_text(encoding="utf-8") if test else (TESTS / file).is_file(), name
+    assert all((TESTS / name).is_dir() for name in SLOW_FOLDERS)
+
+
+def test_before_a_commit_the_same_is_run_as_by_hand() -> None:
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    assert [hook["entry"] for hook in hooks] == ["make check"] and not hooks[0]["pass_filenames"]
+    assert re.search(r"^check:", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 COMMANDS = [
