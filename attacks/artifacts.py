@@ -42,6 +42,7 @@ WRITTEN_BY = {
     "backtest": "backtest_report",
     "alpha158": "alpha158_panel",
     "signals": "daily_signals",
+    "paper_account": "paper_account",
 }
 # The same of the study, and of what its experiment took over or has more; read for the study or its experiment.
 OF_PAIR = {
@@ -71,7 +72,7 @@ READ_BY = {
     "study index.json": ("study_report",),
 }
 # They read what they wrote before.
-GO_ON = {"raw_ohlcv", "trained_model"}
+GO_ON = {"raw_ohlcv", "trained_model", "paper_account"}
 # Nothing of them is there unless something else went wrong before, or an experiment has several networks.
 MAY_BE_ABSENT = {"held_back", "set_aside", "network_predictions"}
 # Nor of these where nobody has asked for a study.

@@ -92,6 +92,22 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             of_one_in_use=True,
         ),
         row(
+            "paper_account",
+            "workspace",
+            lambda place: (place.paper_account,),
+            "portfolio/paper_account",
+            {"jsonl"},
+            "What the signals would have earned since the first run of this asset: an account that follows "
+            "`daily_signals` at the prices that came (the next session's open or close, as the strategy says), with "
+            "Zerodha's charges, by the engine of the backtest.\n\n"
+            "`paper_account.jsonl`: a row for each trade, action of a holding (split, bonus), corrected close and "
+            "valuation, each sealed with the row before and the signal that it follows. Rows are only added. The head "
+            "of the chain stands in each materialization, and a ledger that does not hold those of all before is "
+            "refused.",
+            reads=("daily_signals", *SCOPE),
+            of_one_in_use=True,
+        ),
+        row(
             "model_comparison",
             "workspace",
             lambda place: (place.comparison_csv, place.comparison_html),

@@ -33,6 +33,7 @@ def checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
         *_market_checks(),
         *map(_sound_factors, partitions.factor_sets),
         *(_experiment_check(partitions.experiments, each) for each in _OF_EXPERIMENTS),
+        _ledger_check(),
     ]
 
 
@@ -199,6 +200,24 @@ _OF_EXPERIMENTS = (
         _luck,
     ),
 )
+
+
+def _ledger_check() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="paper_account",
+        description="Every row of the ledger fits the one before it, the heads of all earlier materializations stand "
+        "in it, and the signals that it followed are still what they were.",
+    )
+    def ledger_as_it_was(
+        context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        from niftyformer_assets.defs.bodies.portfolio.paper_account import heads
+        from niftyformer_assets.portfolio.paper.checks import as_it_was
+
+        workspace = settings.workspace
+        return _shown(as_it_was(workspace.paper_account, heads(context.instance), workspace.signal))
+
+    return ledger_as_it_was
 
 
 # pandas and torch take longer to load than the definitions.

@@ -119,6 +119,11 @@ class Workspace:
         return self.signals / f"{session}.parquet"
 
     @property
+    def paper_account(self) -> Path:
+        """The ledger of what the signals would have earned."""
+        return self.root / "paper_account.jsonl"
+
+    @property
     def provenance(self) -> Path:
         return self.root / "provenance"
 

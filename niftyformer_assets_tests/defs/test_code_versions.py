@@ -35,11 +35,12 @@ OF_RETURNS = {
     *("flow", "trend_indicator", "corr_adj", "graph_embeddings"),
     *SELECTED,
     *TRAINED,
-    *("backtest_report", "daily_signals"),
+    *("backtest_report", "daily_signals", "paper_account"),
 }
+IN_USE = {"daily_signals", "paper_account"}
 # A module, and the artifacts whose version changes with it.
 WHOSE = {
-    "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_comparison", "daily_signals"},
+    "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_comparison", *IN_USE},
     "model/data.py": {*TRAINED, "daily_signals"},
     "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
     "factors/alpha158.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
@@ -66,9 +67,10 @@ WHOSE = {
     "experiments/study_files.py": set(),
     "portfolio/names.py": {*REPORTS, *OF_STUDY, "daily_signals"},
     "experiments/contenders.py": OF_STUDY,
-    "portfolio/backtest/engine.py": {"backtest_report", "study_report", "daily_signals"},
+    "portfolio/backtest/engine.py": {"backtest_report", "study_report", *IN_USE},
     # It has the rule, and the settings of an experiment that the others read.
-    "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY, "daily_signals"},
+    "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY, *IN_USE},
+    "portfolio/paper/following.py": {"paper_account"},
     "portfolio/signals/decision.py": {"daily_signals"},
     "portfolio/report/sections/results.py": {"backtest_report", "study_report"},
     "portfolio/report/sections/study_results.py": {"study_report"},

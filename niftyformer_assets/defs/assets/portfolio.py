@@ -46,6 +46,12 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return make_signal(context, settings, candle_source, fitting)
 
+    @asset()
+    def paper_account(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Made:
+        from niftyformer_assets.defs.bodies.portfolio.paper_account import go_on_on_paper
+
+        return go_on_on_paper(context, settings)
+
     @asset(said=told_of_wrong_files(partitions.wrong))
     def model_comparison(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
         from niftyformer_assets.defs.bodies.portfolio.comparison import compare_experiments
@@ -60,4 +66,7 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return log_experiments(context, settings, fitting)
 
-    return [backtest_report, study_predictions, study_report, daily_signals, model_comparison, experiment_log]
+    return [
+        *(backtest_report, study_predictions, study_report, daily_signals, paper_account),
+        *(model_comparison, experiment_log),
+    ]

@@ -82,18 +82,25 @@ def open_account(rules: PaperRules, given: Given) -> list[Row]:
     """The first rows: the strategy's capital in cash, at the close of a signal's session."""
     opening = {"books": list(rules.strategy.capitals), "starts": list(rules.strategy.starts)}
     return [
-        {"kind": "opening", "session": given.session, "signal": given.digest, **opening},
-        {"kind": "rules", "session": given.session, "signal": given.digest, **rules.said},
+        _row("opening", given.session, given, **opening),
+        _row("rules", given.session, given, **rules.said),
     ]
 
 
-def follow(account: PaperAccount, market: Market, signals: Mapping[str, Given], rules: PaperRules) -> list[Row]:
+def follow(
+    account: PaperAccount,
+    market: Market,
+    signals: Mapping[str, Given],
+    rules: PaperRules,
+    called: Mapping[str, str] | None = None,
+) -> list[Row]:
     """The rows since the last one; none where nothing is new.
 
     Args:
         account: takes them.
         market: of all sessions from the opening through the newest, of whatever is held too.
         signals: by session, those from the account's last one on, and a few before it.
+        called: what holdings that were renamed are called in the market.
 
     Raises:
         NiftyFormerError: the rules have another number of books than the account.
@@ -108,7 +115,7 @@ def follow(account: PaperAccount, market: Market, signals: Mapping[str, Given], 
     rows: list[Row] = []
 
     def note(kind: str, session: str, given: Given | None, **more: Any) -> None:
-        row = {"kind": kind, "session": session, "signal": None if given is None else given.digest, **more}
+        row = _row(kind, session, given, **more)
         account.take(row)
         rows.append(row)
 
@@ -117,12 +124,19 @@ def follow(account: PaperAccount, market: Market, signals: Mapping[str, Given], 
             f"the paper account has {len(account.books)} books and the strategy of {rules.experiment} has "
             f"{len(rules.strategy.starts)}: set its `strategy.books` as it was, or begin a new account"
         )
+    for old, new in (called or {}).items():
+        if old in account.shares:
+            note("rename", sessions[-1], None, symbol=old, to=new)
     for kind, session, more in _read_otherwise(account, market, sessions):
         note(kind, session, None, **more)
-    new = [t for t, session in enumerate(sessions) if session > account.last]
-    if new and account.rules is not None and any(account.rules.get(name) != said for name, said in rules.said.items()):
-        note("rules", sessions[new[0]], None, **rules.said)
-    for t in new:
+    to_come = [t for t, session in enumerate(sessions) if session > account.last]
+    if (
+        to_come
+        and account.rules is not None
+        and any(account.rules.get(name) != said for name, said in rules.said.items())
+    ):
+        note("rules", sessions[to_come[0]], None, **rules.said)
+    for t in to_come:
         given = signals.get(sessions[t - 1])
         then = market.rows(slice(t + 1))
         if given is not None:
@@ -153,6 +167,12 @@ def follow(account: PaperAccount, market: Market, signals: Mapping[str, Given], 
 def worth(account: PaperAccount) -> int:
     """Paise at the closes that were last known."""
     return account.cash + sum(shares * account.closes[name][account.last] for name, shares in account.shares.items())
+
+
+def _row(kind: str, session: str, given: Given | None, **more: Any) -> Row:
+    """A row, of the signal that it follows: `decided` is that one's session."""
+    of = (None, None) if given is None else (given.digest, given.session)
+    return {"kind": kind, "session": session, "signal": of[0], "decided": of[1], **more}
 
 
 def _read_otherwise(

@@ -1,9 +1,9 @@
 """The ledger of the paper account: rows that are only ever added, each sealed with the one before it.
 
-A line a row, JSON. `before` is the seal of the row before, `signal` the SHA-256 of the signal that the row follows
-(none where it follows none), and `seal` the SHA-256 of the row's own text without it. So a row that was changed, taken
-out, put in or moved does not fit, and whoever keeps a row's seal, as each materialization of the account does, finds
-a ledger that was rewritten as a whole. What the rows mean says `account.py`.
+A line a row, JSON. `before` is the seal of the row before, `signal` the SHA-256 of the signal that the row follows and
+`decided` its session (none where it follows none), and `seal` the SHA-256 of the row's own text without it. So a row
+that was changed, taken out, put in or moved does not fit, and whoever keeps a row's seal, as each materialization of
+the account does, finds a ledger that was rewritten as a whole. What the rows mean says `account.py`.
 """
 
 from __future__ import annotations
