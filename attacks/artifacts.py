@@ -43,6 +43,8 @@ WRITTEN_BY = {
     "alpha158": "alpha158_panel",
     "signals": "daily_signals",
     "paper_account": "paper_account",
+    "model_watch": "model_watch",
+    "model_drift": "model_watch",
 }
 # The same of the study, and of what its experiment took over or has more; read for the study or its experiment.
 OF_PAIR = {

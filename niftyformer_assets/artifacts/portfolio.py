@@ -108,6 +108,24 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             of_one_in_use=True,
         ),
         row(
+            "model_watch",
+            "workspace",
+            lambda place: (place.model_watch, place.model_drift),
+            "portfolio/model_watch",
+            {"parquet"},
+            "Is the model in use still alive? Rank IC, hit rate and turnover of its `daily_signals` whose returns are "
+            "known, beside those of its test sessions, by a test that may be looked at every day; the distribution of "
+            "each factor beside training (population stability index), what is missing, and sessions since training."
+            "\n\n`model_watch.parquet`: a row a session and figure; `model_drift.parquet`: a row a factor.",
+            reads=(
+                *("daily_signals", "predictions", "neutralized_factors", *SCOPE),
+                Read("sector_dummies", lambda of: "sector" in of.strategy.neutralise),
+                Read("size_proxy", lambda of: "size" in of.strategy.neutralise),
+                *exposures,
+            ),
+            of_one_in_use=True,
+        ),
+        row(
             "model_comparison",
             "workspace",
             lambda place: (place.comparison_csv, place.comparison_html),

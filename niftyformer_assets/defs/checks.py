@@ -3,6 +3,7 @@
 What is looked for is said by the packages, each as a `Finding`; here it is asked and shown.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,6 +35,7 @@ def checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
         *map(_sound_factors, partitions.factor_sets),
         *(_experiment_check(partitions.experiments, each) for each in _OF_EXPERIMENTS),
         _ledger_check(),
+        _watch_check(),
     ]
 
 
@@ -218,6 +220,21 @@ def _ledger_check() -> dg.AssetChecksDefinition:
         return _shown(as_it_was(workspace.paper_account, heads(context.instance), workspace.signal))
 
     return ledger_as_it_was
+
+
+def _watch_check() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="model_watch",
+        description="What the signals were worth is what the backtest was worth, by a test that warns of one sound "
+        "model in twenty at most, ever; and the factors are distributed as in training.",
+    )
+    def model_alive(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        from niftyformer_assets.store.tables import read_notes
+
+        said = json.loads(read_notes(settings.workspace.model_drift)["finding"])
+        return _shown(Finding(said["passed"], said["sentence"], said["figures"]))
+
+    return model_alive
 
 
 # pandas and torch take longer to load than the definitions.

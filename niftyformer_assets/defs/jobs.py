@@ -19,7 +19,7 @@ DESCRIPTIONS: Mapping[Phase, str] = {
     "study": "The windows of a study joined and judged together, a study.",
     "comparison": "All experiments and baselines side by side.",
     "signal": "What the experiment in use says of the newest session, and what it would hold, and the "
-    "paper account that follows it: nothing is trained.",
+    "paper account and the watch that follow it: nothing is trained.",
 }
 # What new candles change of an experiment that is trained: which factors are selected stays as it was in training.
 WITHOUT_TRAINING = (

@@ -11,11 +11,11 @@ import pandas as pd
 
 from niftyformer_assets.experiments.exposures import read_exposures
 from niftyformer_assets.experiments.opened import OpenedExperiment
+from niftyformer_assets.experiments.traded import traded_market
 from niftyformer_assets.factors.neutralize import read_neutralized
 from niftyformer_assets.finding import Finding
 from niftyformer_assets.market.calendar import sessions_to_come
 from niftyformer_assets.model.data import GRAPH
-from niftyformer_assets.portfolio.backtest.market import Market, cut_market
 from niftyformer_assets.portfolio.backtest.scoring import predictions_to_trade
 from niftyformer_assets.portfolio.signals.checks import (
     candles_complete,
@@ -98,12 +98,6 @@ def decide_now(opened: OpenedExperiment, predictions: pd.DataFrame) -> Decision:
             "pandas-market-calendars, or enter that year's holidays in data/reference/holidays.csv"
         )
     return decide(predictions, scores, market, to_come[0], experiment.strategy, experiment.costs, experiment.seed)
-
-
-def traded_market(opened: OpenedExperiment) -> Market:
-    """The market from the session whose scores trade first in the test window through the last one at hand."""
-    dates = opened.axes.dates
-    return cut_market(opened.panel, opened.scope, dates[max(opened.scope.split.test.start - 1, 0)], dates[-1])
 
 
 def signal_before(workspace: Workspace, session: str) -> tuple[str | None, list[str]]:

@@ -124,6 +124,16 @@ class Workspace:
         return self.root / "paper_account.jsonl"
 
     @property
+    def model_watch(self) -> Path:
+        """What the signals of the model in use were worth, session by session, beside its backtest."""
+        return self.root / "model_watch.parquet"
+
+    @property
+    def model_drift(self) -> Path:
+        """Its factors beside those of training."""
+        return self.root / "model_drift.parquet"
+
+    @property
     def provenance(self) -> Path:
         return self.root / "provenance"
 

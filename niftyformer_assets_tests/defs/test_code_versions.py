@@ -35,23 +35,23 @@ OF_RETURNS = {
     *("flow", "trend_indicator", "corr_adj", "graph_embeddings"),
     *SELECTED,
     *TRAINED,
-    *("backtest_report", "daily_signals", "paper_account"),
+    *("backtest_report", "daily_signals", "paper_account", "model_watch"),
 }
-IN_USE = {"daily_signals", "paper_account"}
+IN_USE = {"daily_signals", "paper_account", "model_watch"}
 # A module, and the artifacts whose version changes with it.
 WHOSE = {
     "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_comparison", *IN_USE},
     "model/data.py": {*TRAINED, "daily_signals"},
-    "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report"},
+    "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_watch"},
     "factors/alpha158.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
     "factors/kernels/families.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
     "factors/alpha360.py": {"alpha360_panel"},
     "factors/nse93/compute.py": {"nse93_panel", "alpha158_nse93_panel"},
     "factors/own.py": {"own_panel", "alpha158_own_panel"},
     "factors/panel_file.py": PANELS,
-    "factors/panel_reading.py": {*PANELS, *SELECTED, "backtest_report", "study_report", "daily_signals"},
+    "factors/panel_reading.py": {*PANELS, *SELECTED, "backtest_report", "study_report", "daily_signals", "model_watch"},
     "factors/registry.py": set(),
-    "factors/neutralize.py": {*SELECTED, "corr_adj", "daily_signals"},
+    "factors/neutralize.py": {*SELECTED, "corr_adj", "daily_signals", "model_watch"},
     "factors/returns.py": {"returns", "nse93_panel", "alpha158_nse93_panel", *OF_RETURNS},
     "dataset/wavelet.py": {"flow"},
     "dataset/settings.py": {
@@ -71,6 +71,7 @@ WHOSE = {
     # It has the rule, and the settings of an experiment that the others read.
     "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY, *IN_USE},
     "portfolio/paper/following.py": {"paper_account"},
+    "portfolio/watch/sequence.py": {"model_watch"},
     "portfolio/signals/decision.py": {"daily_signals"},
     "portfolio/report/sections/results.py": {"backtest_report", "study_report"},
     "portfolio/report/sections/study_results.py": {"study_report"},

@@ -52,6 +52,12 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return go_on_on_paper(context, settings)
 
+    @asset()
+    def model_watch(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
+        from niftyformer_assets.defs.bodies.portfolio.model_watch import watch_model
+
+        return watch_model(settings, fitting)
+
     @asset(said=told_of_wrong_files(partitions.wrong))
     def model_comparison(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
         from niftyformer_assets.defs.bodies.portfolio.comparison import compare_experiments
@@ -67,6 +73,6 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return log_experiments(context, settings, fitting)
 
     return [
-        *(backtest_report, study_predictions, study_report, daily_signals, paper_account),
+        *(backtest_report, study_predictions, study_report, daily_signals, paper_account, model_watch),
         *(model_comparison, experiment_log),
     ]
