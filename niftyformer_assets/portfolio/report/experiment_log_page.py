@@ -37,7 +37,7 @@ _TEMPLATE = """\
   th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
   input { font: inherit; padding: .35rem .6rem; width: min(30rem, 100%); }
   td { vertical-align: top; }
-  td.long { white-space: normal; min-width: 40rem; overflow-wrap: break-word; }
+  td.long { white-space: normal; min-width: 60rem; overflow-wrap: break-word; }
 </style>
 </head>
 <body>

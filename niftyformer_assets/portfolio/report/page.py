@@ -124,7 +124,7 @@ STYLE = """\
   table { border-collapse: separate; border-spacing: 0; font-size: .83rem; line-height: 20px;
           font-variant-numeric: tabular-nums; }
   th { text-align: right; font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
-  th, td { padding: 5px 7px; }
+  th, td { padding: 5px 6px; }
   td { text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; padding-left: .1rem; }
   th.text, td.text { text-align: left; }

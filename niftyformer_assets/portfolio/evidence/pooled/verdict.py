@@ -187,7 +187,7 @@ def _against(standing: PooledStanding) -> str:
     sure = "" if not math.isfinite(standing.ic_p) else f", {probability(standing.ic_p)} with all comparisons counted"
     told = (
         f"{_capital(against)}, has a mean rank IC of {number(standing.against_rank_ic, 3, signed=True)}; on the "
-        f"same sessions it has {number(abs(standing.ic_apart), 3)} {more}{sure}"
+        f"same sessions {readable_name(standing.name)} has {number(abs(standing.ic_apart), 3)} {more}{sure}"
     )
     if not math.isfinite(standing.return_apart):
         return f"{told}."
@@ -205,11 +205,11 @@ def _against_equal_weight(standing: PooledStanding) -> str:
 
 def _apart(value: float, low: float, high: float, span: str) -> str:
     side = "more" if value >= 0 else "less"
-    when = " a year" if span == "year" else " over all sessions"
+    how = f"a year {side}" if span == "year" else f"{side} over all sessions"
     spread = (
         f" (95% interval of the difference {interval(low, high, share=True, digits=1)})" if math.isfinite(low) else ""
     )
-    return f"{number(100 * abs(value), 1)} percentage points{when} {side}{spread}"
+    return f"{number(100 * abs(value), 1)} percentage points {how}{spread}"
 
 
 def _sharpe(standing: PooledStanding) -> str:

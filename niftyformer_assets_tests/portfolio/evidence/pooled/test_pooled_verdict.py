@@ -49,6 +49,14 @@ def test_a_sentence_begins_with_a_capital_but_a_key_stays_as_it_is(name: str, be
     assert any(sentence.startswith(begins) for sentence in study_verdict(replace(SOUND, name=name)).sentences)
 
 
+@pytest.mark.parametrize(("span", "words"), [("year", "a year less"), ("whole", "less over all sessions")])
+def test_who_has_less_than_the_best_plain_one_is_named(span: str, words: str) -> None:
+    behind = replace(SOUND, name="mean_of_seeds", ic_apart=-0.02, return_apart=-0.134, span=span)
+    said = " ".join(study_verdict(behind).sentences)
+    assert "on the same sessions mean of seeds has 0.020 less, " in said
+    assert f"and earned 13.4 percentage points {words} (95% interval" in said
+
+
 def test_a_skill_that_every_yardstick_shows() -> None:
     told = study_verdict(SOUND)
     assert told.outcome == "good"
