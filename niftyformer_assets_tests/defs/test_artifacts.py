@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
@@ -12,39 +11,18 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.artifacts import Artifact, artifacts, deciding_settings, phases
+from niftyformer_assets.code import body_file, modules_of
 from niftyformer_assets.defs import artifact_asset, build
 from niftyformer_assets.defs.artifact_asset import _record, _recorded
 from niftyformer_assets.experiments.files import begin, find_experiment, find_study
+from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import Provenance
 from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, Graph, everything_made, failure_of, tiny_settings
+from niftyformer_assets_tests.defs.listening import files_read, modules_called, nobody_listening
 
 ROWS = artifacts()
-_opened: list[set[Path]] = []
-
-
-def _hear(event: str, given: tuple[object, ...]) -> None:
-    """An audit hook stays for as long as the process lives, and does nothing while nobody listens."""
-    if event == "open" and _opened and isinstance(given[0], str) and given[1] in ("r", "rb", None):
-        for heard in _opened:
-            heard.add(Path(given[0]))
-
-
-sys.addaudithook(_hear)
-
-
-@contextmanager
-def files_read() -> Iterator[set[Path]]:
-    """The files that are opened for reading within the block."""
-    heard: set[Path] = set()
-    _opened.append(heard)
-    try:
-        yield heard
-    finally:
-        _opened.remove(heard)
-
-
 # Experiments beside `tiny`, whose model is the Stockformer and has no network for a rival.
 NET_OF_MARKET = "{name: net, of: [{horizon: 1, net_of: market}]}"
 NET_OF_SECTOR = "{name: of_sector, of: [{horizon: 2, net_of: sector}]}"
@@ -100,28 +78,22 @@ def owner(path: Path, settings: Settings, experiment: str) -> str | None:
 
 def _unheard(*given: object) -> dg.MaterializeResult:
     """What an asset's body returned is recorded: the files that its row names are opened for their fingerprints."""
-    with _nobody_listening():
+    with nobody_listening():
         return _recorded(*given)  # type: ignore[arg-type]
 
 
 def _record_unheard(*given: object) -> Provenance:
-    with _nobody_listening():
+    with nobody_listening():
         return _record(*given)  # type: ignore[arg-type]
 
 
-@contextmanager
-def _nobody_listening() -> Iterator[None]:
-    heard, _opened[:] = _opened[:], []
-    try:
-        yield
-    finally:
-        _opened[:] = heard
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """Everything, and what other experiments need beside what is their own."""
-    with everything_made(tmp_path_factory.mktemp("made"), exposed=EXPOSED, **OTHERS) as graph:
+def made_and_called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Graph, dict[str, set[str]]]]:
+    """Everything, and what other experiments need beside what is their own; and what bodies called for `tiny`."""
+    with ExitStack() as stack:
+        with modules_called() as called:
+            folder = tmp_path_factory.mktemp("made")
+            graph = stack.enter_context(everything_made(folder, exposed=EXPOSED, **OTHERS))
         graph.settings.studies.mkdir()
         (graph.settings.studies / f"{STUDY}.yaml").write_text("experiment: tiny\n")
         (graph.settings.studies / "of_exposed.yaml").write_text("experiment: exposed\n")
@@ -132,7 +104,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
         for experiment in ("exposed", STUDY, "of_exposed"):
             result = graph.run("experiment", experiment)
             assert result.success, failure_of(result)
-        yield graph
+        yield graph, called
+
+
+@pytest.fixture(scope="module")
+def made(made_and_called: tuple[Graph, dict[str, set[str]]]) -> Graph:
+    return made_and_called[0]
+
+
+@pytest.fixture(scope="module")
+def called(made_and_called: tuple[Graph, dict[str, set[str]]]) -> dict[str, set[str]]:
+    return made_and_called[1]
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +152,15 @@ def test_an_artifact_reads_what_its_row_says(
     experiments["study"] = lambda: [*find_study(made.settings, of).experiments.values()]
     asked = experiments.get("experiment" if row.of_one_in_use else row.scope, list)()
     assert read[name, of] == {each.artifact for each in row.read_for(*asked)}
+
+
+@pytest.mark.parametrize("body", sorted({row.body for row in ROWS.values() if row.scope != "study"}))
+def test_what_a_body_calls_counts_as_the_code_of_its_artifacts(body: str, called: dict[str, set[str]]) -> None:
+    """With models, which count where an experiment names them; each looks at the settings of its own."""
+    files = [body_file(body)] + [file for row in ROWS.values() if row.body == body for file in row.modules]
+    if body == "model/training":
+        files += [file for model in registered().values() for file in model.code_files()]
+    assert called[body] - set(modules_of(*files)) == set()
 
 
 @pytest.mark.usefixtures("read")
