@@ -57,7 +57,7 @@ class Stockformer(Network):
     ) -> None:
         super().__init__()
         width, heads = settings.width, settings.heads
-        self.settings, self.kernel_width = settings, width
+        self.settings, self.width, self.kernel_width = settings, width, width
         if graph.shape[-1] != width:
             raise ValueError(f"the graph embedding is {graph.shape[-1]} wide, the model {width}")
         self.input_sessions, self.output_sessions = input_sessions, output_sessions
