@@ -226,7 +226,8 @@ def _watch_check() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset="model_watch",
         description="What the signals were worth is what the backtest was worth, by a test that warns of one sound "
-        "model in twenty at most, ever; and the factors are distributed as in training.",
+        "model in twenty at most, ever; and the factors are distributed as in "
+        "stretches of training.",
     )
     def model_alive(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
         from niftyformer_assets.store.tables import read_notes

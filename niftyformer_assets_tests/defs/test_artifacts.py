@@ -57,6 +57,7 @@ MADE += [
     ("study_predictions", "of_exposed"),
     ("study_report", "of_exposed"),
     ("daily_signals", "exposed"),
+    ("model_watch", "exposed"),
 ]
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pandas as pd
-
 from niftyformer_assets.finding import Finding
+from niftyformer_assets.portfolio.watch.drift import Drift
 from niftyformer_assets.portfolio.watch.sequence import Watched
 from niftyformer_assets.words import counted
 
-# So many factors may have drifted: single ones do what they never did.
+# So many factors may have drifted, or as many as in any stretch of training: they move together.
 MOST_DRIFTED = 0.1
 # So much more of all factors may be missing than in any stretch of training.
 MORE_MISSING = 0.05
@@ -19,7 +18,7 @@ WORDS = {"rank_ic": "rank IC", "hit_rate": "hit rate", "turnover": "turnover"}
 GOOD_ABOVE = ("rank_ic", "hit_rate")
 
 
-def alive(figures: Mapping[str, Watched], drift: pd.DataFrame, sessions_since_training: int) -> Finding:
+def alive(figures: Mapping[str, Watched], drift: Drift, sessions_since_training: int) -> Finding:
     """The figures are those of the backtest, and the factors those of training; a warning else."""
     wrong, told = [], []
     for name, of in figures.items():
@@ -32,12 +31,14 @@ def alive(figures: Mapping[str, Watched], drift: pd.DataFrame, sessions_since_tr
             wrong.append(f"{WORDS[name]} is not the backtest's: {beside}")
         else:
             told.append(f"{WORDS[name]} {beside}")
-    drifted = drift.loc[drift["drifted"], "factor"].tolist()
-    if len(drifted) > MOST_DRIFTED * len(drift):
-        wrong.append(f"{len(drifted)} of {len(drift)} factors have drifted from training, {drifted[0]} the furthest")
-    elif len(drift):
-        told.append(f"{len(drifted)} of {len(drift)} factors drifted")
-    missing, before = (float(drift[name].mean()) for name in ("missing", "most_missing_in_training"))
+    factors, drifted = drift.table, drift.table.loc[drift.table["drifted"], "factor"].tolist()
+    said = f"{len(drifted)} of {len(factors)} factors have drifted from training"
+    if drift.share > max(MOST_DRIFTED, drift.most_in_training):
+        often = f"in a stretch of training at most {drift.most_in_training:.0%} did from the rest"
+        wrong.append(f"{said}, {drifted[0]} the furthest; {often}")
+    else:
+        told.append(said)
+    missing, before = (float(factors[name].mean()) for name in ("missing", "most_missing_in_training"))
     if missing > before + MORE_MISSING:
         wrong.append(f"{missing:.0%} of the factors' values are missing, in training at most {before:.0%}")
     numbers: dict[str, float | str] = {
@@ -48,5 +49,5 @@ def alive(figures: Mapping[str, Watched], drift: pd.DataFrame, sessions_since_tr
     }
     age = f"{counted(sessions_since_training, 'session')} since training"
     if wrong:
-        return Finding(False, f"{'; '.join(wrong)}; {age}. Look at it, and train the model again.", numbers)
+        return Finding(False, f"{'; '.join([*wrong, *told])}; {age}. Look at it, and train the model again.", numbers)
     return Finding(True, f"{'; '.join(told)}; {age}.", numbers)

@@ -51,7 +51,7 @@ def watch_model(settings: Settings, fitting: Fitting) -> Made:
     rows = pd.concat([_rows(name, of, live) for name, of in seen.items()], ignore_index=True)
     write_parquet(workspace.model_watch, rows)
     said = {"passed": finding.passed, "sentence": finding.sentence, "figures": dict(finding.figures)}
-    write_parquet(workspace.model_drift, drifted, {"finding": json.dumps(said)})
+    write_parquet(workspace.model_drift, drifted.table, {"finding": json.dumps(said)})
     pictured = {WORDS[name]: rows[rows["figure"] == name] for name in FIGURES}
     drawn = watch_picture(
         {name: of["session"].to_numpy() for name, of in pictured.items()},
@@ -67,10 +67,10 @@ def watch_model(settings: Settings, fitting: Fitting) -> Made:
             "in_words": finding.sentence,
             "signals": len(signals),
             "sessions_since_training": age,
-            "share_missing": float(drifted["missing"].mean()),
-            "factors_drifted": int(drifted["drifted"].sum()),
+            "share_missing": float(drifted.table["missing"].mean()),
+            "factors_drifted": int(drifted.table["drifted"].sum()),
             "figures": picture(drawn, "rank IC, hit rate and turnover of the signals beside the backtest's"),
-            "factors": table(drifted, limit=30),
+            "factors": table(drifted.table, limit=30),
         },
         settings={"experiment": experiment.name},
     )
