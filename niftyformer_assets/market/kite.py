@@ -11,7 +11,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, TypeVar
 
@@ -20,9 +20,10 @@ import pandas as pd
 
 from niftyformer_assets.market.candle_files import from_rows
 from niftyformer_assets.market.quoting import quoted
+from niftyformer_assets.market.reading import NotReading, ReadingSession
 from niftyformer_assets.market.servers import KITE_ROOT, TIMEOUT_S, WORKERS
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.web import DEADLINE_S, MAX_BYTES, AnswerTooLong, BoundedSession, Redirected, is_loopback
+from niftyformer_assets.web import DEADLINE_S, MAX_BYTES, AnswerTooLong, Redirected, is_loopback
 
 # The segments of NSE's instruments that are of use here, and the exchanges that Kite knows.
 STOCKS, INDICES = "NSE", "INDICES"
@@ -74,6 +75,8 @@ class BrokenAnswer(KiteError):  # noqa: N818
 class KiteSession:
     """Asks one Kite server, as one app with one access token. May be shared by threads.
 
+    It reads, and can do nothing else: see `reading`.
+
     Args:
         root: scheme, host and port of the API; Zerodha's unless given.
         timeout_s: how long to wait for an answer to begin, and for each of its parts.
@@ -97,7 +100,7 @@ class KiteSession:
         self._secrets = [secret for secret in (access_token, api_key) if secret]
         self._client = KiteConnect(api_key=api_key, access_token=access_token, root=root, timeout=timeout_s)
         # It carries the token: where an answer sends elsewhere, nobody is asked.
-        self._client.reqsession = BoundedSession(deadline_s=deadline_s, max_bytes=max_bytes, connections=WORKERS)
+        self._client.reqsession = ReadingSession(root, deadline_s=deadline_s, max_bytes=max_bytes, connections=WORKERS)
         if is_loopback(root):
             self._client.reqsession.trust_env = False
 
@@ -154,6 +157,30 @@ class KiteSession:
         inside = (candles["date"] >= np.datetime64(first)) & (candles["date"] <= np.datetime64(last))
         return candles[inside].reset_index(drop=True)
 
+    def holdings(self) -> list[dict[str, Any]]:
+        """What the account holds for delivery, as Kite says it."""
+        return self._rows("the holdings", self._client.holdings)
+
+    def positions(self) -> list[dict[str, Any]]:
+        """The account's net positions, as Kite says them: what was bought today is not yet among the holdings."""
+        return self._rows("the positions", lambda: self._client.positions()["net"])
+
+    def equity_margin(self) -> dict[str, Any]:
+        """The account's money for equity, as Kite says it."""
+        return self._row("the margins", lambda: self._client.margins("equity"))
+
+    def order_margins(self, orders: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What each of these orders would block, if somebody placed it; nobody does."""
+        return self._rows("the margins of orders", lambda: self._client.order_margins([*orders]))
+
+    def basket_margin(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What these orders would block together."""
+        return self._row("the margin of a basket", lambda: self._client.basket_order_margins([*orders]))
+
+    def contract_note(self, orders: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What each of these orders would cost once it is filled, item by item."""
+        return self._rows("the charges of orders", lambda: self._client.get_virtual_contract_note([*orders]))
+
     def exchange(self, request_token: str, api_secret: str) -> str:
         """Exchange the request token of a login for an access token, and use it from here on."""
         checksum = hashlib.sha256(f"{self._client.api_key}{request_token}{api_secret}".encode()).hexdigest()
@@ -167,6 +194,18 @@ class KiteSession:
             raise BrokenAnswer("Kite's answer holds no access token: log in again.") from error
         self._secrets.append(access_token)
         return access_token
+
+    def _rows(self, what: str, call: Callable[[], Any]) -> list[dict[str, Any]]:
+        rows = self._ask(what, call)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise BrokenAnswer(f"Kite's answer for {what} is no list: ask again later.")
+        return rows
+
+    def _row(self, what: str, call: Callable[[], Any]) -> dict[str, Any]:
+        row = self._ask(what, call)
+        if not isinstance(row, dict):
+            raise BrokenAnswer(f"Kite's answer for {what} cannot be read: ask again later.")
+        return row
 
     def _ask(self, what: str, call: Callable[[], T], *, login: bool = False) -> T:
         try:
@@ -185,6 +224,8 @@ class KiteSession:
             return self._sorted_by_status(what, error, login)
         if isinstance(error, AnswerTooLong):
             return BrokenAnswer(f"Kite's answer for {what} is far too long, and was not read: ask again later.")
+        if isinstance(error, NotReading):
+            return RequestRefused(f"{what} is not on the list of what Kite is asked for: nothing was sent.")
         if isinstance(error, Redirected):
             return RequestRefused(
                 f"{self.root} sends elsewhere for {what}, and no secret goes there: correct the setting of its root."
