@@ -6,8 +6,12 @@
     GET    /user/profile
     GET    /instruments, /instruments/NSE               CSV
     GET    /instruments/historical/{token}/day          daily candles, at most 2000 days a request
+    GET    /user/margins, /user/margins/equity, /portfolio/holdings, /portfolio/positions
+    POST   /margins/orders, /margins/basket, /charges/orders    what orders would block and cost
+    POST   /connect/basket                              shows a basket of orders; none is taken
     GET    /IndexConstituent/ind_nifty200list.csv       NSE's lists, of each index one
-    GET, POST /faults; GET /traffic                     not Kite's: switch faults, see what was asked
+    GET, POST /faults, /account; GET /traffic           not Kite's: switch faults, set what the account holds, see what
+                                                        was asked
 
 Error messages are worded as Kite words them where that is known.
 """
@@ -19,6 +23,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -28,6 +33,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from niftyformer_assets.exchange.account import (
+    Account,
+    account_from,
+    basket_margin,
+    basket_page,
+    contract_note,
+    order_margins,
+)
 from niftyformer_assets.exchange.clock import Clock, wall_clock
 from niftyformer_assets.exchange.doors import (
     body_of,
@@ -80,6 +93,7 @@ class Exchange:
         self.history_limit = SlidingWindow(historical_per_second)
         self.other_limit = SlidingWindow(None if historical_per_second is None else OTHERS_PER_SECOND)
         self.faults = faults or Faults()
+        self.account = Account()
 
     @property
     def faults(self) -> Faults:
@@ -118,12 +132,22 @@ def create_app(exchange: Exchange) -> Starlette:
         ("/session/token", "POST", _create_session),
         ("/session/token", "DELETE", _end_session),
         ("/user/profile", "GET", _signed_in(_profile)),
+        ("/user/margins", "GET", _signed_in(_margins)),
+        ("/user/margins/{segment}", "GET", _signed_in(_margins)),
+        ("/portfolio/holdings", "GET", _signed_in(_holdings)),
+        ("/portfolio/positions", "GET", _signed_in(_positions)),
+        ("/margins/orders", "POST", _signed_in(_about_orders(order_margins))),
+        ("/margins/basket", "POST", _signed_in(_about_orders(basket_margin))),
+        ("/charges/orders", "POST", _signed_in(_about_orders(contract_note))),
+        ("/connect/basket", "POST", _basket),
         ("/instruments", "GET", _signed_in(_instruments)),
         ("/instruments/{exchange}", "GET", _signed_in(_instruments)),
         ("/instruments/historical/{token}/{interval}", "GET", _signed_in(_history, historical=True)),
         ("/IndexConstituent/{file}", "GET", _with_faults(_index_list)),
         ("/faults", "GET", _show_faults),
         ("/faults", "POST", _set_faults),
+        ("/account", "GET", _show_account),
+        ("/account", "POST", _set_account),
         ("/traffic", "GET", _show_traffic),
     ]
     return Starlette(
@@ -212,7 +236,7 @@ async def _login_page(exchange: Exchange, request: Request) -> Response:
 
 
 async def _create_session(exchange: Exchange, request: Request) -> Response:
-    form = {name: values[0] for name, values in parse_qs((await body_of(request)).decode("utf-8", "replace")).items()}
+    form = _form(await body_of(request))
     for name in ("api_key", "request_token", "checksum"):
         if name not in form:
             raise RefusedError(400, f"Missing `{name}`.", "InputException")
@@ -240,6 +264,48 @@ async def _end_session(exchange: Exchange, request: Request) -> Response:
 
 async def _profile(exchange: Exchange, request: Request) -> Response:
     return _success(_PROFILE)
+
+
+async def _margins(exchange: Exchange, request: Request) -> Response:
+    segment, equity = request.path_params.get("segment"), exchange.account.margin()
+    if segment not in (None, "equity"):
+        raise RefusedError(400, "Invalid segment: the simulated exchange has equity only.", "InputException")
+    return _success(equity if segment else {"equity": equity})
+
+
+async def _holdings(exchange: Exchange, request: Request) -> Response:
+    return _success(exchange.account.holdings)
+
+
+async def _positions(exchange: Exchange, request: Request) -> Response:
+    return _success({"net": exchange.account.positions, "day": exchange.account.positions})
+
+
+def _about_orders(answer: Callable[[object], object]) -> Handler:
+    """A handler that says something of the orders in the body, and does nothing with them."""
+
+    async def answered(exchange: Exchange, request: Request) -> Response:
+        try:
+            orders = json.loads(await body_of(request))
+        except (ValueError, RecursionError):
+            raise RefusedError(400, "Invalid JSON.", "InputException") from None
+        return _success(answer(orders))
+
+    return answered
+
+
+async def _basket(exchange: Exchange, request: Request) -> Response:
+    """A page of any site may send a browser here, as to Kite: it is shown, and nothing comes of it."""
+    form = _form(await body_of(request))
+    if form.get("api_key") != exchange.login.api_key:
+        raise RefusedError(400, "Invalid `api_key`.", "InputException")
+    orders, page = basket_page(form.get("data", ""))
+    exchange.account.baskets.append(orders)
+    return HTMLResponse(page)
+
+
+def _form(body: bytes) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
 async def _instruments(exchange: Exchange, request: Request) -> Response:
@@ -288,6 +354,22 @@ async def _set_faults(exchange: Exchange, request: Request) -> Response:
     except (ValueError, RecursionError, NiftyFormerError) as error:
         raise RefusedError(400, str(error), "InputException") from error
     return _success(exchange.faults.as_json())
+
+
+async def _show_account(exchange: Exchange, request: Request) -> Response:
+    must_be_of_this_machine(request)
+    return _success(asdict(exchange.account))
+
+
+async def _set_account(exchange: Exchange, request: Request) -> Response:
+    """The JSON object in the body replaces the account; `{}` is an empty one."""
+    must_be_of_this_machine(request)
+    try:
+        given = json.loads(await body_of(request))
+    except (ValueError, RecursionError):
+        raise RefusedError(400, "Invalid JSON.", "InputException") from None
+    exchange.account = account_from(given)
+    return _success(asdict(exchange.account))
 
 
 async def _show_traffic(exchange: Exchange, request: Request) -> Response:

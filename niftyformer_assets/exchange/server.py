@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from niftyformer_assets.exchange.account import Account
 from niftyformer_assets.exchange.app import HISTORICAL_PER_SECOND, Exchange, create_app
 from niftyformer_assets.exchange.clock import Clock
 from niftyformer_assets.exchange.faults import Faults
@@ -41,6 +42,14 @@ class RunningExchange:
     @property
     def traffic(self) -> Traffic:
         return self.exchange.traffic
+
+    @property
+    def account(self) -> Account:
+        return self.exchange.account
+
+    @account.setter
+    def account(self, account: Account) -> None:
+        self.exchange.account = account
 
     @property
     def faults(self) -> Faults:

@@ -223,7 +223,7 @@ def test_other_exchanges_and_routes_are_refused(exchange: RunningExchange, kite:
     with pytest.raises(InputException, match="NSE only"):
         kite.instruments("BSE")
     with pytest.raises(GeneralException, match="Route not found") as error:
-        kite.holdings()
+        kite.orders()
     assert error.value.code == 404
 
     answer = requests.put(f"{exchange.url}/session/token", timeout=5)

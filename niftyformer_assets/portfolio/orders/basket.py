@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -29,7 +30,7 @@ def questions(orders: pd.DataFrame) -> tuple[list[dict[str, Any]], list[dict[str
     )
 
 
-def _order(row: dict[str, Any]) -> dict[str, Any]:
+def _order(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         "variety": VARIETY,
         "tradingsymbol": row["symbol"],

@@ -134,7 +134,7 @@ def parted(symbol: str) -> tuple[str, str]:
     return (found["symbol"], found["series"]) if found else (symbol, "")
 
 
-def _joined(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _joined(rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """One row a stock: what is held of it on both exchanges, or was bought today, is together."""
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     # What positions do not say, holdings may; and a stock is its ISIN, whatever the exchange calls it.

@@ -99,7 +99,7 @@ def _paise(rupees: float) -> int:
     return round(rupees * 100)
 
 
-def _rows(targets: pd.DataFrame, held: Held, settings: OrderSettings) -> list[dict[str, Any]]:
+def _rows(targets: pd.DataFrame, held: Held, settings: OrderSettings) -> list[dict[Any, Any]]:
     """What follows the signal: of each stock what is wanted, held and can be sold; `paise` is its close, 0 without."""
     rows = targets[list(TARGETS)]
     if settings.sell_others:
@@ -147,7 +147,7 @@ class _Book:
         """What rounding tax and stamp duty of the day to the rupee, half up, adds to the charges; paise."""
         return to_the_rupee(self._stt, self._stamp)
 
-    def sell(self, row: Mapping[str, Any]) -> int:
+    def sell(self, row: Mapping[Any, Any]) -> int:
         """Sell what is more than the target; the paise of it that buys of the same day may use."""
         more = row["held"] - row["target"]
         if row["no_trade"]:
@@ -170,7 +170,7 @@ class _Book:
         delivered = min(shares, row["sellable"] - row["t1"])
         return net * delivered // shares * round(self.settings.sale_credit * _PARTS) // _PARTS
 
-    def buy(self, row: Mapping[str, Any], budget: int) -> int:
+    def buy(self, row: Mapping[Any, Any], budget: int) -> int:
         """Buy what is less than the target as far as the budget goes; paise that it takes."""
         less = row["target"] - row["held"]
         if row["no_trade"]:
@@ -189,11 +189,11 @@ class _Book:
         self._enter(row, "buy", shares, price, said)
         return self._paid(shares * price)
 
-    def leave(self, row: Mapping[str, Any], side: str, shares: int, reason: str) -> None:
+    def leave(self, row: Mapping[Any, Any], side: str, shares: int, reason: str) -> None:
         """Leave an order, or a part of one, out."""
         self.left_out.append(dict(zip(LEFT_OUT, (row["symbol"], side, shares, reason), strict=True)))
 
-    def _capped(self, row: Mapping[str, Any], side: str, shares: int) -> int:
+    def _capped(self, row: Mapping[Any, Any], side: str, shares: int) -> int:
         cap = self.settings.volume_cap
         if not cap or np.isnan(row["traded_value"]):
             return shares
@@ -202,7 +202,7 @@ class _Book:
             self.leave(row, side, shares - most, f"over {cap:.3g} of the stock's usual traded value: on later sessions")
         return min(shares, most)
 
-    def _enter(self, row: Mapping[str, Any], side: str, shares: int, price: int, reason: str) -> None:
+    def _enter(self, row: Mapping[Any, Any], side: str, shares: int, price: int, reason: str) -> None:
         value = shares * price
         cost, stt, stamp = charges(value, side, self.rates)
         self.charges, self._stt, self._stamp = self.charges + cost, self._stt + stt, self._stamp + stamp
