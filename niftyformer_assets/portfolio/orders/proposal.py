@@ -164,7 +164,7 @@ class _Book:
             if shares:
                 self.leave(row, "sell", shares, "it would not bring more than it costs")
             return 0
-        said = "the signal does not hold it" if not row["weight"] else "more of it than the signal holds"
+        said = "not in the signal" if not row["weight"] else "above its weight"
         self._enter(row, "sell", shares, price, said)
         # Those that are not delivered yet are sold last, and bring nothing that can be used at once.
         delivered = min(shares, row["sellable"] - row["t1"])
@@ -185,7 +185,7 @@ class _Book:
             self.leave(row, "buy", wanted - shares, "the money at hand does not reach")
         if not shares:
             return 0
-        said = "new in the signal" if not row["held"] else "less of it than the signal holds"
+        said = "new in the signal" if not row["held"] else "below its weight"
         self._enter(row, "buy", shares, price, said)
         return self._paid(shares * price)
 

@@ -7,7 +7,7 @@ report and the comparison read the same.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,12 +43,21 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Form:
+    """A button that has the browser post these fields to another page, in a tab of its own."""
+
+    label: str
+    action: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Section:
-    """A heading, then paragraphs, then tables and pictures in their order, then files beside this one to open."""
+    """A heading, then paragraphs, then tables, pictures and buttons in their order, then files beside this one to open."""
 
     title: str
     text: Sequence[str] = ()
-    blocks: Sequence[Table | Picture] = field(default_factory=tuple)
+    blocks: Sequence[Table | Picture | Form] = field(default_factory=tuple)
     files: Sequence[str] = ()
 
     @property
@@ -75,6 +84,7 @@ def render(page: Page) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.tests["picture"] = lambda block: isinstance(block, Picture)
+    environment.tests["form"] = lambda block: isinstance(block, Form)
     environment.filters["shade"] = _shade
     return environment.from_string(_TEMPLATE).render(page=page, style=Markup(STYLE)) + "\n"
 
@@ -134,6 +144,10 @@ STYLE = """\
   .words th, .words td { min-width: 0; text-align: left; white-space: normal; vertical-align: top;
                          overflow-wrap: break-word; }
   .strong td { font-weight: 650; background: #eef4fb; }
+  form { margin: 1.1rem 0; }
+  button { font: inherit; font-weight: 650; color: white; background: var(--model); border: 0; border-radius: 6px;
+           padding: .8rem 1.2rem; min-height: 2.75rem; max-width: 100%; cursor: pointer; }
+  button:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
   img { display: block; width: 100%; max-width: 66rem; height: auto; }
   @media (max-width: 52rem) {
     main { padding: 1.4rem .9rem 4rem; }
@@ -145,7 +159,7 @@ STYLE = """\
     .words td { min-width: 5rem; max-width: 16rem; }
     .words td.long { min-width: 10rem; }
   }
-  @media print { nav { display: none; } h2 { break-after: avoid; } img, table { break-inside: avoid; } }
+  @media print { nav, form { display: none; } h2 { break-after: avoid; } img, table { break-inside: avoid; } }
 </style>
 """
 _TEMPLATE = """\
@@ -177,6 +191,13 @@ _TEMPLATE = """\
 {% if block is picture %}
 <figure class="scroll" tabindex="0"><p class="hint"></p>
 <img src="{{ block.source }}" alt="{{ block.alt }}"></figure>
+{% elif block is form %}
+<form method="post" action="{{ block.action }}" target="_blank" rel="noopener noreferrer">
+{% for name, value in block.fields.items() %}
+<input type="hidden" name="{{ name }}" value="{{ value }}">
+{% endfor %}
+<button>{{ block.label }}</button>
+</form>
 {% else %}
 <figure>
 {% if block.caption %}
