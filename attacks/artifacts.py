@@ -45,6 +45,7 @@ WRITTEN_BY = {
     "paper_account": "paper_account",
     "model_watch": "model_watch",
     "model_drift": "model_watch",
+    "orders": "order_proposal",
 }
 # The same of the study, and of what its experiment took over or has more; read for the study or its experiment.
 OF_PAIR = {
@@ -93,7 +94,7 @@ NO_ARTIFACTS = {
 # Methods that name files, each attacked by a name above, or of no file that is read.
 METHODS = {
     *("candles", "factor_panel", "experiment", "symbol_of", "held_back", "new_set_aside", "experiment_lock"),
-    *("study", "made", "making_lock", "rival", "signal"),
+    *("study", "made", "making_lock", "rival", "signal", "orders_page", "orders_table"),
 }
 
 

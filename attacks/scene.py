@@ -41,7 +41,7 @@ STAGES: dict[str, Sequence[tuple[str, tuple[str, ...] | None, str | None]]] = {
     "report": (
         ("experiment", ("backtest_report",), EXPERIMENT),
         ("comparison", None, None),
-        ("signal", ("daily_signals", "paper_account", "model_watch"), None),
+        ("signal", ("daily_signals", "paper_account", "model_watch", "order_proposal"), None),
     ),
 }
 

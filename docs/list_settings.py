@@ -22,6 +22,7 @@ from niftyformer_assets.model.baseline_registry import registered
 from niftyformer_assets.model.baseline_settings import BaselineSettings
 from niftyformer_assets.portfolio.backtest.strategy_registry import Places
 from niftyformer_assets.portfolio.backtest.strategy_registry import registered as strategies
+from niftyformer_assets.portfolio.orders.settings import OrderSettings
 from niftyformer_assets.portfolio.settings import StrategySettings
 from niftyformer_assets.settings import PROJECT, Settings
 
@@ -94,6 +95,7 @@ ENVIRONMENT = {
     "reports_port": "where the reports are served on this machine, beside the web UI",
     "signal_experiment": "the experiment whose daily signals are given; the only one by itself",
     "signal_max_age_days": "days from the last session that its model learned from to the newest one, at most",
+    "orders": "of the orders that are proposed, below: `NIFTYFORMER_ORDERS__HOLDINGS=kite`, lists as JSON",
     "overrides": "as `--set`, for all experiments: JSON of `section.key` and value",
 }
 
@@ -122,12 +124,12 @@ def page() -> str:
             str(field.validation_alias or f"NIFTYFORMER_{name.upper()}"),
             ENVIRONMENT[name],
             _values(field.annotation),
-            "below" if name == "made_up" else _default(field.get_default(call_default_factory=True)),
+            "below" if name in ("made_up", "orders") else _default(field.get_default(call_default_factory=True)),
         )
         for name, field in Settings.model_fields.items()
     ]
     parts += ["## The environment\n\nRead from the environment or from a file `.env`.\n", _table(rows)]
-    return "\n".join([*parts, _section("made_up", MadeUpSettings)])
+    return "\n".join([*parts, _section("made_up", MadeUpSettings), _section("orders", OrderSettings)])
 
 
 def _allowed_and_default(name: str) -> tuple[str, str]:

@@ -31,6 +31,7 @@ NOT_COUNTED = {
     "require.py": "refuses, and decides nothing",
     "portfolio/backtest/places.py": "refuses, and decides nothing",
     "registering.py": "refuses, and decides nothing",
+    "market/reading.py": "refuses, and decides nothing",
     "words.py": "words",
     "pictures.py": "how pictures look",
     "market/pictures.py": "pictures beside an artifact",

@@ -2,11 +2,12 @@
 a web page to a file.
 
 Read-only, and no path is taken from a request: an address names a workspace and an experiment, as such names are
-written, and one of five pages.
+written, and one of five pages or a date.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 PAGES = ("report.html", "tearsheet.html")
 STUDY_PAGE = "study.html"
 LOG_PAGE = "experiments.html"
+ORDERS_FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.(html|csv)")
 # How often a port is tried that another process listens at.
 AGAIN_S = 5.0
 # The pages hold everything that they show.
@@ -55,6 +57,11 @@ def log_address(settings: Settings) -> str:
     return f"{_address(settings)}/{settings.workspace.name}/{LOG_PAGE}"
 
 
+def orders_address(settings: Settings, session: str) -> str:
+    """Where the orders after a session, an ISO date, open."""
+    return f"{_address(settings)}/{settings.workspace.name}/orders/{session}.html"
+
+
 def _address(settings: Settings) -> str:
     return f"http://{HOST}:{settings.reports_port}"
 
@@ -63,7 +70,8 @@ def create_app(data: Path) -> Starlette:
     """The pages below a folder that holds workspaces.
 
     `/WORKSPACE/comparison.html`, `/WORKSPACE/experiments.html`, `/WORKSPACE/EXPERIMENT/report.html` and
-    `.../tearsheet.html`, and `/WORKSPACE/studies/STUDY/study.html`; anything else is 404.
+    `.../tearsheet.html`, `/WORKSPACE/studies/STUDY/study.html`, and `/WORKSPACE/orders/DATE.html` with its `DATE.csv`;
+    anything else is 404.
     """
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
@@ -86,6 +94,7 @@ def create_app(data: Path) -> Starlette:
             Route("/{workspace}/comparison.html", page),
             Route(f"/{{workspace}}/{LOG_PAGE}", page),
             Route(f"/{{workspace}}/studies/{{study}}/{STUDY_PAGE}", page),
+            Route("/{workspace}/orders/{orders}", page),
             *(Route(f"/{{workspace}}/{{experiment}}/{name}", page) for name in PAGES),
         ],
         # A page of another site that has its name point here is not answered.
@@ -94,7 +103,12 @@ def create_app(data: Path) -> Starlette:
 
 
 def page_of(
-    data: Path, page: str, workspace: str, experiment: str | None = None, study: str | None = None
+    data: Path,
+    page: str,
+    workspace: str,
+    experiment: str | None = None,
+    study: str | None = None,
+    orders: str | None = None,
 ) -> Path | None:
     """The file of a page, or None where there is none; links that lead out of `data` are not followed."""
     if not all(NAME.fullmatch(name) for name in (workspace, experiment, study) if name is not None):
@@ -103,6 +117,10 @@ def page_of(
     path = folder.comparison_html if experiment is None else folder.experiment(experiment).backtest / page
     if page == LOG_PAGE:
         path = folder.experiment_log_html
+    if orders is not None:
+        if not ORDERS_FILE.fullmatch(orders):
+            return None
+        path = folder.orders / orders
     if study is not None:
         path = folder.study(study).report / page
     real = path.resolve()

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from niftyformer_assets.exchange.settings import MadeUpSettings
 from niftyformer_assets.market.servers import ATTEMPTS, KITE_ROOT, NSE_ROOT, REQUESTS_PER_SECOND, TIMEOUT_S
+from niftyformer_assets.portfolio.orders.settings import OrderSettings
 from niftyformer_assets.project import PROJECT, is_project
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     reports_port: int = Field(default=8722, ge=1, le=65535)
     signal_experiment: str | None = None
     signal_max_age_days: int = Field(default=366, ge=1, le=3660)
+    orders: OrderSettings = OrderSettings()
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from niftyformer_assets.report_server import _listener, comparison_address, create_app, page_of, report_address
+from niftyformer_assets.report_server import (
+    _listener,
+    comparison_address,
+    create_app,
+    orders_address,
+    page_of,
+    report_address,
+)
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets_tests.conftest import tiny_settings
 
@@ -27,6 +34,11 @@ def data(tmp_path: Path) -> Path:
         (backtest / name).write_text(PAGE)
     workspace.comparison_html.write_text(PAGE)
     (backtest / "metrics.json").write_text("{}")
+    workspace.orders.mkdir()
+    workspace.orders_page("2024-05-31").write_text(PAGE)
+    workspace.orders_table("2024-05-31").write_text(PAGE)
+    (workspace.orders / "index.json").write_text("{}")
+    workspace.orders_page("2024-06-03").symlink_to(tmp_path / "secret.html")
     (tmp_path / "secret.html").write_text("secret")
     linked = workspace.experiment("linked").backtest
     linked.mkdir(parents=True)
@@ -55,7 +67,16 @@ def ask(port: int, path: str, method: str = "GET", host: str = "127.0.0.1") -> t
     return response.status, response.read().decode()
 
 
-@pytest.mark.parametrize("path", ["/demo/tiny/report.html", "/demo/tiny/tearsheet.html", "/demo/comparison.html"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/demo/tiny/report.html",
+        "/demo/tiny/tearsheet.html",
+        "/demo/comparison.html",
+        "/demo/orders/2024-05-31.html",
+        "/demo/orders/2024-05-31.csv",
+    ],
+)
 def test_the_pages_open(port: int, path: str) -> None:
     assert ask(port, path) == (200, PAGE)
     assert ask(port, path, "HEAD") == (200, "")
@@ -80,6 +101,12 @@ def test_the_pages_open(port: int, path: str) -> None:
         "/demo/tiny%00/report.html",
         "/DEMO/tiny/report.html",
         "/./tiny/report.html",
+        "/demo/orders/index.json",
+        "/demo/orders/2024-06-03.html",
+        "/demo/orders/2024-06-04.html",
+        "/demo/orders/..%2fcomparison.html",
+        "/demo/orders/2024-05-31.html%00.csv",
+        "/demo/orders/",
     ],
 )
 def test_nothing_else_does(port: int, path: str) -> None:
@@ -100,7 +127,11 @@ def test_a_page_of_another_site_is_not_answered(port: int) -> None:
 
 def test_addresses_lead_to_pages(data: Path, tmp_path: Path, port: int) -> None:
     settings = tiny_settings(tmp_path, reports_port=port)
-    for address in (report_address(settings, "tiny"), comparison_address(settings)):
+    for address in (
+        report_address(settings, "tiny"),
+        comparison_address(settings),
+        orders_address(settings, "2024-05-31"),
+    ):
         assert address.startswith(f"http://127.0.0.1:{port}/")
         assert ask(port, address.partition(str(port))[2])[0] == 200
 

@@ -121,6 +121,8 @@ def phase_of(row: Artifact, rows: Mapping[str, Artifact]) -> Phase:
     if row.scope != "workspace":
         return "candles" if row.scope == "symbol" else row.scope
     above = {phase_of(rows[name], rows) for name in row.may_follow}
+    if "signal" in above:
+        return "signal"
     if above & {"experiment", "comparison"}:
         return "comparison"
     return "panels" if above & {"candles", "panels"} else "reference"

@@ -126,6 +126,20 @@ def portfolio_rows(factor_sets: tuple[str, ...]) -> tuple[Artifact, ...]:
             of_one_in_use=True,
         ),
         row(
+            "order_proposal",
+            "workspace",
+            lambda place: (place.orders,),
+            "portfolio/order_proposal",
+            {"html", "csv"},
+            "The orders that lead from what a real account holds to the target of `daily_signals`, within the money at "
+            "hand: for whoever sets `NIFTYFORMER_ORDERS__HOLDINGS`, to `kite` for the account that is logged in, or to "
+            "a CSV file.\n\n"
+            "`orders/DATE.html`: each order with its reason, what is left out, what it costs, and a button that opens "
+            "Kite's own basket, where a person confirms them; `orders/DATE.csv` beside it. Kite is only read: nothing "
+            "is ordered here.",
+            reads=("daily_signals", *SCOPE),
+        ),
+        row(
             "model_comparison",
             "workspace",
             lambda place: (place.comparison_csv, place.comparison_html),

@@ -18,8 +18,8 @@ DESCRIPTIONS: Mapping[Phase, str] = {
     "experiment": "Factor selection to backtest report, an experiment.",
     "study": "The windows of a study joined and judged together, a study.",
     "comparison": "All experiments and baselines side by side.",
-    "signal": "What the experiment in use says of the newest session, and what it would hold, and the "
-    "paper account and the watch that follow it: nothing is trained.",
+    "signal": "What the experiment in use says of the newest session, what it would hold, a real account's orders for "
+    "it, and the paper account and the watch that follow it: nothing is trained, and nothing ordered.",
 }
 # What new candles change of an experiment that is trained: which factors are selected stays as it was in training.
 WITHOUT_TRAINING = (

@@ -134,6 +134,19 @@ class Workspace:
         return self.root / "model_drift.parquet"
 
     @property
+    def orders(self) -> Path:
+        """A page and a table a session: what to order after its close, by a real account's holdings."""
+        return self.root / "orders"
+
+    def orders_page(self, session: str) -> Path:
+        """The page of a session, an ISO date."""
+        return self.orders / f"{session}.html"
+
+    def orders_table(self, session: str) -> Path:
+        """The table beside it."""
+        return self.orders / f"{session}.csv"
+
+    @property
     def provenance(self) -> Path:
         return self.root / "provenance"
 

@@ -16,6 +16,7 @@ from niftyformer_assets.defs import artifact_asset, build
 from niftyformer_assets.defs.artifact_asset import _record, _recorded
 from niftyformer_assets.experiments.files import begin, find_experiment, find_study
 from niftyformer_assets.model.baseline_registry import registered
+from niftyformer_assets.portfolio.orders.settings import OrderSettings
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.provenance import Provenance
 from niftyformer_assets.store.workspace import ExperimentFolder, StudyFolder, Workspace
@@ -130,6 +131,9 @@ def read(made: Graph) -> dict[tuple[str, str], set[str]]:
             # What another one has made would be taken over, and nothing be read.
             patch.setattr(artifact_asset, "take_over", lambda *_given: None)
             definitions = made.definitions
+            if name == "order_proposal":  # it is made for whoever says what is held
+                asked = made.settings.model_copy(update={"orders": OrderSettings(holdings="kite")})
+                definitions = build(asked)
             if ROWS[name].of_one_in_use:
                 definitions = build(made.settings.model_copy(update={"signal_experiment": experiment}))
             result = definitions.resolve_job_def(job).execute_in_process(

@@ -69,9 +69,11 @@ WHOSE = {
     "experiments/contenders.py": OF_STUDY,
     "portfolio/backtest/engine.py": {"backtest_report", "study_report", *IN_USE},
     # It has the rule, and the settings of an experiment that the others read.
-    "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY, *IN_USE},
+    "portfolio/backtest/strategies/topk_buffer.py": {*REPORTS, *OF_STUDY, *IN_USE, "order_proposal"},
     "portfolio/paper/following.py": {"paper_account"},
     "portfolio/watch/sequence.py": {"model_watch"},
+    "portfolio/orders/proposal.py": {"order_proposal"},
+    "market/reading.py": set(),
     "portfolio/signals/decision.py": {"daily_signals"},
     "portfolio/report/sections/results.py": {"backtest_report", "study_report"},
     "portfolio/report/sections/study_results.py": {"study_report"},

@@ -21,7 +21,10 @@ EXPERIMENT = phases(artifacts())["experiment"]
 DATASET = {"flow", "trend_indicator", "corr_adj", "graph_embeddings", "neutralized_factors"}
 SELECTION = {"ic_summary", "neutralized_factors"}
 MODEL = {"trained_model", "predictions"}
-JUDGED = {"backtest_report", "model_comparison", "experiment_log", "daily_signals", "paper_account", "model_watch"}
+JUDGED = {
+    *("backtest_report", "model_comparison", "experiment_log"),
+    *("daily_signals", "paper_account", "model_watch", "order_proposal"),
+}
 
 
 def stale(graph: Graph, definitions: dg.Definitions | None = None, experiment: str = "tiny") -> set[str]:

@@ -58,6 +58,16 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         return watch_model(settings, fitting)
 
+    @asset()
+    def order_proposal(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        candle_source: dg.ResourceParam[CandleSource],
+    ) -> Made:
+        from niftyformer_assets.defs.bodies.portfolio.order_proposal import propose_orders
+
+        return propose_orders(context, settings, candle_source)
+
     @asset(said=told_of_wrong_files(partitions.wrong))
     def model_comparison(settings: dg.ResourceParam[Settings], fitting: Fitting) -> Made:
         from niftyformer_assets.defs.bodies.portfolio.comparison import compare_experiments
@@ -73,6 +83,7 @@ def portfolio_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         return log_experiments(context, settings, fitting)
 
     return [
-        *(backtest_report, study_predictions, study_report, daily_signals, paper_account, model_watch),
+        *(backtest_report, study_predictions, study_report),
+        *(daily_signals, paper_account, model_watch, order_proposal),
         *(model_comparison, experiment_log),
     ]

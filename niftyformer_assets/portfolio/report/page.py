@@ -53,7 +53,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, then paragraphs, then tables, pictures and buttons in their order, then files beside this one to open."""
+    """A heading, paragraphs, tables, pictures and buttons in their order, then files beside this one to open."""
 
     title: str
     text: Sequence[str] = ()
