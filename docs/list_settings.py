@@ -95,7 +95,7 @@ ENVIRONMENT = {
     "reports_port": "where the reports are served on this machine, beside the web UI",
     "signal_experiment": "the experiment whose daily signals are given; the only one by itself",
     "signal_max_age_days": "days from the last session that its model learned from to the newest one, at most",
-    "orders": "of the orders that are proposed, below: `NIFTYFORMER_ORDERS__HOLDINGS=kite`, lists as JSON",
+    "orders": "of the orders that are proposed, below: `NIFTYFORMER_ORDERS__HOLDINGS=kite`",
     "overrides": "as `--set`, for all experiments: JSON of `section.key` and value",
 }
 

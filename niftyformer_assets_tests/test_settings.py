@@ -215,3 +215,15 @@ def test_index_lists_are_one_several_or_a_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("NIFTYFORMER_INDEX_LIST")
     assert read_settings(_env_file=None, replay=tmp_path).given_lists == []
     assert read_settings(_env_file=None, replay=tmp_path, index_list=one).given_lists == [one]
+
+
+def test_the_settings_of_orders_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"HOLDINGS": "kite", "KEEP": "m&m, SBIN,", "NO_TRADE": "/x.csv", "CASH": "1000", "SELL_OTHERS": "true"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"NIFTYFORMER_ORDERS__{name}", value)
+    orders = read_settings(_env_file=None).orders
+    assert (orders.holdings, orders.kept, orders.no_trade) == ("kite", {"M&M", "SBIN"}, Path("/x.csv"))
+    assert (orders.cash, orders.sell_others) == (1000.0, True)
+    monkeypatch.setenv("NIFTYFORMER_ORDERS__PRICE_BAND", "2")
+    with pytest.raises(NiftyFormerError, match="orders: price_band must be at least 0"):
+        read_settings(_env_file=None)

@@ -7,6 +7,7 @@ two together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -47,16 +48,29 @@ def to_the_rupee(stt: int, stamp: int) -> int:
     return sum((tax + 50) // 100 * 100 - tax for tax in (stt, stamp))
 
 
-def beside_kite(
-    orders: pd.DataFrame, margins: Sequence[Mapping[str, Any]], note: Sequence[Mapping[str, Any]]
-) -> pd.DataFrame:
-    """The cost of each order by the schedule and by Kite's contract note, and the money that Kite would block; rupees.
+@dataclass(frozen=True, eq=False)
+class AtKite:
+    """What Kite says of orders; rupees.
 
-    Kite's note holds no depository charge, and rounds nothing.
+    table: the cost of each by the schedule and by Kite's contract note, and what Kite would block for it alone; with
+        COMPARED. Kite's note holds no depository charge, and rounds nothing. blocked: for all of them together.
+    """
+
+    table: pd.DataFrame
+    blocked: float
+
+
+def beside_kite(
+    orders: pd.DataFrame,
+    margins: Sequence[Mapping[str, Any]],
+    note: Sequence[Mapping[str, Any]],
+    basket: Mapping[str, Any],
+) -> AtKite:
+    """What Kite says of orders, beside the schedule.
 
     Args:
         orders: `Proposal.orders`.
-        margins, note: Kite's answers on the same orders, in their order.
+        margins, note: Kite's answers on the same orders, in their order. basket: its answer on them together.
 
     Raises:
         NiftyFormerError: an answer is not on these orders.
@@ -65,9 +79,10 @@ def beside_kite(
         named = [[str(row["tradingsymbol"]) for row in answer] for answer in (margins, note)]
         if any(names != orders["symbol"].tolist() for names in named):
             raise ValueError("it is on other orders")
-        return orders[["symbol", "side", "cost"]].assign(
+        table = orders[["symbol", "side", "cost"]].assign(
             cost_at_kite=[float(row["charges"]["total"]) for row in note],
             blocked_at_kite=[float(row["total"]) for row in margins],
         )
+        return AtKite(table, float(basket["final"]["total"]))
     except (KeyError, TypeError, ValueError) as error:
         raise NiftyFormerError(f"Kite's answer on what the orders cost cannot be read ({error})") from None

@@ -78,7 +78,8 @@ def held_at_kite(
     try:
         rows = [_holding(row) for row in holdings if row["exchange"] in ("NSE", "BSE")]
         bought = [
-            _row(row, held=int(row["quantity"]), sellable=int(row["quantity"]), bought_today=int(row["quantity"]))
+            # On the session that comes they are held, and not delivered yet.
+            _row(row, **dict.fromkeys(("held", "sellable", "t1", "bought_today"), int(row["quantity"])))
             for row in positions
             # What was sold today is negative here, and no longer in the holdings' quantity.
             if row["product"] == "CNC" and row["exchange"] in ("NSE", "BSE") and int(row["quantity"]) > 0

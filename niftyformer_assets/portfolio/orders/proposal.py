@@ -82,7 +82,7 @@ def propose(targets: pd.DataFrame, held: Held, settings: OrderSettings, rates: R
             budget -= book.buy(row, budget)
         elif not row["paise"] and (row["held"] or row["weight"]):
             book.leave(row, "sell" if not row["weight"] else "", 0, "its price is not known")
-    for symbol in targets.loc[targets["symbol"].isin(settings.keep) & (targets["weight"] > 0), "symbol"]:
+    for symbol in targets.loc[targets["symbol"].isin(list(settings.kept)) & (targets["weight"] > 0), "symbol"]:
         book.leave({"symbol": symbol}, "buy", 0, "it is named in `keep`")
     return Proposal(
         orders=pd.DataFrame(book.orders, columns=list(ORDERS)),
@@ -109,7 +109,7 @@ def _rows(targets: pd.DataFrame, held: Held, settings: OrderSettings) -> list[di
             weight=0.0, close=others["last_price"], traded_value=np.nan, no_trade=no_trade
         )
         rows = pd.concat([rows, of_others]) if len(of_others) else rows
-    rows = rows[~rows["symbol"].isin(settings.keep)]
+    rows = rows[~rows["symbol"].isin(list(settings.kept))]
     at_hand = held.table.set_index("symbol")[["exchange", "held", "sellable", "t1", "pledged"]]
     found = rows.join(at_hand, on="symbol")
     # Whatever the signal speaks of is traded at NSE, where its prices are from.
@@ -124,7 +124,7 @@ def _untouched(targets: pd.DataFrame, held: Held, settings: OrderSettings) -> pd
     """What is held and stays: the person's own, and what was bought with borrowed money."""
     found = []
     for row in held.table.to_dict("records"):
-        if row["held"] and row["symbol"] in settings.keep:
+        if row["held"] and row["symbol"] in settings.kept:
             found.append((row["symbol"], row["held"], "it is named in `keep`"))
         elif row["held"] and not settings.sell_others and row["symbol"] not in set(targets["symbol"]):
             found.append((row["symbol"], row["held"], "the signal does not speak of it: it is your own"))

@@ -20,7 +20,7 @@ class OrderSettings:
     cash: rupees at hand; of an account that is logged in at most that much of its money, all of it by itself.
     capital: rupees that follow the signal at most; by itself the cash and what is held of the stocks that the signal
         speaks of.
-    keep: symbols that are the person's own, and are neither sold nor bought.
+    keep: symbols, parted by commas, that are the person's own, and are neither sold nor bought.
     sell_others: also sell what is held and the signal does not speak of.
     price_band: how far a limit price may lie from the last close, as a share of it: above for a buy, below for a sell.
     volume_cap: the value of an order at most, as a share of the stock's median traded value of 60 sessions; 0 = no cap.
@@ -36,7 +36,7 @@ class OrderSettings:
     holdings: str = ""
     cash: float | None = None
     capital: float | None = None
-    keep: tuple[str, ...] = ()
+    keep: str = ""
     sell_others: bool = False
     price_band: float = 0.02
     volume_cap: float = 0.02
@@ -51,3 +51,8 @@ class OrderSettings:
         require(0 <= self.volume_cap <= 1, "volume_cap must lie between 0 (none) and 1")
         require(0 <= self.sale_credit <= 1, "sale_credit must lie between 0 and 1")
         require(1 <= self.basket_orders <= 100, "basket_orders must lie between 1 and 100")
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The symbols that `keep` names."""
+        return frozenset(name.strip().upper() for name in self.keep.split(",") if name.strip())

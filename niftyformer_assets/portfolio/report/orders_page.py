@@ -12,6 +12,7 @@ import pandas as pd
 
 from niftyformer_assets.portfolio.formatting import number, percent, rupees
 from niftyformer_assets.portfolio.orders.basket import baskets
+from niftyformer_assets.portfolio.orders.charges import AtKite
 from niftyformer_assets.portfolio.orders.proposal import ORDERS, Proposal
 from niftyformer_assets.portfolio.orders.settings import OrderSettings
 from niftyformer_assets.portfolio.report.page import Form, Page, Section, Table, render
@@ -37,7 +38,7 @@ class Background:
     """What a page says beside the orders.
 
     session, trades_on: ISO dates. source: who says what is held. experiment, workspace: names. basket: None where
-    there is no app of Kite, and `no_basket` says why. at_kite: `charges.beside_kite`, where Kite was asked. notes:
+    there is no app of Kite, and `no_basket` says why. at_kite: where Kite was asked. notes:
     sentences on what was not taken into account. signal: what was looked at before it was given.
     """
 
@@ -48,7 +49,7 @@ class Background:
     workspace: str
     basket: Basket | None = None
     no_basket: str = ""
-    at_kite: pd.DataFrame | None = None
+    at_kite: AtKite | None = None
     notes: Sequence[str] = ()
     signal: Sequence[str] = field(default_factory=tuple)
 
@@ -134,7 +135,8 @@ def _about_buttons(background: Background) -> list[str]:
         return [background.no_basket]
     return [
         "The button opens Kite's basket in another tab with these orders in it. There you can change or drop each one, "
-        "and only there are they placed, once you confirm. Let the sales be filled before the buys: they pay for them."
+        "and only there are they placed, once you confirm. Let the sales be filled before the buys: they pay for them.",
+        "Orders that are open at Kite already are not counted here: look at them before you confirm these.",
     ]
 
 
@@ -171,13 +173,14 @@ def _costs(proposal: Proposal, background: Background) -> Section | None:
     ]
     if background.at_kite is None:
         return Section("What it costs", [*text, "Kite was not asked what it would charge."])
-    rows = [_beside(row) for row in background.at_kite.to_dict("records")]
+    at_kite = background.at_kite
+    rows = [_beside(row) for row in at_kite.table.to_dict("records")]
     return Section(
         "What it costs",
         [
             *text,
-            f"Kite's own contract note comes to {rupees(background.at_kite['cost_at_kite'].sum(), 2)}, without the "
-            f"depository's charge, and Kite would block {rupees(background.at_kite['blocked_at_kite'].sum())}.",
+            f"Kite's own contract note comes to {rupees(at_kite.table['cost_at_kite'].sum(), 2)}, without the "
+            f"depository's charge, and Kite would block {rupees(at_kite.blocked)} for all of them together.",
         ],
         [Table(("stock", "by schedule", "at Kite", "blocked"), rows)],
     )

@@ -70,8 +70,12 @@ def test_kites_figures_stand_beside_ours() -> None:
     assert asked[1]["transaction_type"] == "SELL" and note[1]["average_price"] == 10.05
     margins = [{"tradingsymbol": f"S{place}", "total": 100.0 + place} for place in range(2)]
     answers = [{"tradingsymbol": f"S{place}", "charges": {"total": 1.25}} for place in range(2)]
-    found = beside_kite(orders(2), margins, answers)
-    assert tuple(found.columns) == COMPARED and found["blocked_at_kite"].tolist() == [100.0, 101.0]
+    together = {"final": {"total": 150.0}}
+    found = beside_kite(orders(2), margins, answers, together)
+    assert tuple(found.table.columns) == COMPARED and found.table["blocked_at_kite"].tolist() == [100.0, 101.0]
+    assert found.blocked == 150.0
+    with pytest.raises(NiftyFormerError, match="cannot be read"):
+        beside_kite(orders(2), margins, answers, {"final": {}})
     for wrong in ([], answers[::-1], [{}], [{**answers[0], "charges": None}, answers[1]]):
         with pytest.raises(NiftyFormerError, match="cannot be read"):
-            beside_kite(orders(2), margins, wrong)
+            beside_kite(orders(2), margins, wrong, together)

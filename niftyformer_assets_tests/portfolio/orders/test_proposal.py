@@ -138,13 +138,13 @@ def test_a_persons_own_is_not_touched_unless_a_setting_says_so() -> None:
     assert found.capital == 1100 and shares(found) == {"A": 9}
     told = dict(zip(found.untouched["symbol"], found.untouched["reason"], strict=True))
     assert told["OWN"].startswith("the signal does not speak of it") and "MTF" in told["LENT"]
-    others = OrderSettings(price_band=0.0, volume_cap=0.0, sell_others=True, keep=("ALSO",))
+    others = OrderSettings(price_band=0.0, volume_cap=0.0, sell_others=True, keep="also, OTHER")
     found = propose(wanted, of, others, rates_of())
     assert shares(found)["OWN"] == -5 and "ALSO" not in shares(found)
     assert dict(zip(found.untouched["symbol"], found.untouched["reason"], strict=True))["ALSO"] == (
         "it is named in `keep`"
     )
-    kept = OrderSettings(price_band=0.0, volume_cap=0.0, keep=("A",))
+    kept = OrderSettings(price_band=0.0, volume_cap=0.0, keep="A")
     found = propose(wanted, of, kept, rates_of())
     assert shares(found) == {} and found.capital == 1000 and reasons(found) == {"A": "it is named in `keep`"}
 

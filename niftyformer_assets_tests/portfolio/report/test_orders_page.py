@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.costs import rates
+from niftyformer_assets.portfolio.orders.charges import AtKite
 from niftyformer_assets.portfolio.orders.holdings import COLUMNS, Held
 from niftyformer_assets.portfolio.orders.proposal import ORDERS, Proposal, propose
 from niftyformer_assets.portfolio.orders.settings import OrderSettings
@@ -113,9 +114,10 @@ def test_the_table_beside_it(tmp_path: Path) -> None:
 
 def test_kites_figures_stand_beside(tmp_path: Path) -> None:
     orders = example().orders
-    at_kite = orders[["symbol", "side", "cost"]].assign(cost_at_kite=1.25, blocked_at_kite=1000.0)
+    table = orders[["symbol", "side", "cost"]].assign(cost_at_kite=1.25, blocked_at_kite=1000.0)
+    at_kite = AtKite(table, 6500.0)
     text, _ = written(tmp_path, Background(**{**vars(ABOUT), "at_kite": at_kite}))
-    assert "Kite would block ₹7,000" in text and "comes to ₹8.75" in text
+    assert "Kite would block ₹6,500" in text and "₹1,000" in text and "comes to ₹8.75" in text
     assert "Kite was not asked" in written(tmp_path)[0]
 
 

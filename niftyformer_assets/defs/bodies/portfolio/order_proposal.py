@@ -24,7 +24,7 @@ from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.portfolio.backtest.costs import rates
 from niftyformer_assets.portfolio.backtest.market import TRADED_VALUE_SESSIONS, median_traded_value
 from niftyformer_assets.portfolio.orders.basket import questions
-from niftyformer_assets.portfolio.orders.charges import beside_kite
+from niftyformer_assets.portfolio.orders.charges import AtKite, beside_kite
 from niftyformer_assets.portfolio.orders.holdings import Held, held_at_kite, held_by_csv
 from niftyformer_assets.portfolio.orders.no_trade import not_known, not_to_trade, read_no_trade
 from niftyformer_assets.portfolio.orders.proposal import propose
@@ -230,14 +230,15 @@ def _isins(workspace: Workspace, symbols: Sequence[str]) -> dict[str, str]:
     return dict(zip(of["isin"], of["symbol"], strict=True))
 
 
-def _at_kite(orders: pd.DataFrame, kite: _Asking | None) -> tuple[pd.DataFrame | None, list[str]]:
+def _at_kite(orders: pd.DataFrame, kite: _Asking | None) -> tuple[AtKite | None, list[str]]:
     """What Kite says that the orders cost, or why it says nothing: the orders stand without it."""
     if kite is None or not len(orders):
         return None, []
     margins, note = questions(orders)
     try:
-        blocked = kite.ask(lambda session: session.order_margins(margins))
-        return beside_kite(orders, blocked, kite.ask(lambda session: session.contract_note(note))), []
+        each = kite.ask(lambda session: session.order_margins(margins))
+        charged = kite.ask(lambda session: session.contract_note(note))
+        return beside_kite(orders, each, charged, kite.ask(lambda session: session.basket_margin(margins))), []
     except NiftyFormerError as error:
         return None, [f"What Kite would charge is not known: {error}"]
 
