@@ -23,7 +23,7 @@ SELECTION = {"ic_summary", "neutralized_factors"}
 MODEL = {"trained_model", "predictions"}
 JUDGED = {
     *("backtest_report", "model_comparison", "experiment_log"),
-    *("daily_signals", "paper_account", "model_watch", "order_proposal"),
+    *("daily_signals", "paper_account", "model_watch"),
 }
 
 
