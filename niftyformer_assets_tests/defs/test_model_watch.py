@@ -19,8 +19,7 @@ from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import open_experiment
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.arrays import load_arrays, save_arrays
-from niftyformer_assets.store.tables import read_parquet, write_parquet
+from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet
 from niftyformer_assets_tests.conftest import Graph, failure_of
 from niftyformer_assets_tests.defs.test_signals import opened_until
 
@@ -75,7 +74,7 @@ def test_the_graphs_first_signal_is_not_judged_yet(graph: Graph) -> None:
     assert len(drifted) > 5 and drifted["psi"].notna().all()
 
 
-def test_signals_are_beside_the_test_sessions_and_broken_factors_are_warned_of(
+def test_signals_are_beside_the_test_sessions_and_what_is_not_theirs_is_warned_of(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
     days = give_signals(settings)
@@ -91,14 +90,18 @@ def test_signals_are_beside_the_test_sessions_and_broken_factors_are_warned_of(
     assert "data:image/png" in str(told["figures"]) and told["signals"] == len(days)
     assert not rows["outside"].any()
 
-    folder = settings.workspace.experiment("tiny")
-    arrays, axes = load_arrays(folder.neutralized_factors)
-    arrays["result"][-20:] += 5
-    save_arrays(folder.neutralized_factors, arrays, axes, {"result": "TNF", "valid": "TNF", "names": "F"})
+    drifted = read_parquet(settings.workspace.model_drift)
+    assert told["factors_drifted"] == drifted["drifted"].sum() and "turnover is not" not in str(checked.description)
+
+    for day in days:
+        path = settings.workspace.signal(day)
+        said, notes = read_parquet(path), read_notes(path)
+        write_parquet(path, said.assign(order_value=said["order_value"] + said["close"].max() * 1e4), notes)
     told, checked = watch(settings, instance)
-    assert not checked.passed and checked.severity == dg.AssetCheckSeverity.WARN
-    assert "factors have drifted from training" in str(checked.description) and not checked.blocking
-    assert told["factors_drifted"] == len(arrays["names"])
+    assert not checked.passed and checked.severity == dg.AssetCheckSeverity.WARN and not checked.blocking
+    assert "turnover is not the backtest's" in str(checked.description) == str(told["in_words"])
+    rows = read_parquet(settings.workspace.model_watch)
+    assert rows.loc[rows["figure"] == "turnover", "outside"].iloc[-1]
 
 
 def test_only_the_model_in_use_is_judged(settings: Settings) -> None:
