@@ -13,7 +13,10 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def near(name: str, names: Iterable[str]) -> list[str]:
     """Those of the names that this one may be a misspelling of, the likeliest first."""
-    return difflib.get_close_matches(name, list(names), n=3, cutoff=0.75)
+    found = difflib.get_close_matches(name, list(names), n=3, cutoff=0.75)
+    # Names of one section begin alike: what is much less like it than another is not what was meant.
+    likeness = {each: difflib.SequenceMatcher(None, each, name).ratio() for each in found}
+    return [each for each in found if likeness[each] > likeness[found[0]] - 0.1]
 
 
 def do_you_mean(names: Sequence[str]) -> str:
