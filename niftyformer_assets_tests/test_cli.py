@@ -248,7 +248,7 @@ def test_symbols_that_follow_each_other_go_together() -> None:
 def test_an_interruption_is_one_line(folder: Path) -> None:
     command = [sys.executable, "-c", "from niftyformer_assets.cli import app; app()", "candles"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    raw, deadline = folder / "data" / "demo" / "raw", time.monotonic() + 60
+    raw, deadline = folder / "data" / "demo" / "raw", time.monotonic() + 300
     while not list(raw.glob("*.parquet")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
