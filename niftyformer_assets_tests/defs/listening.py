@@ -48,8 +48,8 @@ def nobody_listening() -> Iterator[None]:
         _opened[:] = heard
 
 
-# Who answers: what comes of it is an input.
-_ANSWERS = ("exchange/", "sources.py")
+# Who answers: what comes of it is an input, as which experiments there are is.
+_ANSWERS = ("exchange/", "sources.py", "experiments/study.py", "experiments/study_files.py")
 
 
 class _Here(threading.local):

@@ -327,7 +327,10 @@ def test_all_damaged_at_once_is_made_again_with_the_same_bytes(
     root, expected = settings.workspace.root, artifacts(graph.settings.workspace.root)
     for name in expected:
         # Without their index nothing tells what the candles should be: then Kite's are compared, and that is noted.
-        if name.parts[0] != "index_lists" and name.as_posix() not in ("source.txt", "raw/index.json"):
+        # No run makes the ledger of the paper account again: it is refused until a person brings a copy back.
+        if name.parts[0] != "index_lists" and name.as_posix() not in (
+            *("source.txt", "raw/index.json", "paper_account.jsonl"),
+        ):
             *_, changed = flips((root / name).read_bytes(), 1, seed=len(str(name)))
             (root / name).write_bytes(changed)
     shutil.rmtree(settings.workspace.tries)

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import read_regular
-from niftyformer_assets.store.index import sha256, write_entered
+from niftyformer_assets.store.index import entered_digests, sha256, write_entered
 from niftyformer_assets.words import counted
 
 Row = Mapping[str, Any]
@@ -84,9 +84,10 @@ def append_rows(ledger: Ledger, rows: Sequence[Row]) -> Ledger:
     Raises:
         NiftyFormerError: the file is another than was read, or cannot be written.
     """
-    if not rows:
-        return ledger
     path = ledger.path
+    # One whose index was lost stands in it again, though nothing is added.
+    if not rows and (not ledger.rows or entered_digests([path], path.parent)):
+        return ledger
     sealed: list[Row] = []
     for row in rows:
         sealed.append(

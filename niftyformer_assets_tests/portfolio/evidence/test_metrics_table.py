@@ -52,14 +52,14 @@ def test_every_figure_with_its_sessions_and_the_headlines_with_their_uncertainty
     assert table.loc["turnover", "value"] == pytest.approx((traded / result.nav[:-1]).sum() / 2 / 119 * 252)
     assert table.loc["cost", "value"] == pytest.approx(result.trades["cost"].sum())
     assert table.loc["p_sharpe", "value"] == null.place(result)["sharpe"].p
-    assert "3 tried" in table.loc["deflated_sharpe", "note"]
+    assert "3 variants tried" in table.loc["deflated_sharpe", "note"]
 
 
 def test_what_is_not_given_is_not_in_the_table(market_and_scores) -> None:
     market, scores = market_and_scores
     table = summary(run_backtest(scores, market, STRATEGY, CostSettings()))
     assert not {"ic", "excess_return", "p_sharpe"} & set(table.index)
-    assert "1 tried" in table.loc["deflated_sharpe", "note"]
+    assert "1 variant tried" in table.loc["deflated_sharpe", "note"]
 
 
 def test_a_backtest_that_never_trades_has_a_table(market_and_scores) -> None:

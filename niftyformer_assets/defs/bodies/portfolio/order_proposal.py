@@ -103,7 +103,9 @@ def propose_orders(context: dg.AssetExecutionContext, settings: Settings, source
     decided = {"orders": json.loads(json.dumps(asdict(orders), default=str))}
     if not orders.holdings:
         write_no_orders(html, csv, about, NOT_ASKED_FOR)
-        return Made({"in_words": f"No orders are proposed. {NOT_ASKED_FOR}", **_where(settings, signal)}, decided)
+        target = signal.table.loc[signal.table["target_weight"] > 0, ["symbol", "close", "target_weight"]]
+        told = {"dagster/row_count": 0, "in_words": f"No orders are proposed. {NOT_ASKED_FOR}", "target": table(target)}
+        return Made({**told, **_where(settings, signal)}, decided)
     given = [path for path in (_csv(settings), orders.no_trade) if path is not None]
     try:
         _must_not_be_over(settings, signal)
