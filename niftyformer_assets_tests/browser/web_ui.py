@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
@@ -87,12 +89,24 @@ class WebUi:
         """Switch every sensor and schedule off, so that nothing happens but what the test does."""
         for repository in self.ask(_AUTOMATION)["repositoriesOrError"]["nodes"]:
             for sensor in repository["sensors"]:
-                self.ask("mutation ($id: String) { stopSensor(id: $id) { __typename } }", id=sensor["id"])
+                self._switch_off("mutation ($id: String) { stopSensor(id: $id) { __typename } }", sensor["id"])
             for schedule in repository["schedules"]:
                 state = schedule["scheduleState"]["id"]
-                self.ask("mutation ($id: String) { stopRunningSchedule(id: $id) { __typename } }", id=state)
+                self._switch_off("mutation ($id: String) { stopRunningSchedule(id: $id) { __typename } }", state)
             states = self.ask(_AUTOMATION)["repositoriesOrError"]["nodes"]
         assert "RUNNING" not in json.dumps(states)
+
+    def _switch_off(self, mutation: str, of: str) -> None:
+        """Ask again where the daemon, which begins at the same time, writes the same row first."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self.ask(mutation, id=of)
+                return
+            except HTTPError as error:
+                if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > deadline:
+                    pytest.fail(f"{error}: {error.read().decode(errors='replace')[-2000:]}")
+                time.sleep(0.5)
 
 
 _ASSETS = """{ assetNodes {
