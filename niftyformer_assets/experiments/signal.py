@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niftyformer_assets.experiments.exposures import read_exposures
 from niftyformer_assets.experiments.opened import OpenedExperiment
-from niftyformer_assets.experiments.traded import traded_market
+from niftyformer_assets.experiments.traded import traded_market, traded_scores
 from niftyformer_assets.factors.neutralize import read_neutralized
 from niftyformer_assets.finding import Finding
 from niftyformer_assets.market.calendar import sessions_to_come
 from niftyformer_assets.model.data import GRAPH
-from niftyformer_assets.portfolio.backtest.scoring import predictions_to_trade
 from niftyformer_assets.portfolio.signals.checks import (
     candles_complete,
     factors_as_in_training,
@@ -85,12 +83,8 @@ def _graphs(opened: OpenedExperiment, card: Mapping[str, Any]) -> tuple[str | No
 
 def decide_now(opened: OpenedExperiment, predictions: pd.DataFrame) -> Decision:
     """The decision at the close of the experiment's last session, of the account of its backtest."""
-    experiment, scope = opened.experiment, opened.scope
-    market = traded_market(opened)
-    exposures = None
-    if experiment.strategy.neutralise:
-        exposures = read_exposures(opened.workspace, experiment, opened.panel_axes).on(opened.axes)
-    scores = predictions_to_trade(predictions, market.axes, scope, exposures, experiment.strategy)
+    experiment, market = opened.experiment, traded_market(opened)
+    scores = traded_scores(opened, predictions, market.axes)
     to_come = sessions_to_come(market.axes.dates[-1], 1)
     if not len(to_come):
         raise NiftyFormerError(

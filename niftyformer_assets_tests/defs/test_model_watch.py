@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.portfolio.daily_signals import decide_now
-from niftyformer_assets.defs.bodies.portfolio.model_watch import signals_of
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import open_experiment
+from niftyformer_assets.experiments.signal import decide_now
+from niftyformer_assets.experiments.watch import signals_of
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet

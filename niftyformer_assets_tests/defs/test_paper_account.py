@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.bodies.portfolio.daily_signals import decide_now
-from niftyformer_assets.defs.bodies.portfolio.paper_account import heads, market_since
+from niftyformer_assets.defs.bodies.portfolio.paper_account import heads
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.opened import OpenedExperiment, open_experiment
+from niftyformer_assets.experiments.paper import market_since
+from niftyformer_assets.experiments.signal import decide_now
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.backtest.market import cut_market
 from niftyformer_assets.portfolio.backtest.run import run_backtest

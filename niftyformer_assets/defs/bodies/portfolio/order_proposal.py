@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,12 +17,10 @@ import pandas as pd
 from niftyformer_assets.defs.artifact_asset import Made
 from niftyformer_assets.defs.resources import CandleSource, Connection
 from niftyformer_assets.defs.results import table
-from niftyformer_assets.experiments.files import experiment_in_use
+from niftyformer_assets.experiments.newest_signal import NewestSignal, isins, newest_signal
 from niftyformer_assets.market.asking import retried
 from niftyformer_assets.market.calendar import IST
-from niftyformer_assets.market.universe import load_universe
 from niftyformer_assets.portfolio.backtest.costs import rates
-from niftyformer_assets.portfolio.backtest.market import TRADED_VALUE_SESSIONS, median_traded_value
 from niftyformer_assets.portfolio.orders.basket import questions
 from niftyformer_assets.portfolio.orders.charges import AtKite, beside_kite
 from niftyformer_assets.portfolio.orders.holdings import Held, held_at_kite, held_by_csv
@@ -39,11 +37,7 @@ from niftyformer_assets.portfolio.report.orders_page import (
 from niftyformer_assets.portfolio.settings import CostSettings
 from niftyformer_assets.report_server import orders_address
 from niftyformer_assets.settings import Settings
-from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.provenance import must_be_from_the_same, must_have_record
-from niftyformer_assets.store.tables import read_notes, read_parquet
-from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets.web import is_loopback
 from niftyformer_assets.words import counted
 
@@ -56,24 +50,6 @@ NOT_ASKED_FOR = (
     "Nobody said what is held: set NIFTYFORMER_ORDERS__HOLDINGS to `kite`, for the account that is logged in, or to a "
     "CSV file with the columns symbol, quantity and average_price."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class _Signal:
-    """The newest signal: its table, what it was made of, and the closes and traded values of its session."""
-
-    table: pd.DataFrame
-    made_of: Mapping[str, Any]
-    traded: frozenset[str]
-    traded_value: Mapping[str, float]
-
-    @property
-    def session(self) -> str:
-        return str(self.made_of["candles_until"])
-
-    @property
-    def trades_on(self) -> str:
-        return str(self.made_of["trades_on"])
 
 
 class _Asking:
@@ -90,7 +66,7 @@ class _Asking:
 def propose_orders(context: dg.AssetExecutionContext, settings: Settings, source: CandleSource) -> Made:
     """Write the page of orders for the newest signal; or one that says why there are none."""
     workspace, orders = settings.workspace, settings.orders
-    signal = _newest_signal(settings)
+    signal = newest_signal(settings)
     about = Background(
         session=signal.session,
         trades_on=signal.trades_on,
@@ -108,7 +84,8 @@ def propose_orders(context: dg.AssetExecutionContext, settings: Settings, source
         return Made({**told, **_where(settings, signal)}, decided)
     given = [path for path in (_csv(settings), orders.no_trade) if path is not None]
     try:
-        _must_not_be_over(settings, signal)
+        if settings.is_live:
+            signal.must_trade_on(datetime.now(IST).date())
         opened: AbstractContextManager[Connection | None]
         opened = source.connect() if orders.holdings == KITE else nullcontext()
         with opened as connection:
@@ -121,10 +98,10 @@ def propose_orders(context: dg.AssetExecutionContext, settings: Settings, source
     return Made({**metadata, **_where(settings, signal)}, decided, given)
 
 
-def _propose(settings: Settings, signal: _Signal, about: Background, kite: _Asking | None) -> dict[str, Any]:
+def _propose(settings: Settings, signal: NewestSignal, about: Background, kite: _Asking | None) -> dict[str, Any]:
     orders, workspace = settings.orders, settings.workspace
     symbols = [str(symbol) for symbol in signal.table["symbol"]]
-    held = _held(settings, kite).known_as(symbols, _isins(workspace, symbols))
+    held = _held(settings, kite).known_as(symbols, isins(workspace, symbols))
     listed = None if kite is None else kite.ask(lambda session: session.instruments()).keys()
     named = None if orders.no_trade is None else read_no_trade(orders.no_trade)
     reasons = not_to_trade(
@@ -135,17 +112,8 @@ def _propose(settings: Settings, signal: _Signal, about: Background, kite: _Aski
         series=dict(zip(held.table["symbol"], held.table["series"], strict=True)),
         named=named,
     )
-    targets = pd.DataFrame(
-        {
-            "symbol": signal.table["symbol"],
-            "weight": signal.table["target_weight"],
-            "close": signal.table["close"],
-            "traded_value": signal.table["symbol"].map(signal.traded_value),
-            "no_trade": [reasons.get(symbol, "") for symbol in symbols],
-        }
-    )
     charged = rates(np.array([signal.trades_on], dtype="datetime64[D]"), CostSettings())
-    proposal = propose(targets, held, orders, charged)
+    proposal = propose(signal.targets(reasons), held, orders, charged)
     at_kite, told = _at_kite(proposal.orders, kite)
     basket, no_basket = _basket(settings)
     about = replace(
@@ -170,47 +138,6 @@ def _propose(settings: Settings, signal: _Signal, about: Background, kite: _Aski
     }
 
 
-def _newest_signal(settings: Settings) -> _Signal:
-    """The signal of the newest candles by the experiment in use.
-
-    Raises:
-        NiftyFormerError: there is none, or it was made from other candles, or by another experiment.
-    """
-    workspace = settings.workspace
-    panel, axes = load_arrays(workspace.market_panel)
-    session = str(axes.dates[-1])
-    path = workspace.signal(session)
-    if not path.is_file():
-        raise NiftyFormerError(f"no orders: there is no signal of {session}: materialize daily_signals")
-    record = must_have_record(workspace.provenance, "daily_signals")
-    try:
-        must_be_from_the_same(workspace.provenance, record, {workspace.market_panel})
-    except NiftyFormerError as error:
-        raise NiftyFormerError(f"no orders: {error}") from None
-    made_of = json.loads(read_notes(path)["made_of"])
-    if made_of["experiment"] != (name := experiment_in_use(settings)):
-        raise NiftyFormerError(
-            f"no orders: the signal of {session} is of {made_of['experiment']}, and {name} is in use: materialize "
-            "daily_signals"
-        )
-    close, volume = (panel[name][-TRADED_VALUE_SESSIONS:] for name in ("close", "volume"))
-    usual = median_traded_value(close, volume)[-1]
-    traded = np.isfinite(close[-1]) & (volume[-1] > 0)
-    return _Signal(
-        read_parquet(path, ("symbol", "close", "target_weight")),
-        made_of,
-        frozenset(symbol for symbol, trades in zip(axes.symbols, traded, strict=True) if trades),
-        dict(zip(axes.symbols, usual.tolist(), strict=True)),
-    )
-
-
-def _must_not_be_over(settings: Settings, signal: _Signal) -> None:
-    """Where days go by, refuse the signal of a session that is over."""
-    today = datetime.now(IST).date()
-    if settings.is_live and today > date.fromisoformat(signal.trades_on):
-        raise NiftyFormerError(f"the signal is for {signal.trades_on}, which is over: materialize daily_signals")
-
-
 def _held(settings: Settings, kite: _Asking | None) -> Held:
     if kite is None:
         path = _csv(settings)
@@ -223,13 +150,6 @@ def _held(settings: Settings, kite: _Asking | None) -> Held:
 
 def _csv(settings: Settings) -> Path | None:
     return None if settings.orders.holdings in ("", KITE) else Path(settings.orders.holdings)
-
-
-def _isins(workspace: Workspace, symbols: Sequence[str]) -> dict[str, str]:
-    """The stocks of the signal by their ISIN."""
-    universe = load_universe(workspace.universe)
-    of = universe[universe["symbol"].isin(symbols) & universe["isin"].fillna("").ne("")]
-    return dict(zip(of["isin"], of["symbol"], strict=True))
 
 
 def _at_kite(orders: pd.DataFrame, kite: _Asking | None) -> tuple[AtKite | None, list[str]]:
@@ -258,7 +178,7 @@ def _basket(settings: Settings) -> tuple[Basket | None, str]:
     return None, f"There is no button: {settings.kite_root} is neither Zerodha nor an exchange on this machine."
 
 
-def _where(settings: Settings, signal: _Signal) -> dict[str, Any]:
+def _where(settings: Settings, signal: NewestSignal) -> dict[str, Any]:
     return {
         "session": signal.session,
         "trades_on": signal.trades_on,
