@@ -11,8 +11,9 @@ from datetime import datetime
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from niftyformer_assets.exchange.account import Account
-from niftyformer_assets.exchange.app import HISTORICAL_PER_SECOND, Exchange, create_app
+from niftyformer_assets.exchange.app import create_app
 from niftyformer_assets.exchange.clock import Clock
+from niftyformer_assets.exchange.exchange import HISTORICAL_PER_SECOND, Exchange
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.market import ServedMarket
 from niftyformer_assets.exchange.settings import API_KEY, API_SECRET

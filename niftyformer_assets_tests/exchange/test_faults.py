@@ -18,8 +18,9 @@ import requests
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import DataException, InputException, KiteException, NetworkException, TokenException
 
-from niftyformer_assets.exchange.app import Exchange, create_app
+from niftyformer_assets.exchange.app import create_app
 from niftyformer_assets.exchange.clock import IST
+from niftyformer_assets.exchange.exchange import Exchange
 from niftyformer_assets.exchange.fault_words import faults_from, parse_faults, usage
 from niftyformer_assets.exchange.faults import Faults, Rename, Split, shares_of
 from niftyformer_assets.exchange.market import ServedMarket

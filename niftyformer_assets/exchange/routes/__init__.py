@@ -1,0 +1,1 @@
+"""What the exchange answers on each route, by subject."""
