@@ -71,9 +71,9 @@ def _panel(factor_set: str) -> Artifact:
         lambda place: (place.factor_panel(factor_set),),
         "factors/panels",
         {*chosen.kinds, "parquet"},
-        f"{chosen.words}, from `market_panel`.\n\n"
+        f"{chosen.words}, from `market_panel`{' and `sector_dummies`' if chosen.by_sector else ''}.\n\n"
         f"`{factor_set}.parquet`: date, symbol, a column a factor (float32); a row for each stock from its first "
         "candle on. docs/factors.md has the formulas. Only new sessions are computed when candles were added.",
-        reads=("market_panel",),
+        reads=("market_panel", *(("sector_dummies",) if chosen.by_sector else ())),
         modules=chosen.modules,
     )

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360, CONSTANT_360
-from niftyformer_assets.factors.nse93.catalogue import NSE93, NSE93_LATE, NSE93_WARM_UP
+from niftyformer_assets.factors.nse93.catalogue import NSE93, NSE93_LATE, NSE93_SECTORS, NSE93_WARM_UP
 from niftyformer_assets.imports import PACKAGE, sources
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 
 
+class Compute(Protocol):
+    """Computes a set's factors; what is given and comes back is told at `FactorSet`."""
+
+    def __call__(
+        self, panel: Panel, since: int = 0, threads: int | None = None, sectors: np.ndarray | None = None, /
+    ) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class FactorSet:
     """One panel of factors.
@@ -34,9 +42,11 @@ class FactorSet:
     words: what they are, the beginning of a sentence.
     kinds: what they are computed with, shown in the web UI.
     listed: gives the names of its F factors, in order.
-    compute: (panel, since, threads) -> float32 [F, T - since, N], NaN where missing, never ±inf.
-        A value may depend on its own session and earlier ones only.
+    compute: (panel, since, threads, sectors) -> float32 [F, T - since, N], NaN where missing, never ±inf.
+        A value may depend on its own session and earlier ones only. sectors: int [T, N], the number of each stock's
+        sector on the session, −1 where it is not known; None for a set that is made of candles alone.
     modules: whose code makes the values, with what they import.
+    by_sector: whether sectors decide on values.
     constant: the names of those that have one value by their definition.
     warm_up: how many sessions of a stock may lie before its first values.
     late: the names of those that need years of candles, and are missing before.
@@ -45,8 +55,9 @@ class FactorSet:
     words: str
     kinds: frozenset[str]
     listed: Callable[[], tuple[str, ...]]
-    compute: Callable[[Panel, int, int | None], np.ndarray]
+    compute: Compute
     modules: tuple[Path, ...]
+    by_sector: bool = False
     constant: tuple[str, ...] = ()
     warm_up: int = 0
     late: tuple[str, ...] = ()
@@ -78,10 +89,13 @@ def _is_input(file: Path) -> bool:
 def _computed(name: str, module: str, names: tuple[str, ...], words: str, **more: Any) -> FactorSet:
     """A set that a function of its name computes, in a module below this package."""
 
-    def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
+    def compute(
+        panel: Panel, since: int = 0, threads: int | None = None, sectors: np.ndarray | None = None
+    ) -> np.ndarray:
         # Found by its name: numba takes half a second to load, and settings and rows do without it.
         function = getattr(import_module(f"{__package__}.{module}"), name)
-        values: np.ndarray = function(panel, since, threads)
+        given = (sectors,) if more.get("by_sector") else ()
+        values: np.ndarray = function(panel, since, threads, *given)
         return values
 
     file = _HERE.joinpath(*module.split(".")).with_suffix(".py")
@@ -92,7 +106,9 @@ def own_set(factors: Mapping[str, OwnFactor] | Callable[[], Mapping[str, OwnFact
     """The factor set made of functions over a panel, or of those that will be there when it is asked."""
     asked = factors if callable(factors) else lambda: factors
 
-    def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
+    def compute(
+        panel: Panel, since: int = 0, threads: int | None = None, sectors: np.ndarray | None = None
+    ) -> np.ndarray:
         values: np.ndarray = import_module(f"{__package__}.registration").compute_own(asked(), panel, since)
         return values
 
@@ -111,8 +127,10 @@ def _together(first: str, second: str) -> FactorSet:
     """Two sets as one."""
     one, other = _SETS[first], _SETS[second]
 
-    def compute(panel: Panel, since: int = 0, threads: int | None = None) -> np.ndarray:
-        return np.concatenate([one.compute(panel, since, threads), other.compute(panel, since, threads)])
+    def compute(
+        panel: Panel, since: int = 0, threads: int | None = None, sectors: np.ndarray | None = None
+    ) -> np.ndarray:
+        return np.concatenate([each.compute(panel, since, threads, sectors) for each in (one, other)])
 
     return FactorSet(
         f"The factors of `{first}`, and after them those of `{second}`",
@@ -120,6 +138,7 @@ def _together(first: str, second: str) -> FactorSet:
         lambda: (*one.names, *other.names),
         compute,
         (*one.modules, *other.modules),
+        one.by_sector or other.by_sector,
         (*one.constant, *other.constant),
         max(one.warm_up, other.warm_up),
         (*one.late, *other.late),
@@ -150,9 +169,19 @@ _SETS = {
         warm_up=NSE93_WARM_UP,
         late=NSE93_LATE,
     ),
+    "nse93_sectors": _computed(
+        "nse93_sectors",
+        "nse93.compute",
+        NSE93_SECTORS,
+        "The factors of `nse93`, with NSE's sectors in the place of clusters",
+        by_sector=True,
+        warm_up=NSE93_WARM_UP,
+        late=NSE93_LATE,
+    ),
 }
 FACTOR_SETS: Mapping[str, FactorSet] = {
     **_SETS,
     "alpha158_own": _together("alpha158", "own"),
     "alpha158_nse93": _together("alpha158", "nse93"),
+    "alpha158_nse93_sectors": _together("alpha158", "nse93_sectors"),
 }

@@ -136,6 +136,20 @@ def sector_dummies(universe: pd.DataFrame) -> pd.DataFrame:
     return dummies.reset_index(drop=True)
 
 
+def sector_numbers_in_force(dummies: pd.DataFrame, symbols: Sequence[str], dates: np.ndarray) -> np.ndarray:
+    """The place of each symbol's sector in SECTORS on each session, int [T, N]; −1 where it is not known.
+
+    As `sectors_in_force`.
+    """
+    import numpy as np
+
+    names = sectors_in_force(dummies, symbols, dates)
+    numbers = np.full(names.shape, -1)
+    for place, sector in enumerate(SECTORS):
+        numbers[names == sector] = place
+    return numbers
+
+
 def sectors_in_force(dummies: pd.DataFrame, symbols: Sequence[str], dates: np.ndarray) -> np.ndarray:
     """The sector of each symbol on each session as the lists had it then, str [T, N].
 

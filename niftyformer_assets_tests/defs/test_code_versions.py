@@ -31,6 +31,8 @@ REPORTS = {"backtest_report", "study_report", "model_comparison", "experiment_lo
 OF_STUDY = {"study_predictions", "study_report"}
 SELECTED = {"ic_summary", "neutralized_factors"}
 PANELS = {f"{name}_panel" for name in FACTOR_SETS}
+OF_158 = {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel", "alpha158_nse93_sectors_panel"}
+OF_93 = {"nse93_panel", "alpha158_nse93_panel", "nse93_sectors_panel", "alpha158_nse93_sectors_panel"}
 OF_RETURNS = {
     *("flow", "trend_indicator", "corr_adj", "graph_embeddings"),
     *SELECTED,
@@ -43,16 +45,16 @@ WHOSE = {
     "model/predictions.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_comparison", *IN_USE},
     "model/data.py": {*TRAINED, "daily_signals"},
     "factors/rank_ic.py": {*TRAINED, *OF_STUDY, "backtest_report", "model_watch"},
-    "factors/alpha158.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
-    "factors/kernels/families.py": {"alpha158_panel", "alpha158_own_panel", "alpha158_nse93_panel"},
+    "factors/alpha158.py": OF_158,
+    "factors/kernels/families.py": OF_158,
     "factors/alpha360.py": {"alpha360_panel"},
-    "factors/nse93/compute.py": {"nse93_panel", "alpha158_nse93_panel"},
+    "factors/nse93/compute.py": OF_93,
     "factors/own.py": {"own_panel", "alpha158_own_panel"},
     "factors/panel_file.py": PANELS,
     "factors/panel_reading.py": {*PANELS, *SELECTED, "backtest_report", "study_report", "daily_signals", "model_watch"},
     "factors/registry.py": set(),
     "factors/neutralize.py": {*SELECTED, "corr_adj", "daily_signals", "model_watch"},
-    "factors/returns.py": {"returns", "nse93_panel", "alpha158_nse93_panel", *OF_RETURNS},
+    "factors/returns.py": {"returns", *OF_93, *OF_RETURNS},
     "dataset/wavelet.py": {"flow"},
     "dataset/settings.py": {
         *("flow", "corr_adj", "graph_embeddings"),

@@ -17,8 +17,11 @@ Frames = dict[str, pd.DataFrame]
 Statistic = Callable[..., np.ndarray]
 
 
-def by_definition(panel: Panel, some: list[str]) -> Frames:
-    """name -> sessions × some of the symbols, with the market, components and clusters of all."""
+def by_definition(panel: Panel, some: list[str], sectors: np.ndarray | None = None) -> Frames:
+    """name -> sessions × some of the symbols, with the market, components and clusters of all.
+
+    Of sectors only where they are given: int [T, N], −1 for none.
+    """
     dates, symbols = pd.DatetimeIndex(panel.axes.dates), panel.axes.symbols
     raw = {name: pd.DataFrame(getattr(panel, name), dates, symbols) for name in ("open", "high", "low", "close")}
     raw["volume"] = pd.DataFrame(panel.volume, dates, symbols)
@@ -72,6 +75,13 @@ def by_definition(panel: Panel, some: list[str]) -> Frames:
         f[f"CLRET{d}"] = _mean_of_cluster(own, cluster)
         f[f"CLREL{d}"] = own - f[f"CLRET{d}"]
     f["CLTSHOCK"] = shock - _mean_of_cluster(shock, cluster)
+    if sectors is not None:
+        sector = pd.DataFrame(sectors, dates, symbols).replace(-1, np.nan)
+        for d in (1, 5, 20, 60):
+            own = over(R, d, _sum)
+            f[f"SECRET{d}"] = _mean_of_cluster(own, sector)
+            f[f"SECREL{d}"] = own - f[f"SECRET{d}"]
+        f["SECTSHOCK"] = shock - _mean_of_cluster(shock, sector)
 
     C, O, H, L, V, R, M, lt, shock = (x[some] for x in (C, O, H, L, V, R, M, lt, shock))  # noqa: E741
     E = R - beta(R, M, 250) * M

@@ -39,6 +39,14 @@ def edge_panel() -> Panel:
     return panel_of(pd.read_csv(shared("golden/alpha158_edge_cases_input.csv")))
 
 
+def sectors_of(panel: Panel) -> np.ndarray:
+    """A sector for most stocks, one that changes on the way, and one that has none."""
+    numbers = np.tile(np.arange(panel.axes.shape[1]) % 4, (len(panel.axes.dates), 1))
+    numbers[len(numbers) // 3 :, 1] = 2
+    numbers[:, -1] = -1
+    return numbers
+
+
 def made_up_panel(sessions: int = 150, symbols: int = 12, seed: int = 0) -> Panel:
     """Random walks with gaps, late listings, sessions without trade, flat stretches and one broken adjustment."""
     random = np.random.default_rng(seed)

@@ -17,15 +17,16 @@ from niftyformer_assets.factors.returns import daily_returns, read_returns, writ
 from niftyformer_assets.market.panel import Panel
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets_tests.factors.panels import made_up_panel
+from niftyformer_assets_tests.factors.panels import made_up_panel, sectors_of
 
 
 @pytest.mark.parametrize("factor_set", FACTOR_SETS)
 def test_a_panel_comes_back_bit_for_bit(tmp_path: Path, factor_set: str) -> None:
     panel, path = made_up_panel(), tmp_path / "panel.parquet"
-    assert update_factor_panel(path, factor_set, panel) == 150
+    sectors = sectors_of(panel)
+    assert update_factor_panel(path, factor_set, panel, sectors=sectors) == 150
     names = FACTOR_SETS[factor_set].names
-    values = FACTOR_SETS[factor_set].compute(panel, 0, None)
+    values = FACTOR_SETS[factor_set].compute(panel, 0, None, sectors)
     np.testing.assert_array_equal(read_factor_panel(path, panel.axes, names), values)
     np.testing.assert_array_equal(read_factor_panel(path, panel.axes, names[::-1][:1]), values[-1:])
 
@@ -57,10 +58,22 @@ def test_a_new_session_computes_only_itself_and_gives_the_same_bytes(
     tmp_path: Path, factor_set: str, known: int
 ) -> None:
     panel = made_up_panel()
-    update_factor_panel(tmp_path / "full.parquet", factor_set, panel)
-    update_factor_panel(tmp_path / "grown.parquet", factor_set, cut_sessions(panel, 0, known))
-    assert update_factor_panel(tmp_path / "grown.parquet", factor_set, panel) == 150 - known
+    sectors = sectors_of(panel)
+    update_factor_panel(tmp_path / "full.parquet", factor_set, panel, sectors=sectors)
+    update_factor_panel(tmp_path / "grown.parquet", factor_set, cut_sessions(panel, 0, known), sectors=sectors[:known])
+    assert update_factor_panel(tmp_path / "grown.parquet", factor_set, panel, sectors=sectors) == 150 - known
     assert (tmp_path / "grown.parquet").read_bytes() == (tmp_path / "full.parquet").read_bytes()
+
+
+def test_a_stock_in_another_sector_computes_everything_of_sets_by_sector(tmp_path: Path) -> None:
+    panel = made_up_panel()
+    sectors = sectors_of(panel)
+    other = sectors.copy()
+    other[70:, 3] = 0
+    for name, chosen in FACTOR_SETS.items():
+        path = tmp_path / f"{name}.parquet"
+        update_factor_panel(path, name, panel, sectors=sectors)
+        assert update_factor_panel(path, name, panel, sectors=other) == (150 if chosen.by_sector else 0)
 
 
 def changed_candle(panel: Panel) -> Panel:

@@ -14,8 +14,8 @@ from niftyformer_assets.exchange.made_up import make_market
 from niftyformer_assets.exchange.settings import MadeUpSettings, made_up_symbols
 from niftyformer_assets.factors.catalogue import ALPHA158, ALPHA360
 from niftyformer_assets.factors.checks import implausible_values, sound_factors
-from niftyformer_assets.factors.nse93.catalogue import GROUPS, NSE93
-from niftyformer_assets.factors.nse93.compute import looked_back_to, nse93
+from niftyformer_assets.factors.nse93.catalogue import GROUPS, NSE93, NSE93_SECTORS, SECTORS
+from niftyformer_assets.factors.nse93.compute import looked_back_to, nse93, nse93_sectors
 from niftyformer_assets.factors.nse93.dates import later_date, refit_rows, turn_of_month, weekday
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.market.calendar import sessions
@@ -23,7 +23,7 @@ from niftyformer_assets.market.panel import ARRAYS, Panel
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets_tests.factors.leak import factors_that_look_ahead
 from niftyformer_assets_tests.factors.nse93_by_definition import by_definition
-from niftyformer_assets_tests.factors.panels import FIELDS, panel_of
+from niftyformer_assets_tests.factors.panels import FIELDS, panel_of, sectors_of
 from niftyformer_assets_tests.shared_data import shared
 
 # Stocks of the simulated market with something the matter: breaks, a late listing, no move or no candle for long.
@@ -62,6 +62,11 @@ def full() -> np.ndarray:
     return nse93(simulated(), dtype=np.float64)
 
 
+@lru_cache(maxsize=1)
+def by_sectors() -> np.ndarray:
+    return nse93_sectors(simulated(), sectors=sectors_of(simulated()), dtype=np.float64)
+
+
 def real() -> Panel:
     """60 of the stocks of 2010 to 2013."""
     candles = pd.read_parquet(shared("market_data/nse_daily_2010_2019.parquet"))
@@ -76,12 +81,18 @@ def test_there_are_93_and_no_name_is_another_sets() -> None:
     assert [len(group) for group in GROUPS.values()] == [16, 13, 17, 23, 5, 6, 9, 4]
     assert not {*NSE93} & {*ALPHA158, *ALPHA360}
     assert FACTOR_SETS["alpha158_nse93"].names == (*ALPHA158, *NSE93)
+    assert len(set(NSE93_SECTORS)) == 93 and {*NSE93} - {*NSE93_SECTORS} == {*GROUPS["clusters"]}
+    assert [*GROUPS["clusters"]] == [name.replace("SEC", "CL", 1) for name in SECTORS]
 
 
 def assert_equal_to_the_definition(ours: np.ndarray, panel: Panel, columns: list[int]) -> None:
-    expected = by_definition(panel, [panel.axes.symbols[column] for column in columns])
-    assert set(expected) == set(NSE93)
-    for name, values in zip(NSE93, ours[:, :, columns], strict=True):
+    sectors = sectors_of(panel)
+    expected = by_definition(panel, [panel.axes.symbols[column] for column in columns], sectors)
+    assert set(expected) == {*NSE93, *SECTORS}
+    theirs_by_sector = nse93_sectors(panel, sectors=sectors, dtype=np.float64)
+    both = dict(zip(NSE93_SECTORS, theirs_by_sector, strict=True)) | dict(zip(NSE93, ours, strict=True))
+    for name, of_all in both.items():
+        values = of_all[:, columns]
         theirs = expected[name].to_numpy()
         assert np.isfinite(theirs).any(), name
         scale = np.nanstd(theirs)
@@ -106,7 +117,10 @@ def test_real_stocks_equal_the_definition() -> None:
 
 @pytest.mark.parametrize("since", [0, 1, 249, 500, 501, 743, 744, 760, 979, len(simulated().axes.dates) - 1])
 def test_newest_sessions_alone_give_the_same_bits(since: int) -> None:
-    panel = simulated()
+    panel, sectors = simulated(), sectors_of(simulated())
+    np.testing.assert_array_equal(
+        nse93_sectors(panel, since, sectors=sectors, dtype=np.float64), by_sectors()[:, since:]
+    )
     np.testing.assert_array_equal(nse93(panel, since, dtype=np.float64), full()[:, since:])
     # And nothing earlier is looked at.
     start = looked_back_to(panel.axes.dates, since)
@@ -127,7 +141,8 @@ def test_an_empty_span_and_a_session_that_is_none() -> None:
 def test_cutting_the_candles_changes_no_earlier_bit() -> None:
     # In the middle of a refit's 20 days, at a turn of the year, of a month, and a session after each.
     cuts = (130, 400, *BREAKS, 743, 744, 745, 761, 950)
-    assert factors_that_look_ahead(FACTOR_SETS["nse93"], simulated(), cuts) == ()
+    for name in ("nse93", "nse93_sectors"):
+        assert factors_that_look_ahead(FACTOR_SETS[name], simulated(), cuts) == ()
 
 
 def test_garbled_later_sessions_change_no_earlier_bit() -> None:
@@ -172,6 +187,26 @@ def test_a_stock_that_lists_late_has_nothing_before() -> None:
     symbols = tuple(np.array(panel.axes.symbols)[others].tolist())
     alone = nse93(Panel(Axes(panel.axes.dates, symbols), **arrays), dtype=np.float64)
     np.testing.assert_allclose(alone[:, :listed], full()[:, :listed, others], rtol=1e-9, atol=1e-12)
+
+
+def test_only_the_nine_look_at_sectors_and_a_stock_without_one_lacks_them() -> None:
+    places = [NSE93_SECTORS.index(name) for name in SECTORS]
+    np.testing.assert_array_equal(
+        np.delete(by_sectors(), places, 0), np.delete(full(), [NSE93.index(name) for name in GROUPS["clusters"]], 0)
+    )
+    assert np.isnan(by_sectors()[places, :, -1]).all() and np.isfinite(by_sectors()[places, -1, 0]).all()
+    # A sector that changes later changes nothing before.
+    other = sectors_of(simulated())
+    other[700:, :10] = 3
+    again = nse93_sectors(simulated(), sectors=other, dtype=np.float64)
+    np.testing.assert_array_equal(again[:, :700], by_sectors()[:, :700])
+    assert not np.array_equal(again[:, 700:], by_sectors()[:, 700:], equal_nan=True)
+
+
+def test_sectors_must_be_given_for_the_panel() -> None:
+    for sectors in (None, sectors_of(simulated())[1:]):
+        with pytest.raises(ValueError, match="sectors are to be given"):
+            FACTOR_SETS["alpha158_nse93_sectors"].compute(simulated(), 0, None, sectors)
 
 
 def test_threads_do_not_matter() -> None:

@@ -12,18 +12,19 @@ from niftyformer_assets.factors.registry import FACTOR_SETS, own_set
 from niftyformer_assets.factors.settings import FactorSettings
 from niftyformer_assets.imports import PACKAGE
 from niftyformer_assets.market.panel import Panel
-from niftyformer_assets_tests.factors.panels import made_up_panel
+from niftyformer_assets_tests.factors.panels import made_up_panel, sectors_of
 
 
 @pytest.mark.parametrize("name", FACTOR_SETS)
 def test_every_set_keeps_its_promise(name: str) -> None:
     panel, chosen = made_up_panel(), FACTOR_SETS[name]
-    values = chosen.compute(panel, 0, None)
+    sectors = sectors_of(panel)
+    values = chosen.compute(panel, 0, None, sectors)
     assert values.shape == (len(chosen.names), *panel.axes.shape)
     assert values.dtype == np.float32
     assert not np.isinf(values).any()
     assert np.isnan(values[:, panel.segment < 0]).all()
-    np.testing.assert_array_equal(chosen.compute(panel, 100, None), values[:, 100:])
+    np.testing.assert_array_equal(chosen.compute(panel, 100, None, sectors), values[:, 100:])
 
 
 def test_the_example_of_an_own_factor() -> None:

@@ -86,6 +86,12 @@ CLUSTERS = {
     **{f"CLRET{d}": Entry(f"mean of the cluster(Σ R, {d})", "return of the cluster", _GROUP) for d in (1, 5, 20, 60)},
     "CLTSHOCK": Entry("TSHOCK − mean of the cluster(TSHOCK)", "turnover shock above the cluster's", _OWN),
 }
+# The same of NSE's sectors, in the place of clusters.
+SECTORS = {
+    **{f"SECREL{d}": Entry(f"Σ R, {d} − SECRET{d}", "return above the sector's mean", _GROUP) for d in (1, 5, 20, 60)},
+    **{f"SECRET{d}": Entry(f"mean of the sector(Σ R, {d})", "return of the sector", _GROUP) for d in (1, 5, 20, 60)},
+    "SECTSHOCK": Entry("TSHOCK − mean of the sector(TSHOCK)", "turnover shock above the sector's", _OWN),
+}
 SEASONALITY = {
     **{
         f"WDAY{h}": Entry(f"mean(E) on the weekday of t+{h}, 250", "weekday", "Keloharju, Linnainmaa and Nyberg 2016")
@@ -105,6 +111,7 @@ GROUPS = {
     "seasonality": SEASONALITY,
 }
 NSE93 = tuple(name for group in GROUPS.values() for name in group)
+NSE93_SECTORS = tuple(name for group in GROUPS.values() for name in (SECTORS if group is CLUSTERS else group))
 # Sessions of a stock after which every factor but the late ones has values: half a window of betas, half a window of
 # what they leave, and up to a year until clusters are made.
 NSE93_WARM_UP = 400

@@ -12,15 +12,20 @@ from niftyformer_assets.factors.panel_file import update_factor_panel
 from niftyformer_assets.factors.panel_reading import read_factor_panel
 from niftyformer_assets.factors.registry import FACTOR_SETS
 from niftyformer_assets.market.panel import load_panel
+from niftyformer_assets.market.sectors import sector_numbers_in_force
 from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.tables import read_parquet
 
 
 def make_panel(context: dg.AssetExecutionContext, settings: Settings, factor_set: str) -> Made:
     """Compute the factors of every session that the file does not have yet."""
     workspace = settings.workspace
-    path, names = workspace.factor_panel(factor_set), FACTOR_SETS[factor_set].names
-    panel = load_panel(workspace.market_panel)
-    computed = update_factor_panel(path, factor_set, panel)
+    path, chosen = workspace.factor_panel(factor_set), FACTOR_SETS[factor_set]
+    names, panel, sectors = chosen.names, load_panel(workspace.market_panel), None
+    if chosen.by_sector:
+        dummies = read_parquet(workspace.sector_dummies)
+        sectors = sector_numbers_in_force(dummies, panel.axes.symbols, panel.axes.dates)
+    computed = update_factor_panel(path, factor_set, panel, sectors=sectors)
     context.log.info(f"{factor_set}: {computed} of {len(panel.axes.dates)} sessions computed")
     values = read_factor_panel(path, panel.axes, names)
     started = panel.segment >= 0
