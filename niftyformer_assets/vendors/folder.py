@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.vendors.by_field import files_by_field, joined_tables
 from niftyformer_assets.vendors.dates import OpenDateError, read_dates
 from niftyformer_assets.vendors.files import Table, cell, tables_in
 from niftyformer_assets.vendors.headings import PRICES, vendor_of
@@ -78,7 +79,7 @@ def read_folder(folder: Path, adjusted_close: bool = False) -> CandleFolder:
     if not stocks:
         raise NiftyFormerError(
             f"{folder} holds no SYMBOL.csv of a stock: put one CSV of daily candles a stock there, or files with a "
-            f"column Symbol (CSV, gzip, ZIP or Parquet).{_not_read(files.others)}"
+            f"column Symbol (CSV, JSON or Parquet).{_left_out(ignored)}{_not_read(files.others)}"
         )
     names, told = _names(parts)
     series = sum((part.series for part in stocks), Counter[str]())
@@ -95,10 +96,14 @@ def read_folder(folder: Path, adjusted_close: bool = False) -> CandleFolder:
     if repeated:
         told.append(f"candles that several files have with the same values, taken once: {repeated:,}.")
     if ignored:
-        told.append(f"{some(counted(ignored))}: no candles, left out.")
+        told.append(_left_out(ignored).strip())
     if files.others:
         told.append(_not_read(files.others).strip())
     return CandleFolder(candles, recognised, tuple(told))
+
+
+def _left_out(ignored: Sequence[str]) -> str:
+    return f" {some(counted(ignored))}: no candles, left out." if ignored else ""
 
 
 def _not_read(others: Sequence[str]) -> str:
@@ -145,10 +150,12 @@ def _must_be_in_order(part: Part) -> None:
 
 
 def _parts_as(origins: Sequence[Origin], plain: bool, is_index: bool) -> tuple[list[Part], list[str]]:
-    parts, ignored = [], []
+    groups, others = ([], origins) if is_index else files_by_field(origins)
+    parts = [part_of(table, plain) for group in groups for table in joined_tables(group)]
+    ignored = []
     with ThreadPoolExecutor(_READERS) as readers:
-        found = readers.map(lambda origin: _parts_in(origin, plain, is_index), origins)
-        for origin, of_file in zip(origins, found, strict=True):
+        found = readers.map(lambda origin: _parts_in(origin, plain, is_index, bool(groups)), others)
+        for origin, of_file in zip(others, found, strict=True):
             parts += of_file
             if not of_file:
                 ignored.append(origin.file_name)
@@ -158,19 +165,22 @@ def _parts_as(origins: Sequence[Origin], plain: bool, is_index: bool) -> tuple[l
     return parts, ignored
 
 
-def _parts_in(origin: Origin, plain: bool, is_index: bool) -> list[Part]:
+def _parts_in(origin: Origin, plain: bool, is_index: bool, by_field: bool) -> list[Part]:
     """The tables of a file; none if it holds something else than candles."""
     tables = tables_in(origin)
-    return [part_of(table, plain, is_index) for table in tables if is_index or not _is_something_else(table)]
+    return [part_of(table, plain, is_index) for table in tables if is_index or not _is_something_else(table, by_field)]
 
 
-def _is_something_else(table: Table) -> bool:
-    """A list of symbols, as of an index; or, where it is not called CSV, a table without prices."""
+def _is_something_else(table: Table, by_field: bool) -> bool:
+    """A list of symbols, as of an index; a table of none of the fields that others are of; or, where it is not called
+    CSV or JSON, one without prices."""
     fields = table.columns.places.keys()
+    if by_field and not fields & set(PRICES):
+        return True
     if "symbol" in fields and not fields & {"date", *PRICES}:
         return True
     index = cleaned(table.name) == INDEX
-    return table.origin.kind != ".csv" and not index and not fields & {"open", "high", "low"}
+    return table.origin.kind not in (".csv", ".json") and not index and not fields & {"open", "high", "low"}
 
 
 def _names(parts: Sequence[Part]) -> tuple[list[dict[str, str]], list[str]]:
@@ -192,9 +202,10 @@ def _names(parts: Sequence[Part]) -> tuple[list[dict[str, str]], list[str]]:
             symbol, other = symbols.get(part.table.name, INDEX), before[0].table.origin
             raise NiftyFormerError(f"{part.table.origin} and {other} are both for {symbol}: remove one of them.")
         before.append(part)
-    if several := {symbol: found for symbol, found in seen.items() if len(found) > 1}:
+    files = {symbol: list(dict.fromkeys(str(part.table.origin) for part in found)) for symbol, found in seen.items()}
+    if several := {symbol: found for symbol, found in files.items() if len(found) > 1}:
         symbol, found = next(iter(several.items()))
-        origins = " and ".join(str(part.table.origin) for part in found[:2])
+        origins = " and ".join(found[:2])
         more = f", and so are those of {len(several) - 1} other symbols" if len(several) > 1 else ""
         told.append(f"{len(found)} files of {symbol} are joined ({origins}{' …' if len(found) > 2 else ''}){more}.")
     index = {"": INDEX}
@@ -316,28 +327,27 @@ def _twice(parts: Sequence[Part], first: int, second: int, symbol: str, day: np.
         at = int(np.searchsorted(ends, place, side="right"))
         part = parts[at]
         row = place - (int(ends[at - 1]) if at else 0)
-        found.append((part.table.origin, *cell(part.table, "date", int(part.rows[row]))))
+        found.append((part.table.of("date").origin, *cell(part.table, "date", int(part.rows[row]))))
     (one, line, text), (other, other_line, other_text) = found
+    lines = f"{parts[0].table.unit}s {line} and {other_line}"
     # Candles of minutes have many stamps on one date.
     advice = "Remove one of them" if text == other_text else "Remove one of them, or make daily candles of shorter ones"
     of = "" if parts[0].symbols is None else f" of {symbol}"
     if one == other:
-        return problem(one, f"has session {day}{of} twice (lines {line} and {other_line})", advice)
-    return problem(one, f"and {other} both have session {day}{of} (lines {line} and {other_line})", advice)
+        return problem(one, f"has session {day}{of} twice ({lines})", advice)
+    return problem(one, f"and {other} both have session {day}{of} ({lines})", advice)
 
 
 def _layout(parts: Sequence[Part]) -> str:
     """The layout of the files in words."""
-    vendors = dict.fromkeys(
-        "yfinance" if part.table.columns.ticker else vendor_of(part.table.columns) for part in parts
-    )
-    kinds = dict.fromkeys(
-        "Parquet" if not part.table.separator else f"CSV with {part.table.separator}" for part in parts
-    )
-    files = len({part.table.origin for part in parts})
+    vendors = dict.fromkeys(vendor_of(part.table.columns) for part in parts)
+    kinds = dict.fromkeys(part.table.written for part in parts)
+    files = len({table.origin for part in parts for table in (part.table, *part.table.apart.values())})
     if all(part.symbols is None for part in parts):
         layout = (
-            "symbols side by side"
+            "one file a field"
+            if all(part.table.apart for part in parts)
+            else "symbols side by side"
             if any(part.table.columns.ticker for part in parts) and files < len(parts)
             else "one file a symbol"
             if files == len({part.table.name for part in parts})

@@ -23,7 +23,16 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "low": ("low", "lowprice", "lwpric", "chtradelowprice", "pxlow", "intl", "l"),
     "close": ("close", "closeprice", "clspric", "chclosingprice", "pxlast", "intc", "c", "price"),
     "volume": (
-        *("volume", "vol", "tottrdqty", "ttltradgvol", "ttltrdqnty", "totaltradedquantity", "tradedquantity"),
+        *(
+            "volume",
+            "vol",
+            "tottrdqty",
+            "ttltradgvol",
+            "ttltrdqnty",
+            "totaltradedquantity",
+            "totaltradequantity",
+            "tradedquantity",
+        ),
         *("sharestraded", "noofshares", "chtottradedqty", "pxvolume", "intv", "quantity", "qty", "v"),
     ),
     "adjusted close": ("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted"),
@@ -59,14 +68,21 @@ class Columns:
 
     places: field -> places of its columns; more than one where a heading is there several times.
     headings: the headings as written.
-    ticker: the symbol that these columns are of, where one table holds several side by side.
+    ticker: the symbol that these columns are of, where the file says it; beside: whether its headings do.
+    only: the field that the file is of, where each has a file of its own.
     told: whether the file has headings; without any, prices are taken for open, high, low and close in turn.
     """
 
     places: Mapping[str, tuple[int, ...]]
     headings: tuple[str, ...]
     ticker: str | None = None
+    beside: bool = False
     told: bool = True
+    only: str | None = None
+
+    def with_places(self, places: Mapping[str, tuple[int, ...]]) -> Columns:
+        """The same headings with other fields."""
+        return replace(self, places=places)
 
     @property
     def used(self) -> frozenset[int]:
@@ -76,9 +92,9 @@ class Columns:
 
 @cache
 def plain(heading: str) -> str:
-    """A heading without case, spaces, signs, a unit in brackets, and pandas' number for a repetition."""
+    """A heading without case, spaces, signs, a number before, a unit in brackets, and pandas' for a repetition."""
     text = re.sub(r"\(.*?\)", "", heading.strip().lower())
-    text = re.sub(r"\.\d+$", "", text)
+    text = re.sub(r"^\d+\. |\.\d+$", "", text)
     return re.sub(r"[^a-z0-9]", "", text)
 
 
@@ -96,14 +112,29 @@ def columns_of(headings: Sequence[str]) -> Columns:
     return Columns(places, tuple(headings))
 
 
-def tables_of(rows: Sequence[Sequence[str]]) -> tuple[list[Columns], int]:
+def columns_by_symbol(headings: Sequence[str], field: str) -> list[Columns]:
+    """A table for each column but the date's, which is a field of the symbol that it is headed by."""
+    dates = columns_of(headings).places.get("date", ())[:1]
+    return [
+        Columns(
+            {"date": dates, field: (place,)} if dates else {field: (place,)}, tuple(headings), name.strip(), only=field
+        )
+        for place, name in enumerate(headings)
+        if place not in dates and plain(name) not in FIELDS["date"]
+    ]
+
+
+def tables_of(rows: Sequence[Sequence[str]], only: str | None = None) -> tuple[list[Columns], int]:
     """The tables that stand side by side under the first rows of a file, and how many rows are headings.
 
     That is one table under one row, but for yfinance's: a row of fields and one of tickers, in either
     order, then often one that names the date alone. Files for AmiBroker often have no headings.
+    With `only`, the file is of this field, with a column a symbol.
     """
     if not rows:
         return [columns_of(())], 1
+    if only:
+        return columns_by_symbol(rows[0], only), 1
     if (headless := _without_headings(rows[0])) is not None:
         return [headless], 0
     if (pairs := pairs_of(rows[0])) is not None:
@@ -125,7 +156,7 @@ def tables_of(rows: Sequence[Sequence[str]]) -> tuple[list[Columns], int]:
             *(field if of == ticker else "-" for field, of in zip(fields[1:], tickers[1:], strict=True)),
         ]
         columns = columns_of(headings)
-        found.append(Columns(columns.places, columns.headings, ticker.strip()))
+        found.append(Columns(columns.places, columns.headings, ticker.strip(), beside=True))
     return found, count
 
 
@@ -146,6 +177,10 @@ def pairs_of(row: Sequence[str]) -> list[list[str]] | None:
     return None
 
 
+# A number, infinity, or what stands for none.
+_MAYBE_NUMBER = re.compile(r"[\d.,' ]*\d[\d.,]*(?:e[+-]?\d+)?|-?inf(?:inity)?|nan|null|none|n/?a|-*", re.IGNORECASE)
+
+
 def _without_headings(row: Sequence[str]) -> Columns | None:
     """The columns of a first row that is a candle already: a symbol or none, a date, a time or none, numbers."""
     headings: list[str] = []
@@ -158,7 +193,7 @@ def _without_headings(row: Sequence[str]) -> Columns | None:
     if len(headings) < len(cells) and re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", cells[len(headings)]):
         headings.append("-")
     numbers = cells[len(headings) :]
-    if len(numbers) < len(NEEDED) - 1 or not all(re.fullmatch(r"[\d.,' ]*\d[\d.,]*", cell) for cell in numbers[:5]):
+    if len(numbers) < len(NEEDED) - 1 or not all(map(_MAYBE_NUMBER.fullmatch, numbers[:5])):
         return None
     headings += [name.capitalize() for name in NEEDED[1:]]
     headings += ["-"] * (len(cells) - len(headings))
@@ -185,5 +220,7 @@ def _is_tickers(row: Sequence[str]) -> bool:
 
 def vendor_of(columns: Columns) -> str:
     """Whose format it is, "" where the headings are anybody's."""
-    plains = {plain(heading) for heading in columns.headings} if columns.told else set()
+    if columns.beside:
+        return "yfinance"
+    plains = {plain(heading) for heading in columns.headings} if columns.told and not columns.only else set()
     return next((vendor for vendor, needed in _VENDORS if needed <= plains), "")

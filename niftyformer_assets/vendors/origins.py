@@ -17,7 +17,8 @@ from urllib.parse import unquote
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.vendors.names import INDEX, cleaned
 
-ENDINGS = (".csv", ".txt", ".parquet", ".pq")
+ENDINGS = (".csv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
+_KINDS = {".pq": ".parquet", ".jsonl": ".json", ".ndjson": ".json"}
 _UNPACK = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
 
 
@@ -51,9 +52,9 @@ class Origin:
 
     @property
     def kind(self) -> str:
-        """The ending; of Parquet always the long one."""
+        """The ending; one for all of a kind."""
         ending = Path(self.file_name).suffix.lower()
-        return ".parquet" if ending == ".pq" else ending
+        return _KINDS.get(ending, ending)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def problem(where: object, what: str, advice: str = "Mend the file or remove it"
 
 
 def files_of(folder: Path) -> Found:
-    """The files of a folder; with its subfolders if it has itself only texts, index lists and the NIFTY 50.
+    """The files of a folder; with its subfolders if it has itself only texts, JSON, index lists and the NIFTY 50.
 
     Raises:
         NiftyFormerError: there is no such folder, or it or a ZIP cannot be read.
@@ -90,7 +91,11 @@ def files_of(folder: Path) -> Found:
 
 
 def _may_be_a_stock(origin: Origin) -> bool:
-    return origin.kind != ".txt" and cleaned(origin.stem) != INDEX and not origin.stem.lower().startswith("ind_")
+    return (
+        origin.kind not in (".txt", ".json")
+        and cleaned(origin.stem) != INDEX
+        and not origin.stem.lower().startswith("ind_")
+    )
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -59,9 +59,11 @@ class Part:
         self, name: str, row: int, what: str = "", advice: str = "Mend the file or remove it"
     ) -> NiftyFormerError:
         """The error for what stands under a field in a row, "is no number" unless told otherwise."""
-        line, text = cell(self.table, name, int(self.rows[row]))
+        table = self.table.of(name)
+        number, text = cell(table, name, int(self.rows[row]))
         what = what or f"{text!r} is no number"
-        return problem(self.table.origin, f"column {name.capitalize()!r}, line {line}: {what}", advice)
+        column = table.columns.ticker if table.columns.only and name != "date" else name.capitalize()
+        return problem(table.origin, f"column {column!r}, {table.unit} {number}: {what}", advice)
 
 
 def part_of(table: Table, plain: bool, is_index: bool = False) -> Part:
@@ -121,11 +123,12 @@ def _lacks(table: Table, absent: Sequence[str]) -> NiftyFormerError:
         return problem(
             table.origin,
             f"has one column of numbers a name ({some(others, 3)}): candles need open, high, low, close and volume",
-            "Give one file a symbol, or a long table of Symbol, Date, Open, High, Low, Close, Volume",
+            "Give a file a symbol, a long table of Symbol, Date, Open, High, Low, Close, Volume, or a file a field: "
+            "open.csv, high.csv, low.csv, close.csv and volume.csv",
         )
     return problem(
         table.origin,
-        f"has no column {absent[0].capitalize()!r} in its first line",
+        f"has no column {absent[0].capitalize()!r}{' in its first line' if table.unit == 'line' else ''}",
         "Add the column, or take the file out of the folder if it holds no candles",
     )
 

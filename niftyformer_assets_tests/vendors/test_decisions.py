@@ -98,6 +98,11 @@ def test_what_can_be_read_in_one_way_only(text: str) -> None:
     assert read_dates([text]).sessions[text] == date(2024, 1, 2)
 
 
+@pytest.mark.parametrize("zeros", ["", "000", "000000", "000000000"])
+def test_seconds_since_1970_have_nine_digits_until_2001(zeros: str) -> None:
+    assert read_dates([f"820434600{zeros}"]).sessions[f"820434600{zeros}"] == date(1996, 1, 1)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -288,11 +293,11 @@ def test_folders_beside_an_index_and_a_list_are_read_and_beside_a_stock_are_told
     assert any(line.startswith("Not read: folder 2021, folder 2022.") for line in found.told)
 
 
-@pytest.mark.parametrize("ending", [".xlsx", ".json", ".feather", ".csv.zst", ""])
+@pytest.mark.parametrize("ending", [".xlsx", ".xls", ".feather", ".csv.zst", ""])
 def test_files_of_other_kinds_are_named(folder: Callable[..., Path], ending: str) -> None:
     path = folder()
     (path / f"AAA{ending}").write_text("x")
-    assert f"Not read: AAA{ending}. Candles are .csv, .txt, .parquet, " in refusal(path)
+    assert f"Not read: AAA{ending}. Candles are .csv, .txt, .json, " in refusal(path)
     found = read_folder(folder(BBB=rows("2022-01-04")))
     assert any(line.startswith(f"Not read: AAA{ending}.") for line in found.told)
 

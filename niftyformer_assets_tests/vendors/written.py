@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from niftyformer_assets.exchange.market import Candles
 from niftyformer_assets_tests.vendors.frames import PRICES, CandlesOf, frame_of, long_frame, titled
+from niftyformer_assets_tests.vendors.written_as_json import JSON
 from niftyformer_assets_tests.vendors.written_by_nse import (
     bhavcopy,
     bhavcopy_both,
@@ -266,6 +268,20 @@ def yfinance_by_month(folder: Path, candles: CandlesOf) -> None:
         (folder / "download.csv").rename(folder / f"download {month}.csv")
 
 
+def by_field(name: str, write: Callable[[pd.DataFrame, Path], None]) -> Callable[[Path, CandlesOf], None]:
+    """A file a field, dates × symbols, called as told."""
+
+    def write_all(folder: Path, candles: CandlesOf) -> None:
+        long = long_frame(candles)
+        for field in (*PRICES, "volume"):
+            wide = long.pivot_table(index="date", columns="symbol", values=field)
+            path = folder / name.format(field=field, Field=field.capitalize())
+            path.parent.mkdir(exist_ok=True)
+            write(wide.rename(columns="{}.NS".format), path)
+
+    return write_all
+
+
 FORMATS: dict[str, Callable[[Path, CandlesOf], None]] = {
     "native": native,
     "DD-MM-YYYY": dated("%d-%m-%Y"),
@@ -325,6 +341,12 @@ FORMATS: dict[str, Callable[[Path, CandlesOf], None]] = {
     "numbered copies": by_month("{symbol} ({month}).csv"),
     "a folder a symbol": by_month("{symbol}/2023-0{month}.csv"),
     "a folder a month": by_month("2023-0{month}/{symbol}.csv"),
+    "a file a field": by_field("{field}.csv", pd.DataFrame.to_csv),
+    "a file a field, in words": by_field("nifty {Field} Price 2023.csv", pd.DataFrame.to_csv),
+    "a folder a field": by_field("{field}/2023.csv", pd.DataFrame.to_csv),
+    "a Parquet a field": by_field("{field}_1d.parquet", pd.DataFrame.to_parquet),
+    "a JSON a field": by_field("{field}.json", partial(pd.DataFrame.to_json, date_format="iso")),
+    **JSON,
     "files that overlap": by_month("{symbol}_2023-0{month}.csv", overlap=2),
 }
 
