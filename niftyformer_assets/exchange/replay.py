@@ -87,11 +87,11 @@ def read_replay(
             what to do; or that no name of the folder is in the index list.
     """
     paths = [index_list] if isinstance(index_list, Path) else sorted(index_list or (), key=lambda path: path.name)
-    lists, companies = _read_index_lists(paths)
+    lists, companies, isins = _read_index_lists(paths)
     renames, reassigned = renames or {}, reassigned or {}
     found = read_folder(folder, adjusted_close)
     stocks = {symbol: daily for symbol, daily in found.candles.items() if symbol != BENCHMARK}
-    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others}, companies)
+    stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others}, companies, isins)
     candles = _under_newest_names({symbol: _candles(d) for symbol, d in stocks.items()}, renames, reassigned)
     listed = {symbol if symbol in reassigned else _newest(symbol, renames)[0] for symbol in companies}
     names, few = _beside_the_list(folder, candles.keys(), paths, listed) if paths else ("", False)
@@ -111,10 +111,10 @@ def _candles(daily: Daily) -> Candles:
 
 
 def _under_nse_names(
-    stocks: Mapping[str, Daily], known: set[str], companies: Mapping[str, str]
+    stocks: Mapping[str, Daily], known: set[str], companies: Mapping[str, str], isins: Mapping[str, str]
 ) -> tuple[dict[str, Daily], list[str]]:
     """Stocks under known symbols that are spelt otherwise (`M_M` is `M&M`), and a line that says which."""
-    symbols = matched(stocks, known, companies)
+    symbols = matched(stocks, known, companies, isins)
     found: dict[str, str] = {}
     for name, symbol in symbols.items():
         if symbol in found:
@@ -203,30 +203,36 @@ def _joined(older: Candles, newer: Candles) -> Candles:
     )
 
 
-def _read_index_lists(paths: Sequence[Path]) -> tuple[dict[str, str], dict[str, str]]:
-    """The texts of lists by the file names under which they are served, and all their symbols' company names."""
+def _read_index_lists(paths: Sequence[Path]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """The texts of lists by the file names under which they are served, and their symbols by company and by ISIN.
+
+    That is, symbol -> company and ISIN -> symbol, of the last list that has it.
+    """
     texts: dict[str, str] = {}
     companies: dict[str, str] = {}
+    isins: dict[str, str] = {}
     for path in paths:
         index = index_of_list(path.name) or INDICES[DEFAULT]
-        texts[index.list_file], names = _read_index_list(path)
+        texts[index.list_file], names, of_isin = _read_index_list(path)
         companies |= names
-    return texts, companies
+        isins |= of_isin
+    return texts, companies, isins
 
 
-def _read_index_list(path: Path) -> tuple[str, dict[str, str]]:
-    """The text of an index list, and its symbols' company names."""
+def _read_index_list(path: Path) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The text of an index list, its symbols' company names, and its symbols by ISIN."""
     text, advice = _text(path), "Give a constituent list as NSE publishes it"
     rows = list(csv.reader(io.StringIO(text, newline="")))
     header = [name.strip().lower() for name in rows[0]] if rows else []
     for name in ("Company Name", "Industry", "Symbol", "Series", "ISIN Code"):
         if name.lower() not in header:
             raise problem(path, f"has no column {name!r}", advice)
-    company, symbol = header.index("company name"), header.index("symbol")
-    companies = {row[symbol].strip(): row[company].strip() for row in rows[1:] if len(row) == len(header)}
+    company, symbol, isin = (header.index(name) for name in ("company name", "symbol", "isin code"))
+    whole = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == len(header)]
+    companies = {row[symbol]: row[company] for row in whole}
     if not companies:
         raise problem(path, "names no symbol", advice)
-    return text, companies
+    return text, companies, {row[isin]: row[symbol] for row in whole if row[isin]}
 
 
 def _text(path: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -26,7 +27,9 @@ from niftyformer_assets.vendors.headings import (
 from niftyformer_assets.vendors.names import name_of_file
 from niftyformer_assets.vendors.origins import Origin, problem, read_bytes
 
-WANTED = (*NEEDED, "adjusted close", "previous close", "symbol", "series")
+WANTED = (*NEEDED, "adjusted close", "previous close", "symbol", "code", "series")
+# Lines that may stand above the headings, how many words such a line may have, and how many columns must be known then.
+_MAX_TITLES, _TITLE_WORDS, _HEADED = 20, 2, 5
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _HEAD_BYTES = 65536
 # A mark of UTF-8, and blanks.
@@ -132,13 +135,28 @@ class _Layout:
         if skip == len(lines):
             return cls(",", skip, 1, (columns_of(()),))
 
-        def known(sign: str) -> tuple[int, int]:
-            headings = next(csv.reader([lines[skip]], delimiter=sign))
+        def known(sign: str, line: str) -> tuple[int, int]:
+            headings = next(csv.reader([line], delimiter=sign))
             return len(columns_of(headings).places), len(headings) if only else 0
 
-        separator = max(separators, key=known)
-        tables, count = tables_of(list(csv.reader(lines[skip : skip + 3], delimiter=separator)), only)
+        skip += _titles(lines[skip : skip + _MAX_TITLES], lambda line: max(known(sign, line)[0] for sign in separators))
+        separator = max(separators, key=lambda sign: known(sign, lines[skip]))
+        rows = list(csv.reader(lines[skip : skip + 3], delimiter=separator))
+        if len(rows) > 1 and len(rows[1]) == len(rows[0]) + 1 and not rows[1][-1]:
+            # Each row ends in a separator.
+            rows[0].append("")
+        tables, count = tables_of(rows, only)
         return cls(separator, skip, count, tuple(tables))
+
+
+def _titles(lines: Sequence[str], known: Callable[[str], int]) -> int:
+    """How many lines stand above the headings: titles, as some vendors write."""
+    for count, line in enumerate(lines):
+        if known(line) >= _HEADED:
+            return count
+        if len([cell for cell in re.split(r"[,;\t|]", line) if cell.strip()]) > _TITLE_WORDS:
+            break
+    return 0
 
 
 def _decoded(origin: Origin, data: bytes) -> str:

@@ -15,7 +15,7 @@ from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.vendors.by_field import files_by_field, joined_tables
 from niftyformer_assets.vendors.dates import OpenDateError, read_dates
 from niftyformer_assets.vendors.files import Table, cell, tables_in
-from niftyformer_assets.vendors.headings import PRICES, vendor_of
+from niftyformer_assets.vendors.headings import BSE, PRICES, vendor_of
 from niftyformer_assets.vendors.names import INDEX, cleaned, is_symbol, some, without_common
 from niftyformer_assets.vendors.numbers import PLAIN, Style
 from niftyformer_assets.vendors.origins import ENDINGS, Origin, counted, files_of, problem
@@ -371,6 +371,8 @@ def _told(parts: Sequence[Part], series: Counter[str], adjusted_close: bool) -> 
             "Adj Close is there and not used: prices are Open to Close as written (--adjusted-close, or "
             "NIFTYFORMER_ADJUSTED_CLOSE=true, multiplies them by Adj Close / Close)."
         )
+    if any(vendor_of(part.table.columns) == BSE for part in parts):
+        told.append("these are BSE's candles: volumes are those of that exchange alone.")
     if twice := [part for part in parts if part.twice]:
         told.append(
             f"{twice[0].table.origin} has one column twice, {twice[0].twice[0]}, with the same values"

@@ -14,7 +14,19 @@ from niftyformer_assets.vendors.dates import is_date
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "date": (
         *("date", "tradedate", "tradingdate", "traddt", "date1", "dateymd", "datetime", "dtyyyymmdd", "timestamp"),
-        *("historicaldate", "indexdate", "time", "day", "session", "bizdt", "t", "epoch", "epochtime", "unix"),
+        *(
+            "historicaldate",
+            "exchangedate",
+            "indexdate",
+            "time",
+            "day",
+            "session",
+            "bizdt",
+            "t",
+            "epoch",
+            "epochtime",
+            "unix",
+        ),
         *("unixtime", "ts", "dt", "chtimestamp"),
         *("indexlevel0", "unnamed0", "index", ""),
     ),
@@ -37,6 +49,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "adjusted close": ("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted"),
     "symbol": ("symbol", "tckrsymb", "chsymbol", "ticker", "tradingsymbol", "scrip", "stock", "instrument"),
+    # Codes of a vendor's own: they tell stocks apart where a table holds several.
+    "code": ("stockcode", "scripcode"),
     "series": ("series", "sctysrs", "chseries"),
     "previous close": ("prevclose", "prvsclsgpric", "previousclose", "prevcloseprice", "chpreviousclsprice"),
     "isin": ("isin", "isincode", "isinnumber"),
@@ -46,6 +60,7 @@ _VAGUE = frozenset({"price", "quantity", "qty", "noofshares", "o", "h", "l", "c"
 PRICES = ("open", "high", "low", "close")
 NEEDED = ("date", *PRICES, "volume")
 
+BSE = "BSE"
 # Whose format a table is, by headings that only this vendor has; the first that fits.
 _VENDORS: tuple[tuple[str, frozenset[str]], ...] = (
     ("NSE bhavcopy (UDiFF)", frozenset({"tckrsymb", "sctysrs", "clspric"})),
@@ -58,6 +73,7 @@ _VENDORS: tuple[tuple[str, frozenset[str]], ...] = (
     ("AmiBroker", frozenset({"ticker", "dtyyyymmdd", "close"})),
     ("TradingView", frozenset({"time", "open", "close"})),
     ("Investing.com", frozenset({"price", "vol", "change"})),
+    (BSE, frozenset({"noofshares", "nooftrades", "spreadhighlow"})),
     ("kiteconnect", frozenset({"", "date", "close"})),
 )
 
@@ -80,6 +96,11 @@ class Columns:
     told: bool = True
     only: str | None = None
 
+    def moved(self, by: int) -> Columns:
+        """With so many columns before it that are no field."""
+        places = {field: tuple(place + by for place in places) for field, places in self.places.items()}
+        return replace(self, places=places, headings=("-",) * by + self.headings)
+
     def with_places(self, places: Mapping[str, tuple[int, ...]]) -> Columns:
         """The same headings with other fields."""
         return replace(self, places=places)
@@ -90,12 +111,24 @@ class Columns:
         return frozenset(place for places in self.places.values() for place in places)
 
 
+# Parts of the words and signs for other units than a rupee and a share.
+_OTHER_UNITS = (
+    r"\bla[ck]|\bcr|thousand|million|billion|\b(?:mn|mio|bn|[kmbl])\b|0{2,}|paise|paisa|usd|eur|gbp|[$€£%]|percent"
+)
+
+
 @cache
 def plain(heading: str) -> str:
     """A heading without case, spaces, signs, a number before, a unit in brackets, and pandas' for a repetition."""
-    text = re.sub(r"\(.*?\)", "", heading.strip().lower())
+    text = re.sub(r"\(.*?\)|\[.*?\]", "", heading.strip().lower())
     text = re.sub(r"^\d+\. |\.\d+$", "", text)
     return re.sub(r"[^a-z0-9]", "", text)
+
+
+def other_unit(heading: str) -> str:
+    """The unit in brackets that a heading gives, where it is not that of rupees or of shares; "" otherwise."""
+    units: list[str] = re.findall(r"[(\[](.*?)[)\]]", heading)
+    return next((unit for unit in units if re.search(_OTHER_UNITS, unit, re.IGNORECASE)), "")
 
 
 def columns_of(headings: Sequence[str]) -> Columns:
@@ -137,6 +170,12 @@ def tables_of(rows: Sequence[Sequence[str]], only: str | None = None) -> tuple[l
         return columns_by_symbol(rows[0], only), 1
     if (headless := _without_headings(rows[0])) is not None:
         return [headless], 0
+    # pandas' numbers of columns, after that of its index or none.
+    first = 1 if not rows[0][0].strip() else 0
+    if len(rows) > 1 and [cell.strip() for cell in rows[0][first:]] == list(map(str, range(len(rows[0]) - first))):
+        numbered = _without_headings(rows[1][first:])
+        if numbered is not None:
+            return [numbered.moved(first)], 1
     if (pairs := pairs_of(rows[0])) is not None:
         return tables_of(pairs)[0], 1
     if len(rows) < 2 or len(rows[0]) != len(rows[1]):
@@ -222,5 +261,8 @@ def vendor_of(columns: Columns) -> str:
     """Whose format it is, "" where the headings are anybody's."""
     if columns.beside:
         return "yfinance"
-    plains = {plain(heading) for heading in columns.headings} if columns.told and not columns.only else set()
-    return next((vendor for vendor, needed in _VENDORS if needed <= plains), "")
+    if not columns.told or columns.only:
+        return ""
+    plains = {plain(heading) for place, heading in enumerate(columns.headings) if not place or plain(heading)}
+    found = next((vendor for vendor, needed in _VENDORS if needed <= plains), "")
+    return "" if found == "TradingView" and "date" in plains else found

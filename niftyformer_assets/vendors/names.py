@@ -29,6 +29,8 @@ _AROUND = (
     re.compile(r", ?(?:1?D|1440|DAILY)(?:_[0-9A-F]+)?$"),
     re.compile(r"[ _](?:STOCK[ _])?(?:PRICE[ _])?(?:HISTORICAL|HISTORY|DATA|PRICES|HISTORICAL[ _](?:DATA|PRICES))$"),
     re.compile(r"[ _.-](?:1D|D1|DAY|DAILY|EOD|OHLCV?|CANDLES)$"),
+    # Numbers of an instrument, and minutes of a day.
+    re.compile(r"[ _.]\d{4,}$|(?<=[A-Z])1440$"),
     re.compile(r"\.(?:NS|NSE)$|[:_]NSE$"),
     re.compile(r"[-_ .]EQ$"),
     re.compile(r"^NSE(?:_DLY|_EQ)?[:_| -]"),
@@ -93,12 +95,19 @@ def _common_start(names: Sequence[str]) -> str:
     return first[:same]
 
 
-def matched(names: Iterable[str], known: Collection[str], companies: Mapping[str, str] | None = None) -> dict[str, str]:
+def matched(
+    names: Iterable[str],
+    known: Collection[str],
+    companies: Mapping[str, str] | None = None,
+    isins: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """For each name its symbol: the same, or the only known one with the same letters and digits (`M_M` is `M&M`).
 
     Args:
         companies: symbol -> name of the company, which stands for the symbol with or without its "Limited".
+        isins: ISIN -> symbol.
     """
+    isins = isins or {}
     skeletons: dict[str, list[str]] = {}
     for symbol in known:
         skeletons.setdefault(_skeleton(symbol), []).append(symbol)
@@ -108,7 +117,7 @@ def matched(names: Iterable[str], known: Collection[str], companies: Mapping[str
     found = {}
     for name in names:
         alike = list(dict.fromkeys(skeletons.get(_skeleton(name), [])))
-        found[name] = alike[0] if name not in known and len(alike) == 1 else name
+        found[name] = isins.get(name) or (alike[0] if name not in known and len(alike) == 1 else name)
     return found
 
 

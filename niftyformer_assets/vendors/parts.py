@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.vendors.files import Table, cell
-from niftyformer_assets.vendors.headings import NEEDED, PRICES
+from niftyformer_assets.vendors.headings import NEEDED, PRICES, other_unit, plain
 from niftyformer_assets.vendors.names import INDEX, cleaned, some
 from niftyformer_assets.vendors.numbers import PLAIN, STYLES, Style, fits, plain_floats, styles_of, trimmed
 from niftyformer_assets.vendors.origins import problem
@@ -66,19 +66,28 @@ class Part:
         return problem(table.origin, f"column {column!r}, {table.unit} {number}: {what}", advice)
 
 
-def part_of(table: Table, plain: bool, is_index: bool = False) -> Part:
+def part_of(table: Table, plainly: bool, is_index: bool = False) -> Part:
     """Take the rows of series EQ, or all where no series is told, and the numbers as float64 if they are plain.
 
     A table that is called as the index is one of the index, which needs a date and a close only.
 
     Raises:
         NiftyFormerError: a column is missing, or is there twice with different texts.
-        OtherStyleError: with `plain`, a number that is not.
+        OtherStyleError: with `plainly`, a number that is not.
     """
     is_index = is_index or ("symbol" not in table.values and cleaned(table.name) == INDEX)
     absent = [name for name in (("date", "close") if is_index else NEEDED) if name not in table.values]
     if absent:
         raise _lacks(table, absent)
+    for name in _NUMBERS:
+        for place in table.of(name).columns.places.get(name, ()):
+            heading = table.of(name).columns.headings[place]
+            if unit := other_unit(heading):
+                raise problem(
+                    table.of(name).origin,
+                    f"has {name} in another unit, {unit!r} (column {heading.strip()!r})",
+                    "Write prices in rupees and volumes in shares, and the heading without a unit",
+                )
     twice = [_alike(table, name) for name in ("date", "symbol", "series") if len(table.values.get(name, ())) > 1]
     rows, series = np.arange(table.rows), Counter[str]()
     if "series" in table.values:
@@ -96,11 +105,16 @@ def part_of(table: Table, plain: bool, is_index: bool = False) -> Part:
         numbers[name] = []
         for column in table.values.get(name, ()):
             kept = taken(column)
-            found = plain_floats(kept) if plain else trimmed(kept) if pa.types.is_string(kept.type) else kept
+            found = plain_floats(kept) if plainly else trimmed(kept) if pa.types.is_string(kept.type) else kept
             if found is None:
                 raise OtherStyleError
             numbers[name].append(found)
-    symbols = _encoded(taken(table.values["symbol"][0])) if "symbol" in table.values else None
+    symbols = next(
+        (_encoded(taken(table.values[name][0])) for name in ("symbol", "code") if name in table.values), None
+    )
+    if symbols is not None and "symbol" not in table.values and len(symbols[1]) < 2:
+        # A code of the stock that the file is called by.
+        symbols = None
     part = Part(
         replace(table, values={}),
         is_index,
@@ -119,13 +133,15 @@ def part_of(table: Table, plain: bool, is_index: bool = False) -> Part:
 
 def _lacks(table: Table, absent: Sequence[str]) -> NiftyFormerError:
     others = [heading for place, heading in enumerate(table.columns.headings) if place not in table.columns.used]
-    if absent == list(NEEDED[1:]) and len(others) > 1:
+    if absent == list(NEEDED[1:]) and len(others) > 1 and "symbol" not in table.values:
         return problem(
             table.origin,
             f"has one column of numbers a name ({some(others, 3)}): candles need open, high, low, close and volume",
             "Give a file a symbol, a long table of Symbol, Date, Open, High, Low, Close, Volume, or a file a field: "
             "open.csv, high.csv, low.csv, close.csv and volume.csv",
         )
+    if {"sccode", "scname"} <= set(map(plain, others)):
+        return problem(table.origin, "is a bhavcopy of BSE", "Give those of NSE, whose volumes and closes are others")
     return problem(
         table.origin,
         f"has no column {absent[0].capitalize()!r}{' in its first line' if table.unit == 'line' else ''}",
@@ -252,7 +268,7 @@ def settle(part: Part) -> None:
         if name not in _MAY_LACK and (missing := np.isnan(values)).any():
             raise part.wrong(name, int(missing.argmax()))
     if "volume" in part.floats:
-        part.broken_volumes = int((part.floats["volume"] != np.rint(part.floats["volume"])).sum())
+        part.broken_volumes = int((~np.isclose(part.floats["volume"], np.rint(part.floats["volume"]), 1e-12, 0)).sum())
     if part.is_index:
         for name in PRICES:
             part.floats.setdefault(name, part.floats["close"])

@@ -22,6 +22,8 @@ _SHARING = 0.5
 _PAISE_LEVEL, _MANY = 10_000, 5
 # Fewer candles than this tell nothing of a stock's columns.
 _ENOUGH_CANDLES = 20
+# Of volumes of so many shares and more, one in ten ends in a zero; where they are written as 1.23M, all do.
+_LARGE_VOLUME = 10_000
 # Candles of weeks or months: half of so many, or more, are so many days or more from the next.
 _ENOUGH_WEEKS, _DAYS_APART = 8, 4
 # A close that is a hundred times the last one, or a hundredth, is in another unit.
@@ -38,6 +40,7 @@ def suspicions(candles: Mapping[str, Daily]) -> list[str]:
         *_gaps_of_all(candles),
         *_paise(candles),
         *_changes_of_unit(candles),
+        *_rounded_volumes(candles),
         *_copies(candles),
         *_columns_alike(candles),
         *_corporate_actions(candles),
@@ -121,6 +124,19 @@ def _changes_of_unit(candles: Mapping[str, Daily]) -> list[str]:
     if not places:
         return []
     return [f"closes go on a hundred times as high or low, as where paise follow rupees: {some(places)}."]
+
+
+def _rounded_volumes(candles: Mapping[str, Daily]) -> list[str]:
+    """Most symbols' volumes all end in a zero."""
+    long = {
+        symbol: volumes
+        for symbol, daily in candles.items()
+        if len(volumes := daily.volume[daily.volume >= _LARGE_VOLUME]) >= _ENOUGH_CANDLES
+    }
+    rounded = [symbol for symbol, volumes in long.items() if (volumes % 10 == 0).all()]
+    if not rounded or len(rounded) <= _SHARING * len(long):
+        return []
+    return [f"volumes of {len(rounded)} of {len(long)} symbols are rounded, to tens or more: {some(rounded)}."]
 
 
 def _copies(candles: Mapping[str, Daily]) -> list[str]:

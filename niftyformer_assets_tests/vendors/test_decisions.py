@@ -338,3 +338,47 @@ def test_a_price_with_a_suffix_is_no_number_and_a_broken_volume_is_told(folder: 
 
 def test_a_row_without_a_symbol_is_refused(folder: Callable[..., Path]) -> None:
     assert "column 'Symbol', line 2: '' is no symbol" in refusal(folder(long=LONG + ",2024-01-01,1,1,1,1,1\n"))
+
+
+@pytest.mark.parametrize("heading", ["Volume (in lakhs)", "Volume ('000)", "Vol. (Cr)", "Volume [mn]", "Volume (M)"])
+def test_a_volume_in_another_unit_is_refused(folder: Callable[..., Path], heading: str) -> None:
+    said = refusal(folder(AAA=rows("2024-01-31").replace("Volume", heading)))
+    assert "AAA.csv has volume in another unit, " in said
+    assert f"(column {heading!r}). Write prices in rupees and volumes in shares" in said
+
+
+@pytest.mark.parametrize("heading", ["Close (paise)", "Close ($)", "Close (in thousands)"])
+def test_a_price_in_another_unit_is_refused(folder: Callable[..., Path], heading: str) -> None:
+    said = refusal(folder(AAA=rows("2024-01-31").replace("Close", heading)))
+    assert f"AAA.csv has close in another unit, {heading[7:-1]!r} (column {heading!r})" in said
+
+
+def test_units_of_rupees_and_shares_are_read(folder: Callable[..., Path]) -> None:
+    text = (
+        rows("2024-01-31").replace("Close", "Close (Rs.)").replace("Open", "Open (₹)").replace("Volume", "Vol (shares)")
+    )
+    assert read_folder(folder(AAA=text)).candles["AAA"].close[0] == 10
+
+
+def test_a_volume_that_is_whole_but_for_its_last_bit_is_not_rounded(folder: Callable[..., Path]) -> None:
+    found = read_folder(folder(AAA=rows("2024-01-31", prices="10,12,9,11,1.29M"), BBB=rows("2024-01-31")))
+    assert found.candles["AAA"].volume[0] == 1_290_000
+    assert not found.told
+
+
+def test_bhavcopies_of_bse_are_named(folder: Callable[..., Path]) -> None:
+    head = "SC_CODE,SC_NAME,OPEN,HIGH,LOW,CLOSE,PREVCLOSE,NO_OF_SHRS,TRADING_DATE\n"
+    said = refusal(folder(EQ_ISINCODE_010424=head + "500325,RELIANCE,1,1,1,1,1,5,01-APR-24\n"))
+    assert "is a bhavcopy of BSE. Give those of NSE" in said
+    head = "Date,Open Price,High Price,Low Price,Close Price,WAP,No.of Shares,No. of Trades,Spread High-Low\n"
+    path = folder()
+    (path / "EQ_ISINCODE_010424.csv").unlink()
+    found = read_folder(folder(AAA=head + "1-April-2024,10,11,9,10,10,5,1,2\n"))
+    assert "these are BSE's candles: volumes are those of that exchange alone." in found.told
+
+
+def test_lines_above_the_headings_are_titles_only_if_these_are_known(folder: Callable[..., Path]) -> None:
+    assert "has no column 'Date' in its first line" in refusal(folder(AAA="A,B,C,D,E,F\n" + rows("2024-01-31")))
+    assert "line 2 has 2 fields, the first line 1" in refusal(folder(AAA="A\nDate,Close\n2024-01-31,1\n"))
+    said = refusal(folder(AAA="A\n\n" + rows("2024-01-31", prices="10,12,9,x,5")))
+    assert "column 'Close', line 4: 'x' is no number" in said

@@ -112,3 +112,14 @@ def test_a_previous_close_that_was_adjusted_is_told_and_changes_nothing(
     assert f"is not the close before, as after one (1 in all): TCS {day} (× 0.5)" in said
     assert "docs/corporate_actions.md" in said
     np.testing.assert_array_equal(found.market.candles["TCS"].close, candles["TCS"].close)
+
+
+@pytest.mark.parametrize("digits", [3, 4])
+def test_volumes_that_were_rounded(tmp_path: Path, candles: Mapping[str, Candles], digits: int) -> None:
+    def rounded(daily: Candles) -> Candles:
+        volume = np.array([int(float(f"{value:.{digits}g}")) for value in daily.volume + 1_000_000], np.int64)
+        return replace(daily, volume=volume)
+
+    (said,) = said_of(tmp_path, {symbol: rounded(daily) for symbol, daily in candles.items()})
+    assert said.startswith("volumes of 6 of 6 symbols are rounded, to tens or more: 3MINDIA")
+    assert said_of(tmp_path, {**candles, "TCS": rounded(candles["TCS"])}) == []

@@ -268,6 +268,45 @@ def yfinance_by_month(folder: Path, candles: CandlesOf) -> None:
         (folder / "download.csv").rename(folder / f"download {month}.csv")
 
 
+def changed(
+    change: Callable[[str, pd.DataFrame], str], name: str = "{symbol}.csv"
+) -> Callable[[Path, CandlesOf], None]:
+    """A file a symbol whose text is made of its frame with Date, Open, …"""
+
+    def write(folder: Path, candles: CandlesOf) -> None:
+        for place, (symbol, daily) in enumerate(candles.items()):
+            frame = titled(frame_of(daily))
+            frame["Date"] = frame["Date"].dt.strftime("%Y-%m-%d")
+            (folder / name.format(symbol=symbol, place=place)).write_text(change(symbol, frame), encoding="utf-8")
+
+    return write
+
+
+def numbered(index: bool) -> Callable[[str, pd.DataFrame], str]:
+    """`pd.DataFrame(answer["data"])`, without names of columns."""
+    return lambda _, frame: frame.set_axis(range(frame.shape[1]), axis=1).to_csv(index=index)
+
+
+def below_titles(_: str, frame: pd.DataFrame) -> str:
+    columns = frame.rename(columns={"Date": "Exchange Date"}).assign(Net=1)
+    return "History\nInterval:,Daily,,,,,\n\n" + columns.to_csv(index=False)
+
+
+def ending_in_a_separator(_: str, frame: pd.DataFrame) -> str:
+    """As BSE writes a stock's prices."""
+    head, *rows = frame.to_csv(index=False).splitlines()
+    return "\n".join([head, *(f"{row}," for row in rows)])
+
+
+def codes_of_its_own(_: str, frame: pd.DataFrame) -> str:
+    return frame.assign(stock_code="ITCLTD", exchange_code="NSE").to_csv(index=False)
+
+
+def breeze_table(folder: Path, candles: CandlesOf) -> None:
+    long = long_frame(candles).rename(columns={"symbol": "stock_code", "date": "datetime"})
+    long.assign(exchange_code="NSE").to_csv(folder / "all.csv", index=False)
+
+
 def by_field(name: str, write: Callable[[pd.DataFrame, Path], None]) -> Callable[[Path, CandlesOf], None]:
     """A file a field, dates × symbols, called as told."""
 
@@ -347,6 +386,14 @@ FORMATS: dict[str, Callable[[Path, CandlesOf], None]] = {
     "a Parquet a field": by_field("{field}_1d.parquet", pd.DataFrame.to_parquet),
     "a JSON a field": by_field("{field}.json", partial(pd.DataFrame.to_json, date_format="iso")),
     **JSON,
+    "pandas' numbers": changed(numbered(index=False)),
+    "pandas' numbers and index": changed(numbered(index=True)),
+    "below titles": changed(below_titles),
+    "a separator after each row": changed(ending_in_a_separator),
+    "a vendor's codes": changed(codes_of_its_own),
+    "Breeze in one table": breeze_table,
+    "ISINs": changed(lambda _, frame: frame.to_csv(index=False), "NSE_EQ|INE{place:03d}A01010.csv"),
+    "numbers of instruments": changed(lambda _, frame: frame.to_csv(index=False), "{symbol}_73856{place}_day.csv"),
     "files that overlap": by_month("{symbol}_2023-0{month}.csv", overlap=2),
 }
 
