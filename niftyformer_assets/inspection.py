@@ -18,6 +18,7 @@ from niftyformer_assets.market.cleaning import clean
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.sources import must_be_on_sessions, read_replayed
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.words import counted
 
 # Findings of the quality report that are shown, of each kind.
 _SHOWN = 3
@@ -71,7 +72,8 @@ def _rows(settings: Settings, replay: Replay, stocks: Mapping[str, Candles]) -> 
         rows.append(
             (
                 "candles",
-                f"{sum(counts):,} of {len(stocks)} symbols, {min(counts):,} to {max(counts):,} each"
+                f"{counted(sum(counts), 'candle')} of {counted(len(stocks), 'symbol')}, "
+                f"{f'{min(counts):,}' if min(counts) == max(counts) else f'{min(counts):,} to {max(counts):,}'} each"
                 f"{f', {empty} without any' if empty else ''}",
             )
         )
@@ -79,8 +81,7 @@ def _rows(settings: Settings, replay: Replay, stocks: Mapping[str, Candles]) -> 
         rows.append(("sessions", "none"))
     if BENCHMARK in candles:
         index = candles[BENCHMARK].dates
-        count = f"{len(index):,} session{'s' if len(index) > 1 else ''}"
-        reach = f"{count}, {index[0]} to {index[-1]}" if len(index) else "no session"
+        reach = f"{counted(len(index), 'session')}, {index[0]} to {index[-1]}" if len(index) else "no session"
         rows.append((BENCHMARK, f"{reach}, in the folder"))
     else:
         rows.append((BENCHMARK, f"{settings.benchmark or 'not in the folder: give it with --benchmark'}"))

@@ -100,6 +100,7 @@ def test_inspect_says_what_would_be_read(folder: Path) -> None:
     said = inspected(folder, "--index-list", str(folder / "list.csv"))
     assert "read as one file a symbol (1 file, CSV with commas); dates: DD-MM-YYYY (day first)" in said
     assert "1 of the 1 symbols of list.csv have candles" in said
+    assert "candles 6 candles of 1 symbol, 6 each" in said
     assert "sessions 6, 2022-01-03 to 2022-01-13" in said
     assert "NIFTY 50 1 session, 2022-01-03 to 2022-01-03, in the folder" in said
     assert "high below open, low or close, 1 dropped or cut: AAA 2022-01-13" in said

@@ -379,6 +379,6 @@ def test_bhavcopies_of_bse_are_named(folder: Callable[..., Path]) -> None:
 
 def test_lines_above_the_headings_are_titles_only_if_these_are_known(folder: Callable[..., Path]) -> None:
     assert "has no column 'Date' in its first line" in refusal(folder(AAA="A,B,C,D,E,F\n" + rows("2024-01-31")))
-    assert "line 2 has 2 fields, the first line 1" in refusal(folder(AAA="A\nDate,Close\n2024-01-31,1\n"))
+    assert "has no column 'Date' in its first line" in refusal(folder(AAA="A\nDate,Close\n2024-01-31,1\n"))
     said = refusal(folder(AAA="A\n\n" + rows("2024-01-31", prices="10,12,9,x,5")))
     assert "column 'Close', line 4: 'x' is no number" in said
