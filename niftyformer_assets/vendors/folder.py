@@ -118,6 +118,11 @@ def read_index(path: Path) -> Daily:
         NiftyFormerError: as for `read_folder`.
     """
     parts, _, _ = _parts([Origin(path)], is_index=True)
+    symbols = {text for part in parts if part.symbols is not None for text in part.symbols[1]}
+    if len(parts) != 1 or len(symbols) > 1:
+        held = "several indices or stocks" if parts else "no table of dates and closes"
+        raise problem(path, f"holds {held}", "Give candles of the index alone, as a CSV of Date and Close")
+    parts[0].symbols = None
     return _candles(parts, [{"": INDEX}], _days(parts)[0])[0][INDEX]
 
 

@@ -201,7 +201,9 @@ def test_an_index_needs_a_close_only_and_is_served_for_the_time_of_the_stocks(fo
     frame = pd.DataFrame({"Date": days, "Close": [1.0, 2.0, 3.0, 4.0, 5.0]})
     frame.to_parquet(tmp_path / "index.parquet")
     frame.to_csv(tmp_path / "index.csv", index=False)
-    for name in ("index.parquet", "index.csv"):
+    frame.to_json(tmp_path / "index.json", orient="records", date_format="iso")
+    frame.assign(Symbol="NIFTY 50").to_csv(tmp_path / "named.csv", index=False)
+    for name in ("index.parquet", "index.csv", "index.json", "named.csv"):
         candles = read_replay(folder, benchmark=tmp_path / name).market.candles[BENCHMARK]
         for field in ("open", "high", "low", "close"):
             np.testing.assert_array_equal(getattr(candles, field), [2, 3, 4])
@@ -214,6 +216,10 @@ def test_an_index_needs_a_close_only_and_is_served_for_the_time_of_the_stocks(fo
         ("index.csv", "Date,Open\n2024-01-01,1\n", r"index\.csv has no column 'Close'"),
         ("index.csv", "Date,Close\n2024-01-01,x\n", "column 'Close', line 2: 'x' is no number"),
         ("index.csv", "Date,Close\n2024-01-01\n", "line 2 has 1 fields, the first line 2"),
+        ("index.json", '{"status": "error"}', r"index\.json holds no table of dates and closes"),
+        ("index.txt", "mine", r"index\.txt holds no table of dates and closes"),
+        ("index.csv", "Symbol,Date,Close\nA,2024-01-01,1\nB,2024-01-01,1\n", r"holds several indices or stocks"),
+        ("index.csv", "Date,A_Close,B_Close,A_Open,B_Open\n2024-01-01,1,1,1,1\n", r"holds several indices or stocks"),
         ("index.parquet", "no parquet", r"index\.parquet is missing or no Parquet file"),
         ("absent/index.parquet", None, r"index\.parquet is missing or no Parquet file"),
         ("absent/index.csv", None, r"index\.csv cannot be read"),
