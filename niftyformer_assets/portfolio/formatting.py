@@ -19,12 +19,12 @@ STATUS_NAMES = {
 }
 
 
-def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
-    """1.234 -> `1.23`, with a true minus sign; a dash for NaN and None."""
+def number(value: float | None, digits: int = 2, *, signed: bool = False, grouped: bool = False) -> str:
+    """1.234 -> `1.23`, with a true minus sign, and none for zero; a dash for NaN and None. `grouped`: `1,234.50`."""
     if value is None or not math.isfinite(value):
         return NONE
-    text = f"{value:{'+' if signed else ''}.{digits}f}"
-    if float(text) == 0:
+    text = f"{value:{'+' if signed else ''}{',' if grouped else ''}.{digits}f}"
+    if float(text.replace(",", "")) == 0:
         text = text.lstrip("+-")
     return text.replace("-", "−")
 

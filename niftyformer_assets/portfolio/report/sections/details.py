@@ -105,7 +105,7 @@ def costs(evidence: Traded) -> Section:
             rupees(row["buy"], 2),
             rupees(row["sell"], 2),
             rupees(row["total"], 2),
-            f"{row['bps']:,.2f}".replace("-", "−"),
+            number(row["bps"], 2, grouped=True),
         )
         for item, row in note.iterrows()
     ]

@@ -80,7 +80,7 @@ def _of_returns(split: ExposureSplit) -> Table:
         caption="What the holdings earned from close to close above the equally weighted universe, before costs and "
         "without cash. Each session's returns are regressed on the ranks of the exposures: what is fitted is theirs, "
         "the rest is left, and both add up. An exposure is the mean rank of the holdings less the universe's, from "
-        "-0.5 to 0.5; of groups the share of the holdings that is in other groups than the universe's.",
+        "−0.5 to 0.5; of groups the share of the holdings that is in other groups than the universe's.",
     )
 
 
