@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import html
 import json
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +15,11 @@ from niftyformer_assets.market.quoting import MAX_QUOTED, quoted
 from niftyformer_assets_tests.odd_server import answer, odd_server
 
 TOKEN = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7cF0xR"
+
+
+def in_eights(encoded: bytes) -> str:
+    return " ".join(encoded.decode()[start : start + 8] for start in range(0, len(encoded), 8))
+
 
 WRITTEN = {
     "plain": TOKEN,
@@ -26,6 +33,12 @@ WRITTEN = {
     "its markup in entities": html.escape("<u>".join((TOKEN[:12], TOKEN[12:]))),
     "in percents": "".join(f"%{ord(letter):02x}" for letter in TOKEN),
     "in percents twice": quote("".join(f"%{ord(letter):02x}" for letter in TOKEN)),
+    "in percents four times": "".join(f"%252525{ord(letter):02x}" for letter in TOKEN),
+    "in entities of entities of entities": "".join(f"&amp;amp;#{ord(letter)};" for letter in TOKEN),
+    "in base64, in pieces": in_eights(base64.b64encode(TOKEN.encode())),
+    "in base64 behind its key": in_eights(base64.b64encode(f"an-app:{TOKEN}".encode())),
+    "in base64 behind a longer key": in_eights(base64.b64encode(f"an-app2:{TOKEN};".encode())),
+    "with accents": "\u0301".join(TOKEN),
     "in capitals": TOKEN.upper(),
     "backwards": TOKEN[::-1],
     "its first half": TOKEN[:16],
@@ -45,8 +58,37 @@ def test_a_secret_is_withheld_however_it_is_written(written: str) -> None:
         assert said == "its words are withheld, they hold a secret"
 
 
+CODES: dict[str, Callable[[int], str]] = {
+    "JSON's escapes": lambda code: f"\\u{code:04x}",
+    "escapes of languages": lambda code: f"\\x{code:02x}",
+    "longer ones": lambda code: f"\\U{code:08x}",
+    "in braces": lambda code: f"\\u{{{code:x}}}",
+    "octal ones": lambda code: f"\\{code:o}",
+    "a style sheet's": lambda code: f"\\{code:x} ",
+    "an address's of old": lambda code: f"%u{code:04x}",
+    "a mail's": lambda code: f"={code:02X} ",
+    "names of characters": lambda code: f"U+{code:04X} ",
+    "numbers": lambda code: f"{code}, ",
+    "hexadecimal ones": lambda code: f"{code:02x}:",
+    "with what says so": lambda code: f"0x{code:x} ",
+}
+
+
+@pytest.mark.parametrize("escaped", CODES.values(), ids=CODES)
+def test_a_secret_in_the_numbers_of_its_characters(escaped: Callable[[int], str]) -> None:
+    written = "".join(escaped(ord(letter)) for letter in TOKEN)
+    assert quoted(f"Token {written} has expired.", [TOKEN]) == "its words are withheld, they hold a secret"
+    assert "withheld" not in quoted(f"Token {written} has expired.", ["another-secret-of-twenty"])
+
+
+@pytest.mark.parametrize("piece", ["<", "<!--", "&lt;", "&#", "%", "%2525", "\\u", "0", "a "])
+def test_however_long_and_odd_the_words_are_they_are_read_at_once(piece: str) -> None:
+    """In time that grows with the square of their length this would take hours."""
+    assert len(quoted(piece * 2_000_000, [TOKEN])) <= MAX_QUOTED
+
+
 def test_what_looks_like_a_token_is_left_out_whosever_it_is() -> None:
-    other = "QUIzZEU2Z0g5aksybU41cFE4c1QxdlcueVo3Y0YweFI="
+    other = "T3RoZXJzIGFyZSBzdHJhbmdlcnMsIGFuZCB0b2tlbnM="
     assert quoted(f"Session {other} is over", [TOKEN]) == "Session *** is over"
 
 
