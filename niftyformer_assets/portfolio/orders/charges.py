@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from niftyformer_assets.portfolio.backtest.costs import COST_ITEMS, GST_PERCENT, RATE_UNIT, Rates
+from niftyformer_assets.portfolio.orders.answered import not_negative, rupees
 from niftyformer_assets.store.errors import NiftyFormerError
 
 _ITEM = {name: place for place, name in enumerate(COST_ITEMS)}
@@ -80,9 +81,9 @@ def beside_kite(
         if any(names != orders["symbol"].tolist() for names in named):
             raise ValueError("it is on other orders")
         table = orders[["symbol", "side", "cost"]].assign(
-            cost_at_kite=[float(row["charges"]["total"]) for row in note],
-            blocked_at_kite=[float(row["total"]) for row in margins],
+            cost_at_kite=[not_negative(rupees(row["charges"]["total"])) for row in note],
+            blocked_at_kite=[rupees(row["total"]) for row in margins],
         )
-        return AtKite(table, float(basket["final"]["total"]))
+        return AtKite(table, rupees(basket["final"]["total"]))
     except (KeyError, TypeError, ValueError) as error:
         raise NiftyFormerError(f"Kite's answer on what the orders cost cannot be read ({error})") from None

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from niftyformer_assets.portfolio.orders import answered
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line, read_regular
 
@@ -79,13 +80,13 @@ def held_at_kite(
         rows = [_holding(row) for row in holdings if row["exchange"] in ("NSE", "BSE")]
         bought = [
             # On the session that comes they are held, and not delivered yet.
-            _row(row, **dict.fromkeys(("held", "sellable", "t1", "bought_today"), int(row["quantity"])))
+            _row(row, **dict.fromkeys(("held", "sellable", "t1", "bought_today"), answered.shares(row["quantity"])))
             for row in positions
             # What was sold today is negative here, and no longer in the holdings' quantity.
-            if row["product"] == "CNC" and row["exchange"] in ("NSE", "BSE") and int(row["quantity"]) > 0
+            if row["product"] == "CNC" and row["exchange"] in ("NSE", "BSE") and answered.shares(row["quantity"]) > 0
         ]
         return Held(_joined([*rows, *bought]), _money(margin), "the account that is logged in at Kite")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise NiftyFormerError(
             f"Kite's answer on what the account holds cannot be read ({type(error).__name__}: {in_one_line(error)}): "
             "ask again later, or give the holdings as a CSV"
@@ -93,23 +94,26 @@ def held_at_kite(
 
 
 def _holding(row: Mapping[str, Any]) -> dict[str, Any]:
-    quantity, pledged = int(row["quantity"]), int(row.get("collateral_quantity") or 0)
-    t1, used = int(row["t1_quantity"]), int(row.get("used_quantity") or 0)
+    quantity, t1, realised = (answered.shares(row[f"{kind}quantity"]) for kind in ("", "t1_", "realised_"))
+    pledged, used, mtf = (
+        int(answered.not_negative(answered.shares(count or 0)))
+        for count in (row.get("collateral_quantity"), row.get("used_quantity"), (row.get("mtf") or {}).get("quantity"))
+    )
     # Of two ways to count what is left the smaller one: no more is sold than either of them allows.
-    free = max(0, min(quantity, int(row["realised_quantity"]) + t1 - used))
+    free = max(0, min(quantity, realised + t1 - used))
     return _row(
         row,
         held=max(quantity, 0) + pledged,
         sellable=free,
-        t1=min(t1, free),
+        t1=max(0, min(t1, free)),
         pledged=pledged,
-        mtf=int((row.get("mtf") or {}).get("quantity") or 0),
+        mtf=mtf,
         sold_today=used,
     )
 
 
 def _row(row: Mapping[str, Any], **counts: int) -> dict[str, Any]:
-    symbol, series = parted(str(row["tradingsymbol"]))
+    symbol, series = parted(answered.symbol(row["tradingsymbol"]))
     return {
         "symbol": symbol,
         "exchange": str(row["exchange"]),
@@ -117,16 +121,16 @@ def _row(row: Mapping[str, Any], **counts: int) -> dict[str, Any]:
         "series": series,
         **dict.fromkeys(_COUNTS, 0),
         **counts,
-        "average_price": float(row["average_price"]),
-        "last_price": float(row["last_price"]),
+        "average_price": answered.not_negative(answered.rupees(row["average_price"])),
+        "last_price": answered.not_negative(answered.rupees(row["last_price"])),
     }
 
 
 def _money(margin: Mapping[str, Any]) -> float:
     """What can be spent on shares: cash that nothing else uses. Collateral and what the broker lends buy no shares."""
     available, utilised = margin["available"], margin["utilised"]
-    free = float(available["cash"]) - float(utilised["debits"])
-    return max(0.0, min(float(margin["net"]), float(available["live_balance"]), free))
+    free = answered.rupees(available["cash"]) - answered.rupees(utilised["debits"])
+    return max(0.0, min(answered.rupees(margin["net"]), answered.rupees(available["live_balance"]), free))
 
 
 def parted(symbol: str) -> tuple[str, str]:
@@ -167,8 +171,12 @@ def held_by_csv(path: Path, money: float) -> Held:
     for line, values in read_table(path, _NAMES, optional=("average_price",)):
         symbol, series = parted(values["symbol"].upper())
         quantity = _number(path, line, "quantity", values["quantity"])
-        if quantity < 0 or quantity != int(quantity):
-            raise NiftyFormerError(f"{path}, line {line}: a quantity is a whole number of shares, not {quantity:g}")
+        try:
+            held = int(answered.not_negative(answered.shares(quantity)))
+        except ValueError:
+            raise NiftyFormerError(
+                f"{path}, line {line}: a quantity is a whole number of shares, not {quantity:g}"
+            ) from None
         price = values.get("average_price", "")
         known = _number(path, line, "average_price", price) if price else float("nan")
         rows.append(
@@ -178,8 +186,8 @@ def held_by_csv(path: Path, money: float) -> Held:
                 "isin": "",
                 "series": series,
                 **dict.fromkeys(_COUNTS, 0),
-                "held": int(quantity),
-                "sellable": int(quantity),
+                "held": held,
+                "sellable": held,
                 "average_price": known,
                 "last_price": float("nan"),
             }
@@ -199,7 +207,7 @@ def read_table(
         columns: our names, each with those that the file may give it, whatever their case.
 
     Raises:
-        NiftyFormerError: it cannot be read, lacks a column, or a line lacks its symbol.
+        NiftyFormerError: it cannot be read, lacks a column, or a line has too many fields or no symbol.
     """
     wanted = ", ".join(name for name in columns if name not in optional)
     try:
@@ -217,6 +225,12 @@ def read_table(
     for line, cells in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in cells):
             continue
+        # As where the comma of a thousand is taken for the end of a field.
+        if any(cell.strip() for cell in cells[len(header) :]):
+            raise NiftyFormerError(
+                f"{path}, line {line}: {len(cells)} fields under {len(header)} headings: "
+                "put what holds commas in quotes"
+            )
         values = {
             name: cells[place].strip() if place < len(cells) else ""
             for name, place in places.items()
@@ -224,6 +238,10 @@ def read_table(
         }
         if not values["symbol"]:
             raise NiftyFormerError(f"{path}, line {line}: it names no symbol")
+        try:
+            answered.symbol(values["symbol"])
+        except ValueError as error:
+            raise NiftyFormerError(f"{path}, line {line}: {error}") from None
         found.append((line, values))
     return found
 

@@ -6,6 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from niftyformer_assets.portfolio.orders.holdings import parted, read_table
+from niftyformer_assets.store.given import in_one_line
+
+# Of a reason, beside which others are to be read.
+_MOST_LETTERS = 200
 
 
 def not_to_trade(
@@ -69,7 +73,10 @@ def read_no_trade(path: Path) -> dict[str, str]:
     """
     columns = {"symbol": ("symbol", "tradingsymbol"), "reason": ("reason", "state")}
     rows = read_table(path, columns)
-    return {values["symbol"].upper(): values["reason"] or f"named in {path.name}" for _, values in rows}
+    return {
+        values["symbol"].upper(): in_one_line(values["reason"])[:_MOST_LETTERS] or f"named in {path.name}"
+        for _, values in rows
+    }
 
 
 def _of_series(series: str) -> str:

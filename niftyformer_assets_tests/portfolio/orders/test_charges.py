@@ -79,3 +79,11 @@ def test_kites_figures_stand_beside_ours() -> None:
     for wrong in ([], answers[::-1], [{}], [{**answers[0], "charges": None}, answers[1]]):
         with pytest.raises(NiftyFormerError, match="cannot be read"):
             beside_kite(orders(2), margins, wrong, together)
+    for value in (float("nan"), float("inf"), 10**400, True, "5", None):
+        for answer in (
+            ([margins[0] | {"total": value}, margins[1]], answers, together),
+            (margins, [answers[0] | {"charges": {"total": value}}, answers[1]], together),
+            (margins, answers, {"final": {"total": value}}),
+        ):
+            with pytest.raises(NiftyFormerError, match="cannot be read"):
+                beside_kite(orders(2), *answer)

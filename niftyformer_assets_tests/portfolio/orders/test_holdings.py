@@ -133,6 +133,68 @@ def test_an_answer_that_is_none_is_one_line(row: dict[str, Any]) -> None:
     assert "\n" not in str(caught.value)
 
 
+NO_NUMBERS = [float("nan"), float("inf"), -float("inf"), 10**30, True, "5", [], {}]
+
+
+@pytest.mark.parametrize("value", [*NO_NUMBERS, None], ids=str)
+@pytest.mark.parametrize("name", ["net", "available.cash", "available.live_balance", "utilised.debits"])
+def test_money_that_is_no_number_is_no_money(name: str, value: object) -> None:
+    """A minimum with NaN in it is whichever number comes first."""
+    part, _, last = name.partition(".")
+    margin = MARGIN | ({part: MARGIN[part] | {last: value}} if last else {part: value})
+    with pytest.raises(NiftyFormerError, match="ask again later") as caught:
+        held_at_kite([], [], margin)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=str)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("quantity", "t1_quantity", "realised_quantity", "used_quantity", "collateral_quantity"),
+        *("average_price", "last_price", "mtf"),
+    ],
+)
+def test_a_count_or_a_price_that_is_none_is_refused(name: str, value: object) -> None:
+    if value in ([], {}) and name in ("collateral_quantity", "used_quantity", "mtf"):
+        return  # as where there is none
+    for row in (holding("A", 1), position("A", 1)):
+        if name in row:
+            rows = ([row | {name: value}], []) if "mtf" in row else ([], [row | {name: value}])
+            with pytest.raises(NiftyFormerError, match="ask again later"):
+                held_at_kite(*rows, MARGIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("quantity", 1.5), ("collateral_quantity", -1), ("used_quantity", -1), ("last_price", -1)]
+)
+def test_counts_are_whole_and_not_below_nothing(name: str, value: float) -> None:
+    with pytest.raises(NiftyFormerError, match="ask again later"):
+        held_at_kite([holding("A", 1) | {name: value}], [], MARGIN)
+
+
+NO_SYMBOLS = ["", "=1+1", "+A", "-A", "@A", "A\x1b[2J", "A\u202eB", "A\nB", "A B", "<b>A</b>", "A" * 51, "\u0410"]
+
+
+@pytest.mark.parametrize("text", [*NO_SYMBOLS, None, 5, ["A"]], ids=repr)
+def test_what_is_no_symbol_is_not_shown_as_one(text: object, tmp_path: Path) -> None:
+    for rows in (([holding("A", 1) | {"tradingsymbol": text}], []), ([], [position("A", 1) | {"tradingsymbol": text}])):
+        with pytest.raises(NiftyFormerError, match="is no symbol") as caught:
+            held_at_kite(*rows, MARGIN)
+        assert str(caught.value).isprintable()
+    if isinstance(text, str) and text.strip():
+        path = tmp_path / "mine.csv"
+        path.write_text(f'symbol,quantity\n"{text}",1\n', "utf-8")
+        with pytest.raises(NiftyFormerError, match=r"line 2: .* is no symbol") as caught:
+            held_by_csv(path, 0.0)
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("symbol", ["M&M", "BAJAJ-AUTO", "SGBFEB32IV-GB", "360ONE", "8.5NHAI30", "a_b*", "J&KBANK#"])
+def test_symbols_of_exchanges_are_symbols(symbol: str) -> None:
+    assert held_at_kite([holding(symbol, 1)], [], MARGIN).table["symbol"].tolist() == [parted(symbol)[0]]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -169,6 +231,9 @@ def test_a_csv_as_people_and_kites_console_write_it(text: str, tmp_path: Path) -
         (b"symbol,quantity,average_price\nSBIN,1,dear\n", "average_price is 'dear'"),
         (b"symbol,quantity\nSBIN,1\nsbin,2\n", "names SBIN twice"),
         (b'symbol,quantity\n"SBIN,1\n', "cannot be read"),
+        (b"symbol,quantity\nSBIN,1e30\n", "whole number of shares"),
+        (b"symbol,quantity\nSBIN,10000000000000000000\n", "whole number of shares"),
+        (b"symbol,quantity\nSBIN,1,000\n", "line 2: 3 fields under 2 headings"),
     ],
 )
 def test_a_wrong_csv_is_told_in_one_line(text: bytes | None, said: str, tmp_path: Path) -> None:

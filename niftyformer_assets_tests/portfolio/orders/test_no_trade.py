@@ -41,3 +41,6 @@ def test_a_persons_list(tmp_path: Path) -> None:
     path.write_text("symbol\nabc\n")
     with pytest.raises(NiftyFormerError, match="has no column reason"):
         read_no_trade(path)
+    path.write_text("symbol,reason\nabc,=1+1\x1b[2J\u202e" + "so on " * 1000 + "\n")
+    reason = read_no_trade(path)["ABC"]
+    assert reason.isprintable() and len(reason) == 200
