@@ -20,7 +20,7 @@ import pandas as pd
 
 from niftyformer_assets.market.candle_files import from_rows
 from niftyformer_assets.market.quoting import quoted
-from niftyformer_assets.market.reading import NotReading, ReadingSession
+from niftyformer_assets.market.reading import NoAnswer, NotReading, ReadingSession
 from niftyformer_assets.market.servers import KITE_ROOT, TIMEOUT_S, WORKERS
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.web import DEADLINE_S, MAX_BYTES, AnswerTooLong, Redirected, is_loopback
@@ -113,7 +113,8 @@ class KiteSession:
         Raises:
             KiteError: it does not.
         """
-        self._ask("the profile", self._client.profile)
+        if "user_id" not in self._row("the profile", self._client.profile):
+            raise BrokenAnswer("Kite's answer for the profile names no user: ask again later.")
 
     def instruments(self, segment: str = STOCKS) -> dict[str, int | None]:
         """Token of each instrument of a segment of NSE by its trading symbol.
@@ -224,6 +225,8 @@ class KiteSession:
             return self._sorted_by_status(what, error, login)
         if isinstance(error, AnswerTooLong):
             return BrokenAnswer(f"Kite's answer for {what} is far too long, and was not read: ask again later.")
+        if isinstance(error, NoAnswer):
+            return BrokenAnswer(f"Kite's answer for {what} has {error} and tells no reason: ask again later.")
         if isinstance(error, NotReading):
             return RequestRefused(f"{what} is not on the list of what Kite is asked for: nothing was sent.")
         if isinstance(error, Redirected):

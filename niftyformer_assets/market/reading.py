@@ -6,13 +6,15 @@ a logout: whoever asks for that is refused before anything is sent, whatever the
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from niftyformer_assets.web import BoundedSession
+from niftyformer_assets.web import AnswerTooLong, BoundedSession
 
 # Method and path. What is posted is a login, and questions about orders that nobody has placed.
 READING = tuple(
@@ -31,9 +33,17 @@ READING = tuple(
     )
 )
 
+# Of a table: three times the columns of Kite's instruments, and all of them of all exchanges. The client makes a
+# dictionary of each line, with every column.
+_MOST_COLUMNS, _MOST_LINES = 36, 250_000
+
 
 class NotReading(requests.exceptions.RequestException):
     """A request that is not on the list; it was not sent."""
+
+
+class NoAnswer(requests.exceptions.RequestException):
+    """A status of failure, and a body that tells of none."""
 
 
 def is_reading(method: str | None, path: str) -> bool:
@@ -44,7 +54,8 @@ def is_reading(method: str | None, path: str) -> bool:
 class ReadingSession(BoundedSession):
     """A session with one server that sends what is on the list `READING` to it, and nothing else anywhere.
 
-    Beside what `BoundedSession` raises, it raises NotReading.
+    Beside what `BoundedSession` raises, it raises NotReading, and NoAnswer where a status of failure has a body that
+    tells of none: Kite's client looks at the body alone.
 
     Args:
         root: scheme, host and port of the server.
@@ -59,7 +70,31 @@ class ReadingSession(BoundedSession):
         address = str(request.url)
         if _server(address) != self._server or not is_reading(request.method, urlsplit(address).path):
             raise NotReading(f"{request.method} is not on the list of what is read", request=request)
-        return super().send(request, **options)
+        response = super().send(request, **options)
+        kind = response.headers.get("content-type", "")
+        # As the client tells them apart.
+        if "json" not in kind and "csv" in kind:
+            _must_be_narrow(response.content)
+        if response.status_code != 200 and ("csv" in kind or ("json" in kind and not _tells_an_error(response))):
+            raise NoAnswer(f"status {response.status_code}", request=request, response=response)
+        return response
+
+
+def _tells_an_error(response: requests.Response) -> bool:
+    try:
+        content = response.json()
+    except (ValueError, RecursionError):  # which the client tells
+        return True
+    return not isinstance(content, dict) or content.get("status") == "error" or bool(content.get("error_type"))
+
+
+def _must_be_narrow(table: bytes) -> None:
+    try:
+        columns = next(csv.reader(io.TextIOWrapper(io.BytesIO(table), "utf-8", "replace", newline="")), [])
+    except csv.Error:  # which the client meets too
+        columns = []
+    if len(columns) > _MOST_COLUMNS or table.count(b"\n") > _MOST_LINES:
+        raise AnswerTooLong(f"more than {_MOST_COLUMNS} columns or {_MOST_LINES} lines")
 
 
 def _server(address: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from niftyformer_assets.market.rate_limit import Pacer
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets_tests.market.world import QUICK, at, world
+from niftyformer_assets_tests.odd_server import answer, odd_server
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 31)
 
@@ -281,3 +282,45 @@ def test_a_list_of_instruments_that_ends_within_a_line_is_broken() -> None:
     assert session.instruments() == {"AAA": 257, "BBB": 513}
     server.shutdown()
     server.server_close()
+
+
+CSV, JSON = "Content-Type: text/csv", "Content-Type: application/json"
+COLUMNS = b"instrument_token,last_price,strike,tick_size,lot_size,expiry,tradingsymbol,segment,exchange"
+LINE = b"\n1,0,0,0,0,,AAA,NSE,NSE"
+
+
+def said_of(body: bytes, kind: str, asked: str, status: str = "200 OK") -> str:
+    """Why an answer is a broken one."""
+    with (
+        odd_server(lambda _: [answer(body, kind, status=status)]) as server,
+        pytest.raises(kite.BrokenAnswer) as caught,
+    ):
+        getattr(KiteSession("key", "token", root=server.url), asked)()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("status", [206, 301, 400, 403, 404, 429, 500, 503])
+def test_a_status_of_failure_is_no_answer_whatever_the_body_is(status: int) -> None:
+    no_failure = b'{"data": [], "status": "success"}'
+    for body, kind, asked in ((COLUMNS + LINE, CSV, "instruments"), (no_failure, JSON, "holdings")):
+        assert f"has status {status} and tells no reason" in said_of(body, kind, asked, f"{status} Oh")
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"data": null}', b'{"data": []}', b'{"data": {}}', b'{"data": "x"}', b"no"])
+def test_a_login_is_good_where_the_profile_is_somebodys(body: bytes) -> None:
+    for kind in (JSON, CSV, "Content-Type: text/html"):
+        assert "the profile" in said_of(body, kind, "check")
+
+
+def test_a_table_that_its_columns_or_lines_would_blow_up_is_not_read() -> None:
+    """A line of twenty bytes becomes a dictionary of all columns: these are some GB."""
+    many = b"".join(b",c%d" % number for number in range(20_000))
+    for body in (
+        COLUMNS + many + LINE * 100_000,
+        b'"a\n",' + COLUMNS + many + LINE * 100_000,
+        COLUMNS + LINE * 600_000,
+    ):
+        assert "far too long" in said_of(body, CSV, "instruments")
+    assert "cut off" in said_of(b'"' + COLUMNS + many + LINE * 10, CSV, "instruments")
+    with odd_server(lambda _: [answer(COLUMNS + LINE, CSV)]) as server:
+        assert KiteSession("key", "token", root=server.url).instruments() == {"AAA": 1}
