@@ -7,15 +7,17 @@ not rounded, and without the depository's.
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from niftyformer_assets.exchange.given_json import json_from
 from niftyformer_assets.exchange.refused import RefusedError
 
 # What one basket takes.
 MOST_ORDERS = 10
+# A page of any site may show one after another.
+MOST_BASKETS = 100
 _RATES = {"transaction_tax": 0.001, "exchange_turnover_charge": 0.000_030_7, "sebi_turnover_charge": 0.000_001}
 _STAMP, _GST = 0.000_15, 0.18
 _EMPTY_CHARGES: Mapping[str, Any] = {
@@ -37,7 +39,7 @@ class Account:
     """An account that can be set.
 
     holdings, positions: rows in Kite's form (`holding` makes one). cash: rupees; debits: of it, what is used.
-    collateral: rupees that pledged shares count for. baskets: those that a browser has shown, oldest first.
+    collateral: rupees that pledged shares count for. baskets: the newest that a browser has shown, oldest first.
     """
 
     holdings: list[dict[str, Any]] = field(default_factory=list)
@@ -158,10 +160,7 @@ def basket_page(text: str) -> tuple[list[dict[str, Any]], str]:
     Raises:
         RefusedError: it is no basket.
     """
-    try:
-        orders = _orders(json.loads(text))
-    except (ValueError, RecursionError):
-        raise RefusedError(400, "Invalid `data`: it is no JSON.", "InputException") from None
+    orders = _orders(json_from(text))
     if not 0 < len(orders) <= MOST_ORDERS:
         raise RefusedError(400, f"A basket takes 1 to {MOST_ORDERS} orders, not {len(orders)}.", "InputException")
     columns = ("transaction_type", "tradingsymbol", "exchange", "quantity", "order_type", "price", "product")

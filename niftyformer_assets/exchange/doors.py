@@ -12,16 +12,16 @@ MAX_BODY = 2**16
 
 def must_be_addressed_as_loopback(request: Request) -> None:
     """Refuse what a name that was made to point at this machine asks for: a page elsewhere then reads the answers."""
-    host = request.headers.get("host")
-    if host is not None and not is_loopback(f"http://{host}"):
+    if not all(
+        is_loopback(f"http://{host}") and not set("/?#") & set(host) for host in request.headers.getlist("host")
+    ):
         raise RefusedError(403, "Ask for this machine by a loopback address.", "PermissionException")
 
 
 def must_be_of_this_machine(request: Request) -> None:
     """Refuse what does not come from this machine, or comes from a page of another one in its browser."""
-    origin = request.headers.get("origin")
     elsewhere = request.client is None or request.client.host not in LOOPBACK
-    if elsewhere or (origin is not None and not is_loopback(origin, schemes=("http",))):
+    if elsewhere or not all(is_loopback(origin, schemes=("http",)) for origin in request.headers.getlist("origin")):
         raise RefusedError(403, "Only this machine may ask for that.", "PermissionException")
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise RefusedError(403, "No page of another site may ask for that.", "PermissionException")

@@ -121,7 +121,7 @@ def test_a_basket_is_shown_and_nothing_comes_of_it(exchange: RunningExchange, ac
     [
         ("[]", None, "takes 1 to"),
         (json.dumps([order()] * (MOST_ORDERS + 1)), None, "takes 1 to"),
-        ("{", None, "no JSON"),
+        ("{", None, "Invalid JSON"),
         ("{}", None, "a list of orders"),
         ("[1]", None, "a list of orders"),
         (json.dumps([{"tradingsymbol": "X"}]), None, "Missing"),

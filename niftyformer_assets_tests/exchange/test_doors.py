@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from typing import Any
 
 import pytest
 import requests
 
+from niftyformer_assets.exchange.account import MOST_BASKETS
 from niftyformer_assets.exchange.doors import MAX_BODY
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.server import RunningExchange
@@ -34,6 +37,13 @@ def asked(exchange: RunningExchange, method: str, path: str, **headers: str) -> 
         {"host": "elsewhere.example"},
         {"host": "elsewhere.example:8720"},
         {"host": "127.0.0.1.elsewhere.example"},
+        {"host": "127.0.0.1#.elsewhere.example"},
+        {"host": "127.0.0.1/elsewhere.example"},
+        {"host": "2130706433"},
+        {"host": "127.1"},
+        {"host": "localhost."},
+        {"host": "[::ffff:127.0.0.1]"},
+        {"host": ""},
         {"sec_fetch_site": "cross-site"},
     ],
     ids=lambda headers: " ".join(map(" ".join, headers.items())),
@@ -60,6 +70,51 @@ def test_this_machine_goes_on_as_before(exchange: RunningExchange, headers: dict
     assert asked(exchange, "POST", "/faults", **headers) == 200
     assert exchange.faults == Faults(server_errors=1.0)
     assert asked(exchange, "GET", "/traffic", **headers) == 200
+
+
+def test_of_several_hosts_and_origins_each_is_looked_at(exchange: RunningExchange):
+    port = int(exchange.url.rpartition(":")[2])
+    for name in ("Host", "Origin"):
+        for both in (("127.0.0.1", "elsewhere.example"), ("elsewhere.example", "127.0.0.1")):
+            of = [f"{name}: {'http://' if name == 'Origin' else ''}{value}\r\n" for value in both]
+            host = "" if name == "Host" else "Host: localhost\r\n"
+            lines = f"GET /faults HTTP/1.1\r\n{host}{''.join(of)}"
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                connection.sendall(f"{lines}Connection: close\r\n\r\n".encode())
+                assert connection.recv(4096).startswith((b"HTTP/1.1 403", b"HTTP/1.1 400"))
+
+
+NO_JSON = ["{", "NaN", "[1e999]", '{"holdings": [{"tradingsymbol": "A", "quantity": 1, "last_price": NaN}]}',
+           '{"positions": [{"x": -Infinity}]}', '"\\ud800"', "[" * 20_000, '{"cash": ' + "9" * 5000 + "}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", NO_JSON, ids=lambda body: body[:20])
+def test_what_could_not_be_answered_again_is_not_taken(exchange: RunningExchange, body: str):
+    signed = {"X-Kite-Version": "3", "Authorization": f"token {exchange.api_key}:{exchange.access_token()}"}
+    for path in ("/faults", "/account", "/margins/orders", "/margins/basket", "/charges/orders"):
+        assert requests.post(exchange.url + path, data=body, headers=signed, timeout=5).status_code == 400
+    basket = {"api_key": exchange.api_key, "data": body}
+    assert requests.post(f"{exchange.url}/connect/basket", data=basket, timeout=5).status_code == 400
+    for path in ("/faults", "/account", "/portfolio/holdings", "/portfolio/positions", "/user/margins"):
+        assert requests.get(exchange.url + path, headers=signed, timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["1" * 5000, "\u0663", "-1", "1.0", "x"], ids=lambda token: token[:5])
+def test_what_is_no_token_of_an_instrument(exchange: RunningExchange, token: str):
+    signed = {"X-Kite-Version": "3", "Authorization": f"token {exchange.api_key}:{exchange.access_token()}"}
+    answer = requests.get(f"{exchange.url}/instruments/historical/{token}/day", headers=signed, timeout=5)
+    assert answer.status_code == 400 and answer.json()["message"] == "invalid token"
+
+
+def test_markup_in_a_basket_is_shown_as_it_is_and_of_many_the_newest_are_kept(exchange: RunningExchange):
+    order = {"variety": "regular", "exchange": "NSE", "transaction_type": "BUY", "order_type": "LIMIT", "quantity": 1}
+    orders = [order | {"price": 1.0, "product": "CNC", "tradingsymbol": '"><img src=x onerror=alert(1)>'}]
+    basket = {"api_key": exchange.api_key, "data": json.dumps(orders)}
+    exchange.account.baskets = [[{"number": number}] for number in range(MOST_BASKETS)]
+    page = requests.post(f"{exchange.url}/connect/basket", data=basket, timeout=5).text
+    assert "<img" not in page and "&lt;img" in page
+    assert len(exchange.account.baskets) == MOST_BASKETS
+    assert exchange.account.baskets[0] == [{"number": 1}] and exchange.account.baskets[-1] == orders
 
 
 def test_a_body_beyond_the_limit_is_refused(exchange: RunningExchange):

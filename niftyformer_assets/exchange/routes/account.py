@@ -8,7 +8,7 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from niftyformer_assets.exchange.account import account_from, basket_page
+from niftyformer_assets.exchange.account import MOST_BASKETS, account_from, basket_page
 from niftyformer_assets.exchange.doors import must_be_of_this_machine
 from niftyformer_assets.exchange.exchange import Exchange
 from niftyformer_assets.exchange.refused import RefusedError
@@ -45,7 +45,7 @@ async def basket(exchange: Exchange, request: Request) -> Response:
     if form.get("api_key") != exchange.login.api_key:
         raise RefusedError(400, "Invalid `api_key`.", "InputException")
     orders, page = basket_page(form.get("data", ""))
-    exchange.account.baskets.append(orders)
+    exchange.account.baskets = [*exchange.account.baskets, orders][-MOST_BASKETS:]
     return HTMLResponse(page)
 
 

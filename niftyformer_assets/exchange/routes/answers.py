@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,17 +11,14 @@ from starlette.responses import JSONResponse, Response
 
 from niftyformer_assets.exchange.doors import body_of
 from niftyformer_assets.exchange.exchange import Exchange
-from niftyformer_assets.exchange.refused import RefusedError
+from niftyformer_assets.exchange.given_json import json_from
 
 Handler = Callable[[Exchange, Request], Awaitable[Response]]
 
 
 async def json_of(request: Request) -> Any:
     """The body of a request as JSON."""
-    try:
-        return json.loads(await body_of(request))
-    except (ValueError, RecursionError):
-        raise RefusedError(400, "Invalid JSON.", "InputException") from None
+    return json_from(await body_of(request))
 
 
 async def form_of(request: Request) -> dict[str, str]:

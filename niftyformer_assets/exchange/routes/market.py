@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from starlette.requests import Request
@@ -14,6 +15,8 @@ from niftyformer_assets.exchange.routes.answers import success
 from niftyformer_assets.exchange.view import Listing
 
 MAX_DAYS = 2000
+# Kite's have up to nine digits.
+_TOKEN = re.compile(r"[0-9]{1,18}")
 
 
 async def instruments(exchange: Exchange, request: Request) -> Response:
@@ -51,7 +54,7 @@ async def index_list(exchange: Exchange, request: Request) -> Response:
 
 def listing_of(exchange: Exchange, request: Request) -> Listing | None:
     token = request.path_params["token"]
-    return exchange.view.listings().get(int(token)) if token.isdecimal() else None
+    return exchange.view.listings().get(int(token)) if _TOKEN.fullmatch(token) else None
 
 
 def _moment(request: Request, name: str) -> datetime:
