@@ -11,7 +11,8 @@ from pathlib import Path
 import dagster as dg
 
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.run import QUIET, dagster_home
+from niftyformer_assets.defs.home import dagster_home
+from niftyformer_assets.defs.run import QUIET
 from niftyformer_assets.experiments.files import begin, find_study
 from niftyformer_assets.settings import Settings
 from niftyformer_assets_tests.conftest import failure_of, tiny_settings

@@ -86,7 +86,8 @@ def run(job: str, folder: Path) -> None:
     import resource
 
     from niftyformer_assets.defs import build
-    from niftyformer_assets.defs.run import QUIET, dagster_home
+    from niftyformer_assets.defs.home import dagster_home
+    from niftyformer_assets.defs.run import QUIET
     from niftyformer_assets.exchange.settings import MadeUpSettings
     from niftyformer_assets.settings import read_settings
 

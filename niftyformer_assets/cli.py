@@ -268,7 +268,7 @@ def reports() -> None:
 def home() -> None:
     """Say where Dagster's home of the active workspace is, for DAGSTER_HOME."""
     with one_line_errors():
-        from niftyformer_assets.defs.run import usable_home
+        from niftyformer_assets.defs.home import usable_home
 
         typer.echo(usable_home(read_settings()))
 

@@ -7,33 +7,27 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
-import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from rich.markup import escape
-from sqlalchemy.exc import SQLAlchemyError
 
 from niftyformer_assets.artifacts import Phase, artifacts, phases
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs, own_process
+from niftyformer_assets.defs.automation.dead_runs import own_process
 from niftyformer_assets.defs.bodies.market.index_lists import require_list
 from niftyformer_assets.defs.finished import finished_artifacts
+from niftyformer_assets.defs.home import dagster_home
 from niftyformer_assets.defs.resources import CandleSource, experiment_held
 from niftyformer_assets.defs.terminal import Terminal, Watcher
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import find_experiment
 from niftyformer_assets.experiments.overrides import overridden_name
-from niftyformer_assets.settings import PROJECT, Settings
+from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.store.index import INDEX_NAME, settle
 from niftyformer_assets.store.workspace import ExperimentFolder
 from niftyformer_assets.words import do_you_mean, near
@@ -121,67 +115,6 @@ def say_replay(terminal: Terminal, settings: Settings) -> None:
         terminal.say(line)
     for line in replay.warnings:
         terminal.warn(line)
-
-
-def make_home(settings: Settings) -> Path:
-    """The workspace's Dagster home; one without settings gets those of `storage/dagster.yaml`."""
-    home = settings.dagster_home
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not (home / "dagster.yaml").exists():
-            shutil.copy(PROJECT / "storage" / "dagster.yaml", home / "dagster.yaml")
-    except OSError as error:
-        raise NiftyFormerError(
-            f"{home} cannot be written ({error.strerror}): set NIFTYFORMER_STORAGE to a folder that can"
-        ) from None
-    return home
-
-
-def usable_home(settings: Settings) -> Path:
-    """The workspace's Dagster home, for whoever starts Dagster there.
-
-    Raises:
-        NiftyFormerError: something in it cannot be used, of which Dagster's own servers say many lines.
-    """
-    with dagster_home(settings) as instance:
-        # One question to each of its databases.
-        instance.get_runs_count()
-        instance.all_asset_keys()
-        instance.all_instigator_state()
-    return settings.dagster_home
-
-
-@contextmanager
-def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The workspace's own Dagster instance, with nothing in it that waits for a killed run."""
-    home = make_home(settings)
-    os.environ["DAGSTER_HOME"] = str(home)
-    try:
-        # What steps print goes to the terminal as it is. Dagster would keep it in files, with processes of its own
-        # a step that follow them and that say much when they are interrupted.
-        ref = InstanceRef.from_dir(
-            str(home),
-            overrides={
-                "compute_logs": {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}
-            },
-        )
-        instance = dg.DagsterInstance.from_ref(ref)
-    except Exception as error:  # of as many kinds as there are files in it
-        raise _unusable(home, error) from error
-    try:
-        with instance:
-            fail_dead_runs(instance)
-            yield instance
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise _unusable(home, error) from error
-
-
-def _unusable(home: Path, error: Exception) -> NiftyFormerError:
-    reason = in_one_line(getattr(error, "orig", error))[:200]
-    return NiftyFormerError(
-        f"Dagster's history in {home} cannot be used ({reason}): let the folder be written, or move "
-        "its history, schedules and dagster.yaml away; they are made anew, and no artifact is in them."
-    )
 
 
 def run_phase(

@@ -17,9 +17,9 @@ from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.bodies.market.index_lists import require_list
 from niftyformer_assets.defs.finished import finished_artifacts
+from niftyformer_assets.defs.home import dagster_home
 from niftyformer_assets.defs.resources import experiment_held
 from niftyformer_assets.defs.run import (
-    dagster_home,
     run_experiment_job,
     run_phase,
     run_workspace,

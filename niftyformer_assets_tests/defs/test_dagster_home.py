@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from niftyformer_assets.defs.run import dagster_home, run_reference, usable_home
+from niftyformer_assets.defs.home import dagster_home, usable_home
+from niftyformer_assets.defs.run import run_reference
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets_tests.conftest import tiny_settings
 

@@ -1,0 +1,87 @@
+"""Dagster's history in PostgreSQL: what is wrong with it is said in one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from niftyformer_assets.settings import PROJECT
+from niftyformer_assets_tests.deploy.servers import PASSWORD, Postgres, free_port
+
+HOME = [sys.executable, "-c", "from niftyformer_assets.cli import app; app()", "home"]
+
+
+def home(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`niftyformer home` of a workspace with the settings of `deploy/single/`, as the units ask it."""
+    place = folder / "storage" / "demo"
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.copy(PROJECT / "deploy" / "single" / "dagster.yaml", place)
+    usual = {name: value for name, value in os.environ.items() if not name.startswith(("NIFTYFORMER", "KITE", "PG"))}
+    ours = {"NIFTYFORMER_WORKSPACE": "demo", "NIFTYFORMER_STORAGE": str(folder / "storage")}
+    return subprocess.run(HOME, env={**usual, **ours, **environment}, capture_output=True, text=True, check=False)
+
+
+def test_a_database_that_answers(server: Postgres, tmp_path: Path) -> None:
+    environment = server.database("answers")
+    done = home(tmp_path, environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "storage" / "demo")
+    tables = server.client("psql", "-d", "answers", "-Atc", "select tablename from pg_tables")
+    assert {"runs", "event_logs", "instigators"} <= {*tables.split()}
+    # Nothing is kept in files of SQLite's.
+    assert not [*tmp_path.rglob("*.db")]
+
+
+WRONG = {
+    "no server": "Connection refused",
+    "password": "password authentication failed",
+    "no password": "no password supplied",
+    "password that others can read": "no password supplied",
+    "no such database": 'database "nowhere" does not exist',
+    "no such user": "password authentication failed",
+    "no variable": "PGHOST",
+    "a port that is no number": "PGPORT",
+}
+
+
+def test_a_database_that_cannot_be_used_is_one_line(server: Postgres, tmp_path: Path) -> None:
+    # At the same time: each waits as long as Dagster does for a server that is only starting.
+    with ThreadPoolExecutor() as pool:
+        asked = {wrong: pool.submit(home, tmp_path / wrong, spoilt(server, tmp_path, wrong)) for wrong in WRONG}
+    for wrong, said in WRONG.items():
+        done = asked[wrong].result()
+        (line,) = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: password file")]
+        assert done.returncode == 1
+        assert line.startswith("error: PostgreSQL, which ") and "PGPASSFILE" in line
+        assert said in line, line
+        assert PASSWORD not in done.stderr + done.stdout
+
+
+def spoilt(server: Postgres, folder: Path, wrong: str) -> dict[str, str]:
+    """The environment of a client, with something wrong in it."""
+    environment, given = dict(server.environment), folder / f"{wrong}.pgpass"
+    given.write_text(server.password_file.read_text())
+    given.chmod(0o600)
+    environment["PGPASSFILE"] = str(given)
+    if wrong == "no server":
+        environment["PGPORT"] = str(free_port())
+    elif wrong == "password":
+        given.write_text(given.read_text().replace(PASSWORD, "another"))
+    elif wrong == "no password":
+        given.unlink()
+    elif wrong == "password that others can read":
+        given.chmod(0o644)
+    elif wrong == "no such database":
+        environment["PGDATABASE"] = "nowhere"
+    elif wrong == "no such user":
+        environment["PGUSER"] = "nobody"
+        given.write_text(given.read_text().replace("niftyformer", "nobody"))
+    elif wrong == "no variable":
+        del environment["PGHOST"]
+    else:
+        environment["PGPORT"] = "five"
+    return environment
