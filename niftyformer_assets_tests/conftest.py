@@ -38,6 +38,7 @@ SLOW = (
     "defs/test_studies.py",
     "defs/test_universes.py",
     "deploy/test_database.py",
+    "deploy/test_single.py",
     "experiments/test_study.py::test_more_experiments_than_a_study_may_have_are_refused",
     "factors/test_alpha158.py::test_edge_cases_equal_the_definition",
     "factors/test_alpha158.py::test_real_stocks_equal_qlib_to_rounding",

@@ -18,6 +18,8 @@ from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.words import counted
 
+# Dagster's tag of a run that says whether the failure of an asset lets it be retried.
+RETRY_AFTER_A_FAILURE = "dagster/retry_on_asset_or_op_failure"
 PRICES = ("open", "high", "low", "close", "price")
 
 
@@ -25,18 +27,27 @@ PRICES = ("open", "high", "low", "close", "price")
 def one_line_errors() -> Iterator[None]:
     """As a decorator or a block of an asset: an error meant for a person becomes a failure that says that one line.
 
-    Whatever the error is, the pages of the partitions that it turns red say it, not only the log of the run.
+    Whatever the error is, the pages of the partitions that it turns red say it, not only the log of the run. Where
+    runs are retried by themselves, one that ends with such an error is not: it would end with the same again.
     """
     try:
         yield
     except NiftyFormerError as error:
         tell_red_partitions(str(error))
+        _keep_from_retries()
         raise dg.Failure(description=str(error), allow_retries=False) from None
     except dg.Failure:  # told where it was raised, a partition at a time
+        _keep_from_retries()
         raise
     except Exception as error:
         tell_red_partitions(f"{type(error).__name__}: {in_one_line(error)}")
         raise
+
+
+def _keep_from_retries() -> None:
+    context = dg.AssetExecutionContext.get()
+    if context.instance.run_retries_enabled:
+        context.instance.add_run_tags(context.run.run_id, {RETRY_AFTER_A_FAILURE: "false"})
 
 
 def file_path(path: Path) -> dg.PathMetadataValue:

@@ -1,4 +1,4 @@
-"""Dagster's history in PostgreSQL: what is wrong with it is said in one line."""
+"""Dagster's history in PostgreSQL: what is wrong with it is said in one line, and a backup holds all of it."""
 
 from __future__ import annotations
 
@@ -85,3 +85,36 @@ def spoilt(server: Postgres, folder: Path, wrong: str) -> dict[str, str]:
     else:
         environment["PGPORT"] = "five"
     return environment
+
+
+def test_a_backup_holds_the_history_and_the_files(server: Postgres, tmp_path: Path) -> None:
+    project, backups, environment = tmp_path / "project", tmp_path / "backups", server.database("kept")
+    assert home(project, environment).returncode == 0
+    (project / "data" / "demo").mkdir(parents=True)
+    (project / "data" / "demo" / "returns.csv").write_text("0.01\n")
+    (project / "data" / "demo" / ".returns.csv.1-2.tmp").write_text("0.0")
+    (project / "storage" / "demo" / "access_token.json").write_text("{}")
+    backups.mkdir()
+    (backups / "notes.txt").write_text("a person's own")
+    ours = {"NIFTYFORMER_PROJECT": str(project), "NIFTYFORMER_BACKUPS": str(backups), "NIFTYFORMER_BACKUPS_KEPT": "2"}
+    script = [PROJECT / "deploy" / "single" / "backup.sh"]
+    for old in ("2020-01-01T000000Z", "2020-01-02T000000Z", ".unfinished-2020-01-03T000000Z"):
+        (backups / old).mkdir()
+    made = subprocess.run(script, env={**os.environ, **environment, **ours}, capture_output=True, text=True, check=True)
+    new = Path(made.stdout.strip())
+    assert {path.name for path in backups.iterdir()} == {".lock", "notes.txt", "2020-01-02T000000Z", new.name}
+    assert new.stat().st_mode & 0o077 == 0
+
+    server.client("createdb", "restored")
+    server.client("pg_restore", "-d", "restored", str(new / "history.dump"))
+    count = "select count(*) from pg_tables where schemaname = 'public'"
+    tables = [server.client("psql", "-d", name, "-Atc", count).strip() for name in ("kept", "restored")]
+    assert tables[0] == tables[1] != "0"
+    shutil.unpack_archive(new / "files.tar.gz", tmp_path / "again", filter="data")
+    files = {path.relative_to(tmp_path / "again").as_posix() for path in (tmp_path / "again").rglob("*.*")}
+    assert files == {"data/demo/returns.csv", "storage/demo/dagster.yaml"}
+
+    gone = {**environment, "PGDATABASE": "nowhere"}
+    failed = subprocess.run(script, env={**os.environ, **gone, **ours}, capture_output=True, text=True, check=False)
+    assert failed.returncode != 0 and 'database "nowhere" does not exist' in failed.stderr
+    assert new.is_dir() and len([*backups.glob("20*")]) == 2
