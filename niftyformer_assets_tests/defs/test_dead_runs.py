@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
 from niftyformer_assets.defs.automation import dead_runs
 from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs
@@ -148,3 +150,29 @@ def test_a_killed_run_fails_and_gives_its_place_back(tmp_path: Path) -> None:
         finally:
             living.kill()
             living.wait()
+
+
+def test_a_run_in_a_terminal_on_another_machine_is_left_alone(tmp_path: Path) -> None:
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        gone = {dead_runs.PROCESS: f"{2**22 + 1} runs {RUNS[0]}", dead_runs.MACHINE: "another"}
+        instance.create_run_for_job(nothing, run_id=RUNS[0], status=dg.DagsterRunStatus.STARTED, tags=gone)
+        assert fail_dead_runs(instance) == []
+        here = {**gone, dead_runs.PROCESS: f"{2**22 + 1} runs {RUNS[1]}", dead_runs.MACHINE: socket.gethostname()}
+        instance.create_run_for_job(nothing, run_id=RUNS[1], status=dg.DagsterRunStatus.STARTED, tags=here)
+        assert [run.run_id for run in fail_dead_runs(instance)] == RUNS[1:]
+
+
+def test_a_run_that_waited_in_the_queue_is_not_dead_while_it_starts(tmp_path: Path) -> None:
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        run = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTING)
+        time.sleep(3)
+        process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        try:
+            # As the code server tells of the process of a run.
+            told = EngineEventData({"pid": dg.MetadataValue.text(str(process.pid))})
+            instance.report_engine_event("Started process for run", run, told)
+            assert fail_dead_runs(instance) == []
+        finally:
+            process.kill()
+            process.wait()
+        assert [dead.run_id for dead in fail_dead_runs(instance)] == [run.run_id]

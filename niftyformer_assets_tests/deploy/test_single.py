@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from niftyformer_assets.defs.automation.dead_runs import _pid_of
+from niftyformer_assets.defs.automation.dead_runs import process_of
 from niftyformer_assets_tests.browser.web_ui import until
 from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, tiny_settings
 from niftyformer_assets_tests.deploy.running import Running, single
@@ -74,9 +74,9 @@ def test_postgres_goes_down_in_mid_run(running: Running, server: Postgres, how: 
 def test_a_run_is_killed_and_goes_on_once_by_itself(running: Running) -> None:
     run_id = running.launch("experiment", partition="killed")
     until(lambda: len(running.events(run_id, DONE)) >= 2, 120, "two assets are made")
-    process = _pid_of(running.instance, running.run(run_id))
+    process = process_of(running.instance, running.run(run_id))
     assert process is not None
-    os.kill(process, signal.SIGKILL)
+    os.kill(process[0], signal.SIGKILL)
     made = {*running.events(run_id, DONE)}
     attempts = running.green(run_id)
     assert len(attempts) == 2 and attempts[0].status is dg.DagsterRunStatus.FAILURE

@@ -7,6 +7,7 @@ for them (a pool's place, the panels that wait for candles in progress) would th
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ UNFINISHED = [*UNSTARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCE
 # A run is begun within seconds of being asked for; queued ones are not meant.
 STARTS_WITHIN_S = 300
 # The process that makes and runs a run, where that is one.
-PROCESS = "niftyformer/process"
+PROCESS, MACHINE = "niftyformer/process", "niftyformer/machine"
 
 
 def own_process(run_id: str) -> dict[str, str]:
@@ -26,25 +27,29 @@ def own_process(run_id: str) -> dict[str, str]:
 
     A run that is launched again in the web UI has the tags of the first, and another process: the tag names its run.
     """
-    return {PROCESS: f"{os.getpid()} runs {run_id}"}
+    return {PROCESS: f"{os.getpid()} runs {run_id}", MACHINE: socket.gethostname()}
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Mark runs as failed whose process on this machine is gone, and give their places in pools back.
 
     A run that does not say which process it is in is dead once it should have started long ago, and
-    else left alone, as are all where another launcher than Dagster's own may have put them on other machines.
+    else left alone, as are those that a terminal on another machine runs, and all where another launcher than
+    Dagster's own may have put them on other machines.
     """
     if type(instance.run_launcher).__name__ != "DefaultRunLauncher":
         return []
     dead = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
-        run, pid = record.dagster_run, _pid_of(instance, record.dagster_run)
+        if _is_elsewhere(record.dagster_run):
+            continue
+        run = record.dagster_run
+        pid, told = process_of(instance, run) or (None, None)
         if pid is None:
             unchanged_s = time.time() - record.update_timestamp.timestamp()
             if run.status not in UNSTARTED or unchanged_s < STARTS_WITHIN_S:
                 continue
-        elif _is_running(pid, record.start_time or record.create_timestamp.timestamp()):
+        elif _is_running(pid, told or record.create_timestamp.timestamp()):
             continue
         process = "Its process" if pid is None else f"Its process ({pid})"
         message = f"{process} is gone: it was killed, or the machine went down. Launch it again."
@@ -55,18 +60,29 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return dead
 
 
-def _pid_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
-    """The process that a run's events name last, else that of its tag."""
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, float | None] | None:
+    """The process that a run's events name last and when (seconds since 1970), else that of its tag, with the run."""
     for entry in reversed(instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
         metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
         if "pid" in metadata:
-            return int(str(metadata["pid"].value))
+            return int(str(metadata["pid"].value)), entry.timestamp
+    pid = _own_pid(run)
+    return (int(pid), None) if pid.isdecimal() else None
+
+
+def _own_pid(run: dg.DagsterRun) -> str:
+    """What the run's tag says, if it is its own and not that of a run it was launched again for."""
     pid, _, of = run.tags.get(PROCESS, "").partition(" runs ")
-    return int(pid) if pid.isdecimal() and of == run.run_id else None
+    return pid if of == run.run_id else ""
 
 
-def _is_running(pid: int, since: float | None) -> bool:
-    """Is there such a process, and not a later one that got the same number?"""
+def _is_elsewhere(run: dg.DagsterRun) -> bool:
+    here = socket.gethostname()
+    return bool(_own_pid(run)) and run.tags.get(MACHINE, here) != here
+
+
+def _is_running(pid: int, told: float) -> bool:
+    """Is there such a process, and not one that began after it was told of, with the same number?"""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -75,7 +91,7 @@ def _is_running(pid: int, since: float | None) -> bool:
         return True
     began = _began(pid)
     # Clocks of the kernel and of the run differ by fractions of a second.
-    return began is None or since is None or began <= since + 2
+    return began is None or began <= told + 2
 
 
 def _began(pid: int) -> float | None:
