@@ -96,6 +96,7 @@ ENVIRONMENT = {
     "signal_experiment": "the experiment whose daily signals are given; the only one by itself",
     "signal_max_age_days": "days from the last session that its model learned from to the newest one, at most",
     "orders": "of the orders that are proposed, below: `NIFTYFORMER_ORDERS__HOLDINGS=kite`",
+    "alerts": "whom to tell what, as addresses of Apprise parted by spaces ([alerts](alerts.md)); nobody by itself",
     "overrides": "as `--set`, for all experiments: JSON of `section.key` and value",
 }
 

@@ -256,6 +256,27 @@ def login(
 
 
 @app.command()
+def alert(
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test message, and say to which kinds of service.")
+    ] = False,
+) -> None:
+    """Say what would be told to whom by NIFTYFORMER_ALERTS, and send nothing; with --test, send a test message."""
+    with one_line_errors():
+        from niftyformer_assets.defs.automation.alerts import say_what_is_due, send_trial
+
+        settings = read_settings()
+        if test:
+            typer.echo(f"a test message was taken by: {send_trial(settings)}")
+            return
+        from niftyformer_assets.defs.resources import CandleSource
+        from niftyformer_assets.defs.run import dagster_home
+
+        with dagster_home(settings) as instance:
+            say_what_is_due(instance, settings, CandleSource(settings), typer.echo)
+
+
+@app.command()
 def reports() -> None:
     """Serve the reports on this machine, read-only, for the links in the web UI."""
     with one_line_errors():

@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     signal_experiment: str | None = None
     signal_max_age_days: int = Field(default=366, ge=1, le=3660)
     orders: OrderSettings = OrderSettings()
+    alerts: SecretStr | None = None
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

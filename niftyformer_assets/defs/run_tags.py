@@ -15,6 +15,8 @@ from niftyformer_assets.settings import Settings
 
 # With the panel of every factor set that an experiment may ask for.
 PHASES = phases(artifacts(FACTOR_SET_NAMES))
+# Names the failed run that a run asks again for.
+AGAIN_FOR = "niftyformer/again_for"
 WORKSPACE, PHASE, EXPERIMENT = "niftyformer/workspace", "niftyformer/phase", "niftyformer/experiment"
 
 

@@ -15,9 +15,10 @@ import pytest
 from niftyformer_assets.artifacts import artifacts, phases
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.automation.schedules import request_reference
-from niftyformer_assets.defs.automation.sensors import AGAIN_FOR, request_correction
+from niftyformer_assets.defs.automation.sensors import request_correction
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.defs.resources import CandleSource, Connection
+from niftyformer_assets.defs.run_tags import AGAIN_FOR
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.market.calendar import IST
 from niftyformer_assets_tests.conftest import Graph, tiny_settings

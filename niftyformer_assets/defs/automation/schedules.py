@@ -7,7 +7,7 @@ definitions load anew when a month has passed (`experiment_files.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 
 import dagster as dg
@@ -17,7 +17,8 @@ from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 # Trading ends at 15:30, the closing session at 16:00; Kite's candle of the day is complete by then.
-AFTER_THE_CLOSE = "30 18"
+REFRESH = time(18, 30)
+AFTER_THE_CLOSE = f"{REFRESH.minute} {REFRESH.hour}"
 BEFORE_THE_CANDLES = "20 18"
 MONTHS_AHEAD = 12
 

@@ -8,23 +8,25 @@ import dagster as dg
 from dagster import AssetPartitionStatus
 
 from niftyformer_assets.artifacts import phases
+from niftyformer_assets.defs.automation.alerts import addresses_of, tell_what_is_new
 from niftyformer_assets.defs.automation.dead_runs import fail_dead_runs
 from niftyformer_assets.defs.automation.experiment_files import follow_files
 from niftyformer_assets.defs.automation.schedules import run_over
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import CandleSource
+from niftyformer_assets.defs.run_tags import AGAIN_FOR
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.errors import NiftyFormerError
 
 RAW = dg.AssetKey("raw_ohlcv")
-# Names the failed run that a run asks again for.
-AGAIN_FOR = "niftyformer/again_for"
 # How often somebody's login is looked for, and whether Kite is back: one light request each time.
 EVERY_S = 300
 # How soon an edited file is noticed.
 FILES_S = 30
 # How soon new panels are followed by a signal.
 SIGNAL_S = 30
+# How soon somebody is told who is not looking.
+ALERTS_S = 60
 DATA_VERSION = "dagster/data_version"
 
 
@@ -110,6 +112,15 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
     def signal_after_new_panels(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return request_signal(context.instance, partitions)
 
+    @dg.sensor(
+        minimum_interval_seconds=ALERTS_S,
+        default_status=dg.DefaultSensorStatus.RUNNING if addresses_of(settings) else dg.DefaultSensorStatus.STOPPED,
+        description="Tells the services of `NIFTYFORMER_ALERTS` of failed runs, a login that is missing before the "
+        "refresh, stale candles, a signal that is given or withheld, and the watch's warning: each once.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        return dg.SkipReason(tell_what_is_new(context.instance, settings, source))
+
     return [
         dead_runs,
         experiment_files,
@@ -122,6 +133,7 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
         morning_correction,
         failed_symbols_again,
         signal_after_new_panels,
+        alerts,
     ]
 
 

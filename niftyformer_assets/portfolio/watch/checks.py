@@ -20,7 +20,8 @@ GOOD_ABOVE = ("rank_ic", "hit_rate")
 
 def alive(figures: Mapping[str, Watched], drift: Drift, sessions_since_training: int) -> Finding:
     """The figures are those of the backtest, and the factors those of training; a warning else."""
-    wrong, told = [], []
+    wrong: dict[str, str] = {}
+    told = []
     for name, of in figures.items():
         if of.before is None or not len(of.given):
             told.append(f"{WORDS[name]} is not judged yet")
@@ -28,26 +29,29 @@ def alive(figures: Mapping[str, Watched], drift: Drift, sessions_since_training:
         low, high = of.before
         beside = f"{of.mean[-1]:.3f} in {counted(len(of.given), 'session')}, in the backtest {low:.3f} to {high:.3f}"
         if of.below.any() or (of.above.any() and name not in GOOD_ABOVE):
-            wrong.append(f"{WORDS[name]} is not the backtest's: {beside}")
+            wrong[name] = f"{WORDS[name]} is not the backtest's: {beside}"
         else:
             told.append(f"{WORDS[name]} {beside}")
     factors, drifted = drift.table, drift.table.loc[drift.table["drifted"], "factor"].tolist()
     said = f"{len(drifted)} of {len(factors)} factors have drifted from training"
     if drift.share > max(MOST_DRIFTED, drift.most_in_training):
         often = f"in a stretch of training at most {drift.most_in_training:.0%} did from the rest"
-        wrong.append(f"{said}, {drifted[0]} the furthest; {often}")
+        wrong["drift"] = f"{said}, {drifted[0]} the furthest; {often}"
     else:
         told.append(said)
     missing, before = (float(factors[name].mean()) for name in ("missing", "most_missing_in_training"))
     if missing > before + MORE_MISSING:
-        wrong.append(f"{missing:.0%} of the factors' values are missing, in training at most {before:.0%}")
+        wrong["missing"] = f"{missing:.0%} of the factors' values are missing, in training at most {before:.0%}"
     numbers: dict[str, float | str] = {
         "sessions_since_training": sessions_since_training,
         "drifted": len(drifted),
         "missing": missing,
         **{name: float(of.mean[-1]) for name, of in figures.items() if len(of.mean)},
+        "wrong": ", ".join(wrong),
     }
     age = f"{counted(sessions_since_training, 'session')} since training"
     if wrong:
-        return Finding(False, f"{'; '.join([*wrong, *told])}; {age}. Look at it, and train the model again.", numbers)
+        return Finding(
+            False, f"{'; '.join([*wrong.values(), *told])}; {age}. Look at it, and train the model again.", numbers
+        )
     return Finding(True, f"{'; '.join(told)}; {age}.", numbers)

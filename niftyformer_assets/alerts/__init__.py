@@ -1,0 +1,1 @@
+"""What a person is told by mail, messenger or webhook: each once for its cause."""
