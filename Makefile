@@ -29,10 +29,10 @@ dev: $(VENV)/.installed ## the web UI with the schedules' daemon, on http://127.
 		$(BIN)/dg dev --use-active-venv -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 test: check ## formatting, lint, types, import contract, all tests; WORKERS=n at a time
-	$(BIN)/python -m pytest -q -rs --durations=25 --numprocesses=$(WORKERS) --dist=loadfile
+	$(BIN)/python -m pytest -q -rs --durations=25 --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.installed-dev ## the quick tests alone: no whole graphs, kills, trainings or browsers
-	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=loadfile
+	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev ## formatting, lint, types and import contract only
 	$(BIN)/ruff format --check .

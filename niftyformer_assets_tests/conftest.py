@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,14 +73,27 @@ strategy: {top_k: 3}
 """
 
 
+def pytest_configure() -> None:
+    """One thread a process, workers and programs that are started included.
+
+    On the small matrices of tests several cost more than they save, and wait for each other where all cores are taken.
+    What is about threads sets their number itself.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes long."""
+    """Mark what takes long, and begin with its files, browsers first: what is left at the end is spread evenly."""
+    slow_files = set()
     for item in items:
         path = item.path.relative_to(TESTS).as_posix()
         test = f"{path}::{getattr(item, 'originalname', item.name)}"
         used = SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}
         if used or {path, test} & {*SLOW} or path.split("/")[0] in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            slow_files.add(item.path)
+    items.sort(key=lambda item: (item.path.parent.name != "browser", item.path not in slow_files))
 
 
 def tiny_settings(folder: Path, until: date = date(2023, 1, 20), **given: object) -> Settings:
