@@ -70,7 +70,7 @@ def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slic
         plot.set_xlabel(f"{len(names)} factors in the order of their names, {names[0]} to {names[-1]}", fontsize=8)
     if len(names) <= 20:
         for row, column in np.ndindex(together.shape):
-            value = together[row, column]
+            value = float(together[row, column])
             if np.isnan(value):
                 continue
             shade = "white" if abs(value) > 0.6 else "black"
