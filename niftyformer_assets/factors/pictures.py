@@ -74,7 +74,7 @@ def factor_correlations(factors: np.ndarray, names: tuple[str, ...], train: slic
             if np.isnan(value):
                 continue
             shade = "white" if abs(value) > 0.6 else "black"
-            plot.text(column, row, f"{round(value, 1) + 0.0:.1f}", ha="center", va="center", fontsize=6, color=shade)
+            plot.text(column, row, f"{np.round(value, 1) + 0.0:.1f}", ha="center", va="center", fontsize=6, color=shade)
     plot.set_title(f"Rank correlation of the {kind} factors, training sessions", fontsize=9)
     drawn.colorbar(image, ax=plot, shrink=0.8)
     return png(drawn)

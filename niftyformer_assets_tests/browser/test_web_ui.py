@@ -52,9 +52,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def everything(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUi]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo of `everything` lies."""
+    return tmp_path_factory.mktemp("everything")
+
+
+@pytest.fixture(scope="module")
+def everything(browser: Browser, folder: Path) -> Iterator[WebUi]:
     """The web UI of the tiny demo, where everything has just been asked for with the button."""
-    folder = tmp_path_factory.mktemp("everything")
     with web_ui(environment_of(tiny_settings(folder))) as ui:
         assert all(found.green == 0 for found in ui.assets().values())
         with page_of(ui, browser, folder) as page:
@@ -133,12 +138,16 @@ def backfill_candles(page: Page, selection: str, count: int) -> None:
     launch(page)
 
 
-def test_materialize_all_makes_every_asset_and_shows_it(everything: WebUi, browser: Browser, tmp_path: Path) -> None:
+def wait_until_made(everything: WebUi) -> None:
     def made() -> bool:
         assert not (said := everything.failures()), said
         return all(found.green == found.all for found in everything.assets().values())
 
     until(made, EVERYTHING_S, "everything is materialized")
+
+
+def test_materialize_all_makes_every_asset_and_shows_it(everything: WebUi, browser: Browser, tmp_path: Path) -> None:
+    wait_until_made(everything)
     assert everything.assets()["raw_ohlcv"].green == 14
     with page_of(everything, browser, tmp_path) as page:
         for asset, (described, picture) in SHOWN.items():
@@ -147,6 +156,35 @@ def test_materialize_all_makes_every_asset_and_shows_it(everything: WebUi, brows
             see_picture(page, picture)
         # The page of the asset is the last one's: the report is one click away.
         expect(page.get_by_role("link", name="/demo/tiny/report.html")).to_be_visible()
+
+
+def test_an_edited_strategy_and_a_wrong_file_show_by_themselves(
+    everything: WebUi, browser: Browser, folder: Path, tmp_path: Path
+) -> None:
+    wait_until_made(everything)
+    path = tiny_settings(folder).experiments / "tiny.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("top_k: 3", "top_k: 4"))
+    path.with_name("wrong.yaml").write_text(text.replace("strategy:", "stratgy:"))
+    with page_of(everything, browser, tmp_path) as page:
+        wait_to_see(page, "/assets/experiment_settings?view=checks", "wrong.yaml: stratgy: unknown key")
+        wait_to_see(page, "/assets/model_comparison", "wrong.yaml: stratgy: unknown key")
+        wait_to_see(page, "/assets/backtest_report?view=partitions&partition=tiny", "Unsynced")
+        wait_to_see(page, "/assets/model_comparison", "Unsynced")
+        page.goto("/assets/predictions?view=partitions&partition=tiny")
+        expect(page.get_by_text("Materialized", exact=True).first).to_be_visible()
+        expect(page.get_by_text("Unsynced")).to_have_count(0)
+
+
+def wait_to_see(page: Page, path: str, text: str) -> None:
+    """Come back to a page until it shows what the daemon, which looks every half minute, tells it."""
+
+    def shown() -> bool:
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        return page.get_by_text(text).count() > 0
+
+    until(shown, CANDLES_S, f"{path} shows {text!r}")
 
 
 def see_picture(page: Page, name: str) -> None:
