@@ -193,7 +193,9 @@ def read_replayed(settings: Settings) -> Replay:
         renames(),
         reassigned=reassigned,
         adjusted_close=settings.adjusted_close,
-        others={name for kept in tables for member in kept.members for name in (member.symbol, member.latest)},
+        others={
+            name: member.isin for kept in tables for member in kept.members for name in (member.symbol, member.latest)
+        },
     )
     start = covered()[0]
     early = sum(int((candles.dates < np.datetime64(start)).sum()) for candles in replay.market.candles.values())

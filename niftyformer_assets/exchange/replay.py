@@ -58,7 +58,7 @@ def read_replay(
     benchmark: Path | None = None,
     reassigned: Mapping[str, date] | None = None,
     adjusted_close: bool = False,
-    others: Iterable[str] = (),
+    others: Mapping[str, str] | None = None,
 ) -> Replay:
     """Read a folder of candles: one file a symbol, one file a day, or long tables (see `vendors.folder`).
 
@@ -79,7 +79,7 @@ def read_replay(
         benchmark: candles of NIFTY 50, CSV or Parquet; without it `NIFTY 50.csv` of the folder, if it
             is there. Of an index only Date and Close are needed, and only the time of the stocks' own
             candles is served.
-        others: symbols beside the lists' that names of the folder are matched to.
+        others: symbols beside the lists' that names of the folder are matched to, and their ISINs, "" for none.
         adjusted_close: multiply prices by adjusted close / close, where the folder has one.
 
     Raises:
@@ -88,7 +88,8 @@ def read_replay(
     """
     paths = [index_list] if isinstance(index_list, Path) else sorted(index_list or (), key=lambda path: path.name)
     lists, companies, isins = _read_index_lists(paths)
-    renames, reassigned = renames or {}, reassigned or {}
+    renames, reassigned, others = renames or {}, reassigned or {}, others or {}
+    isins = {isin: symbol for symbol, isin in others.items() if symbol and isin} | isins
     found = read_folder(folder, adjusted_close)
     stocks = {symbol: daily for symbol, daily in found.candles.items() if symbol != BENCHMARK}
     stocks, told = _under_nse_names(stocks, {*companies, *renames, *renames.values(), *others}, companies, isins)

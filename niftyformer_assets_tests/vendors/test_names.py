@@ -111,6 +111,13 @@ def test_a_company_stands_for_its_symbol(folder: Callable[..., Path], tmp_path: 
     assert "names are taken for symbols: INFOSYS LIMITED as INFY, TATA CONSULTANCY as TCS." in found.told
 
 
+def test_an_isin_stands_for_the_symbol_of_a_list_or_a_table(folder: Callable[..., Path], tmp_path: Path) -> None:
+    path = folder(**{"NSE_EQ|INE000A01010.csv": ROWS, "INE123A01016.csv": ROWS, "INE999A01019.csv": ROWS})
+    found = read_replay(path, list_of(tmp_path, "RELIANCE"), others={"TCS": "INE123A01016", "INFY": ""})
+    assert found.market.candles.keys() == {"RELIANCE", "TCS", "INE999A01019"}
+    assert "names are taken for symbols: INE000A01010 as RELIANCE, INE123A01016 as TCS." in found.told
+
+
 def test_a_name_is_the_only_symbol_with_its_letters() -> None:
     known = {"M&M", "BAJAJ-AUTO", "AB-C", "A-BC"}
     assert matched(["M_M", "BAJAJ_AUTO", "ABC", "M&M2"], known) == {
