@@ -84,7 +84,7 @@ def _rows(settings: Settings, replay: Replay, stocks: Mapping[str, Candles]) -> 
         reach = f"{counted(len(index), 'session')}, {index[0]} to {index[-1]}" if len(index) else "no session"
         rows.append((BENCHMARK, f"{reach}, in the folder"))
     else:
-        rows.append((BENCHMARK, f"{settings.benchmark or 'not in the folder: give it with --benchmark'}"))
+        rows.append((BENCHMARK, f"{settings.benchmark or 'not in the folder: give it to a run with --benchmark'}"))
     return rows
 
 

@@ -34,6 +34,8 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _HEAD_BYTES = 65536
 # A mark of UTF-8, and blanks.
 _BLANK = b"\xef\xbb\xbf \t\r\n"
+# How JSON of records or rows begins, whatever the file is called.
+_JSON = re.compile(rb'\{\s*"|\[\s*[\[{]')
 # What files that are no text begin with, whatever they are called.
 _NO_TEXT = {b"pk\x03\x04": "an Excel workbook", b"\xd0\xcf\x11\xe0": "an Excel workbook"}
 _NO_TEXT |= dict.fromkeys((b"<!doctype", b"<html", b"<table"), "a web page")
@@ -83,12 +85,12 @@ def tables_in(origin: Origin, only: str | None = None) -> list[Table]:
     if origin.kind == ".parquet":
         return _parquet_tables(origin, only)
     data = read_bytes(origin)
-    if origin.kind == ".json" or data.lstrip(_BLANK)[:1] in (b"{", b"["):
-        return _json_tables(origin, data, only)
     try:
+        if origin.kind == ".json" or _JSON.match(data[:64].lstrip(_BLANK)):
+            return _json_tables(origin, data, only)
         layout = _Layout.of(origin, data, only)
     except NiftyFormerError:
-        if origin.kind == ".csv":
+        if origin.kind in (".csv", ".json"):
             raise
         return []
     if origin.kind != ".csv" and not layout.tables[0].places:

@@ -77,7 +77,7 @@ def files_of(folder: Path) -> Found:
         NiftyFormerError: there is no such folder, or it or a ZIP cannot be read.
     """
     if not folder.is_dir():
-        raise NiftyFormerError(f"{folder} is not a folder: give a folder with one SYMBOL.csv a stock to replay.")
+        raise NiftyFormerError(f"{folder} is not a folder: give a folder of candles, as one SYMBOL.csv a stock.")
     try:
         top = sorted(folder.iterdir())
         origins, others = _origins(top)

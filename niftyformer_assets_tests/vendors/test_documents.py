@@ -67,8 +67,9 @@ def test_parts_of_an_answer_are_joined_and_the_same_in_two_formats_is_one(folder
 
 
 def test_json_is_known_whatever_it_is_called(folder: Callable[..., Path]) -> None:
-    found = read_folder(folder(AAA=json.dumps([ROW]), BBB=CSV))
+    found = read_folder(folder(**{"AAA": json.dumps([ROW]), "BBB": CSV, "notes.txt": "[mine]", "more.txt": '{"a": '}))
     assert list(found.candles) == ["AAA", "BBB"]
+    assert "more.txt, notes.txt: no candles, left out." in found.told
     assert found.candles["AAA"].high[0] == 11
 
 
