@@ -1,15 +1,16 @@
-"""Folders with a file a field: `open.csv`, `high.csv`, …, each a table of dates × symbols."""
+"""Folders with a file a field: `open.csv`, `high.csv`, …, each a table of dates × symbols, or of one stock."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, zip_longest
 
 from niftyformer_assets.vendors.dates import is_date
 from niftyformer_assets.vendors.files import Table, tables_in
 from niftyformer_assets.vendors.headings import NEEDED
-from niftyformer_assets.vendors.names import INDEX, cleaned, some
+from niftyformer_assets.vendors.names import INDEX, cleaned, name_of_file, some
 from niftyformer_assets.vendors.origins import Origin, problem
 
 # The words of a name that say a field; none is part of a symbol.
@@ -54,6 +55,10 @@ def joined_tables(group: Mapping[str, Origin]) -> list[Table]:
     """
     found = {field: {table.name: table for table in _with_dates(origin, field)} for field, origin in group.items()}
     names = list(dict.fromkeys(name for tables in found.values() for name in tables))
+    if len(names) > 1 and all(len(tables) == 1 for tables in found.values()):
+        # One stock's: each file has a column of values, called as its field is.
+        names = [_name_without_field(group["open"])]
+        found = {field: dict(zip(names, tables.values(), strict=True)) for field, tables in found.items()}
     for field in NEEDED[1:]:
         lacking = [name for name in names if name not in found[field] and cleaned(name) != INDEX]
         if lacking:
@@ -62,7 +67,11 @@ def joined_tables(group: Mapping[str, Origin]) -> list[Table]:
                 f"has no column of {some(lacking, 3)}, which other files of this folder have",
                 f"Give the {field} of all symbols",
             )
-    return [_joined({field: tables[name] for field, tables in found.items() if name in tables}) for name in names]
+    return [_joined(name, {field: tables[name] for field, tables in found.items() if name in tables}) for name in names]
+
+
+def _name_without_field(origin: Origin) -> str:
+    return name_of_file(_FIELD.sub("", origin.stem), origin.folders)
 
 
 def _with_dates(origin: Origin, field: str) -> list[Table]:
@@ -74,7 +83,7 @@ def _with_dates(origin: Origin, field: str) -> list[Table]:
     raise problem(origin, "has no column 'Date'", "Give a table of dates and symbols")
 
 
-def _joined(of_field: Mapping[str, Table]) -> Table:
+def _joined(name: str, of_field: Mapping[str, Table]) -> Table:
     """The table of one symbol: the dates of the first field, which must be those of the others."""
     first = next(iter(of_field.values()))
     for table in of_field.values():
@@ -90,7 +99,7 @@ def _joined(of_field: Mapping[str, Table]) -> Table:
     places = {field: table.columns.places[field] for field, table in of_field.items()}
     return Table(
         first.origin,
-        first.columns.with_places({"date": first.columns.places["date"], **places}),
+        replace(first.columns, places={"date": first.columns.places["date"], **places}, ticker=name),
         {"date": first.values["date"], **values},
         first.rows,
         first.written,

@@ -101,10 +101,6 @@ class Columns:
         places = {field: tuple(place + by for place in places) for field, places in self.places.items()}
         return replace(self, places=places, headings=("-",) * by + self.headings)
 
-    def with_places(self, places: Mapping[str, tuple[int, ...]]) -> Columns:
-        """The same headings with other fields."""
-        return replace(self, places=places)
-
     @property
     def used(self) -> frozenset[int]:
         """The places of all columns that are a field."""

@@ -108,6 +108,24 @@ def test_files_of_a_field_each_are_one_market(folder: Callable[..., Path]) -> No
     assert "returns.csv: no candles, left out." in found.told
 
 
+@pytest.mark.parametrize("name", ["AAA_{}", "AAA/{}", "{}/AAA"])
+def test_a_stocks_fields_in_files_of_their_own(folder: Callable[..., Path], name: str) -> None:
+    path = folder()
+    for column, field in enumerate(FIELDS, start=1):
+        rows = "".join(f"{row[0]},{row[column]}\n" for row in (ROW, NEXT))
+        (path / name.format(field)).parent.mkdir(exist_ok=True)
+        (path / f"{name.format(field)}.csv").write_text(f"Date,{field.capitalize()}\n{rows}")
+    (daily,) = read_folder(path).candles.items()
+    assert daily[0] == "AAA"
+    assert [daily[1].open[0], daily[1].high[0], daily[1].low[1], daily[1].close[0], daily[1].volume[1]] == [
+        10,
+        11,
+        9,
+        10,
+        5,
+    ]
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
