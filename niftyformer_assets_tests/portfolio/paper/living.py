@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.exchange.made_up import make_market, planted_score
 from niftyformer_assets.exchange.settings import MadeUpSettings, made_up_symbols
 from niftyformer_assets.exchange.view import View
+from niftyformer_assets.market.calendar import sessions
 from niftyformer_assets.portfolio.backtest.market import Market, median_traded_value
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.paper.account import account_of
@@ -24,15 +25,16 @@ from niftyformer_assets.portfolio.signals.decision import decide
 from niftyformer_assets.store.arrays import Axes
 
 MADE_UP = MadeUpSettings(stocks=14, late_listings=0)
-DAYS = np.arange(np.datetime64("2023-01-02"), np.datetime64("2023-03-04"))
-SESSIONS = DAYS[np.is_busday(DAYS)][:45]
+# Thursday, 26 January is a holiday.
+SESSIONS = sessions(date(2023, 1, 2), date(2023, 3, 31))[:45]
 FIRST, LAST = 5, 36  # the session of the first signal, and the last that is lived through
 EVENING, MORNING = time(20, 0), time(8, 0)
 
 
 @dataclass
 class Life:
-    """stood: what was known of each session when the account followed it, by session."""
+    """stood: what was known of each session when the account followed it, by session. leaves: since which session a
+    stock is in the index no more."""
 
     folder: Path
     strategy: StrategySettings
@@ -40,6 +42,7 @@ class Life:
     costs: CostSettings = field(default_factory=lambda: CostSettings(slippage_bps=3))
     signals: dict[str, Given] = field(default_factory=dict)
     stood: dict[int, Market] = field(default_factory=dict)
+    leaves: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.served = make_market(SESSIONS, MADE_UP)
@@ -57,17 +60,19 @@ class Life:
         view = View(self.served, self.faults, moment)
         symbols = made_up_symbols(MADE_UP)
         listings = {listing.origin: listing for listing in view.listings().values()}
-        columns = []
-        for symbol in symbols:
+        values = np.full((5, t + 1, len(symbols)), np.nan)
+        for place, symbol in enumerate(symbols):
             rows = view.candles(listings[symbol], SESSIONS[0].astype(object), SESSIONS[t].astype(object))
-            columns.append(np.array([row[1:] for row in rows], dtype=float))
-        arrays = dict(
-            zip(("open", "high", "low", "close", "volume"), np.stack(columns, axis=2).transpose(1, 0, 2), strict=True)
-        )
+            at_hand = np.searchsorted(SESSIONS, np.array([str(row[0])[:10] for row in rows], dtype="datetime64[D]"))
+            values[:, at_hand, place] = np.array([row[1:] for row in rows], dtype=float).T
+        arrays = dict(zip(("open", "high", "low", "close", "volume"), values, strict=True))
         shape = arrays["close"].shape
+        member = np.ones(shape, dtype=bool)
+        for symbol, since in self.leaves.items():
+            member[since:, symbols.index(symbol)] = False
         return Market(
             Axes(SESSIONS[: t + 1], tuple(symbols)),
-            member=np.ones(shape, dtype=bool),
+            member=member,
             segment=np.zeros(shape, dtype=np.int32),
             traded_value=median_traded_value(arrays["close"], arrays["volume"]),
             **arrays,
