@@ -256,6 +256,17 @@ def login(
 
 
 @app.command()
+def retrain() -> None:
+    """Write the experiment in use as one of its own with the same settings and the latest window, to be run."""
+    with one_line_errors():
+        from niftyformer_assets.experiments.retraining import retraining_due
+
+        name, path = retraining_due(read_settings())
+        typer.echo(f"{path}\nnow train it, and read what the check beside_the_model_in_use says of it:")
+        typer.echo(f"  niftyformer run --experiment {name}")
+
+
+@app.command()
 def alert(
     test: Annotated[
         bool, typer.Option("--test", help="Send a test message, and say to which kinds of service.")

@@ -55,6 +55,11 @@ def watch_warning(since: str, said: str) -> Alert:
     return Alert(f"watch {since}", "the watch on the model warns", said)
 
 
+def trained_anew(experiment: str, said: str) -> Alert:
+    """Args: said: whether it is proposed in place of the one in use."""
+    return Alert(f"retrained {experiment}", f"{experiment} was trained", said)
+
+
 def trial() -> Alert:
     """Shows that messages arrive."""
     return Alert("test", "a test message", "Whoever reads this is told what NIFTYFORMER_ALERTS is for.")

@@ -163,6 +163,12 @@ def _luck(_settings: Settings, folder: ExperimentFolder) -> Finding:
     return better_than_luck(read_metrics(folder.backtest))
 
 
+def _in_use(settings: Settings, folder: ExperimentFolder) -> Finding:
+    from niftyformer_assets.experiments.retraining import beside_the_one_in_use
+
+    return beside_the_one_in_use(settings, folder.root.name)
+
+
 class _Looked(NamedTuple):
     """A check of an artifact of each experiment."""
 
@@ -200,6 +206,12 @@ _OF_EXPERIMENTS = (
         "The model earns more than the best baseline, and at the 95% level more than its own scores with the "
         "symbols permuted and than equal weight.",
         _luck,
+    ),
+    _Looked(
+        *("backtest_report", "beside_the_model_in_use"),
+        "Of a retraining of the experiment in use: whether it is proposed in its place, by the sessions that both saw "
+        "out of sample.",
+        _in_use,
     ),
 )
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from niftyformer_assets.alerts.told import read_told
 from niftyformer_assets.cli import app
 from niftyformer_assets.defs import build
-from niftyformer_assets.defs.automation.alerts import ALIVE, tell_what_is_new, told_path
+from niftyformer_assets.defs.automation.alerts import ALIVE, BESIDE, tell_what_is_new, told_path
 from niftyformer_assets.defs.resources import CandleSource
 from niftyformer_assets.exchange.faults import Faults
 from niftyformer_assets.market.calendar import IST
@@ -232,6 +232,23 @@ def test_the_watchs_warning_is_told_when_it_begins(graph: Graph, listener: Liste
             heard.append(len(listener.heard) - before)
     assert heard == [0, 1, 0, 1, 0, 0, 0, 0, 1] + [0] * 25
     assert listener.heard[0] | {"message": "wrong: rank_ic."} == listener.heard[0]
+
+
+def test_what_came_of_a_retraining_is_told(graph: Graph, listener: Listener, tmp_path: Path) -> None:
+    settings = told_by(graph.settings.model_copy(update={"storage": tmp_path / "storage"}), listener.address)
+    with dg.DagsterInstance.ephemeral() as instance:
+        told = Told(settings, instance)
+        for given in ({}, {"retraining": "tiny-retrained-2023-01"}, {"retraining": "tiny-retrained-2023-01"}):
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=BESIDE.asset_key,
+                check_name=BESIDE.name,
+                passed=True,
+                metadata=given,
+                description="tiny-retrained-2023-01 is proposed in place of tiny.",
+            )
+            instance.report_runless_asset_event(evaluation)
+        assert told.tick() == "1 told to json" and told.tick() == "0 told to json"
+    assert listener.heard[0]["message"] == "tiny-retrained-2023-01 is proposed in place of tiny."
 
 
 def test_a_dead_server_is_a_line_and_what_nobody_took_is_told_later(

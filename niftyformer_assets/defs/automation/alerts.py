@@ -13,7 +13,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
 
 from niftyformer_assets.alerts import words
 from niftyformer_assets.alerts.services import send, send_test, services_of
@@ -29,6 +32,7 @@ from niftyformer_assets.store.given import in_one_line
 
 SIGNALS, PANEL = dg.AssetKey("daily_signals"), dg.AssetKey("market_panel")
 ALIVE = dg.AssetCheckKey(dg.AssetKey("model_watch"), "model_alive")
+BESIDE = dg.AssetCheckKey(dg.AssetKey("backtest_report"), "beside_the_model_in_use")
 # Nobody wants to hear on a Monday of what failed weeks ago; a long weekend is meant to be bridged.
 LOOK_BACK = timedelta(days=7)
 # So long before the refresh a login is asked for, and so long after it or a login candles may take.
@@ -122,6 +126,7 @@ def due(
         yield from _stale_candles(instance, settings, now)
     yield from _signal(instance, since)
     yield from _watch(instance)
+    yield from _trained_anew(instance, since)
 
 
 def _failed_runs(instance: dg.DagsterInstance, since: datetime) -> Iterator[Alert]:
@@ -244,15 +249,30 @@ def _watch(instance: dg.DagsterInstance) -> Iterator[Alert]:
         yield words.watch_warning(since, said)
 
 
+def _trained_anew(instance: dg.DagsterInstance, since: datetime) -> Iterator[Alert]:
+    for record, look in _evaluations(instance, BESIDE):
+        if record.create_timestamp < since.timestamp():
+            return
+        if "retraining" in look.metadata:
+            yield words.trained_anew(str(look.metadata["retraining"].value), look.description or "")
+
+
 def _looks(instance: dg.DagsterInstance) -> Iterator[tuple[str, frozenset[str], str]]:
     """Each look at the model, the newest first: which it was, what it warned of, and its words."""
+    for record, look in _evaluations(instance, ALIVE):
+        of = "" if look.passed else str(look.metadata["wrong"].value) if "wrong" in look.metadata else "it"
+        yield f"{record.id} of {record.run_id}", frozenset(filter(None, of.split(", "))), look.description or ""
+
+
+def _evaluations(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey
+) -> Iterator[tuple[AssetCheckExecutionRecord, dg.AssetCheckEvaluation]]:
+    """What a check found, the newest first."""
     cursor: int | None = None
     done = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-    while found := instance.event_log_storage.get_asset_check_execution_history(ALIVE, 20, cursor, done):
+    while found := instance.event_log_storage.get_asset_check_execution_history(check, 20, cursor, done):
         for record in found:
             event = record.event.dagster_event if record.event is not None else None
             if event is not None:
-                look = event.asset_check_evaluation_data
-                of = "" if look.passed else str(look.metadata["wrong"].value) if "wrong" in look.metadata else "it"
-                yield f"{record.id} of {record.run_id}", frozenset(filter(None, of.split(", "))), look.description or ""
+                yield record, event.asset_check_evaluation_data
         cursor = found[-1].id

@@ -25,6 +25,8 @@ EVERY_S = 300
 FILES_S = 30
 # How soon new panels are followed by a signal.
 SIGNAL_S = 30
+# A retraining takes hours, once a month.
+RETRAINING_S = 900
 # How soon somebody is told who is not looking.
 ALERTS_S = 60
 DATA_VERSION = "dagster/data_version"
@@ -113,6 +115,18 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
         return request_signal(context.instance, partitions)
 
     @dg.sensor(
+        job_name="experiment",
+        minimum_interval_seconds=RETRAINING_S,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Once there are candles of a month's first session, trains the experiment in use "
+        "(`NIFTYFORMER_SIGNAL_EXPERIMENT`) anew: writes it as an experiment of its own with the same settings and a "
+        "later window, and runs it. Whether it is proposed says the check `beside_the_model_in_use` of its report; it "
+        "is used when the setting names it. Off unless switched on.",
+    )
+    def retraining(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return request_retraining(settings, partitions)
+
+    @dg.sensor(
         minimum_interval_seconds=ALERTS_S,
         default_status=dg.DefaultSensorStatus.RUNNING if addresses_of(settings) else dg.DefaultSensorStatus.STOPPED,
         description="Tells the services of `NIFTYFORMER_ALERTS` of failed runs, a login that is missing before the "
@@ -133,6 +147,7 @@ def sensors(settings: Settings, partitions: Partitions, days: Sequence[str]) -> 
         morning_correction,
         failed_symbols_again,
         signal_after_new_panels,
+        retraining,
         alerts,
     ]
 
@@ -203,6 +218,21 @@ def request_signal(instance: dg.DagsterInstance, partitions: Partitions) -> dg.R
                 return dg.SkipReason(f"{name} has not been made from the newest {above} yet")
     state = "-".join(of.get(DATA_VERSION, "") for of in tags.values())
     return dg.RunRequest(run_key=f"{partitions.in_use}-{state}", partition_key=partitions.in_use)
+
+
+def request_retraining(settings: Settings, partitions: Partitions) -> dg.RunRequest | dg.SkipReason:
+    """One run of the job `experiment` for the retraining of each month, once its file is among the definitions."""
+    from niftyformer_assets.experiments.retraining import retraining_due
+
+    try:
+        name, path = retraining_due(settings)
+    except NiftyFormerError as error:
+        return dg.SkipReason(str(error))
+    if name == settings.signal_experiment:
+        return dg.SkipReason(f"{name} is in use")
+    if name not in partitions.experiments.get_partition_keys():
+        return dg.SkipReason(f"{path} is written: it runs as soon as the definitions have it")
+    return dg.RunRequest(run_key=name, partition_key=name)
 
 
 def _last_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:

@@ -60,7 +60,7 @@ def paired_table(
     for contender in others:
         told, held = (rank_ic_apart(daily[contender.name], daily[against], sessions) for sessions in (STEP, HELD))
         ours, theirs = results[contender.name].returns, results[against].returns
-        difference, low, high, p = _return_difference(ours, theirs, seed)
+        difference, low, high, p = returns_apart(ours, theirs, seed)
         rows.append(
             {
                 "name": contender.name,
@@ -93,7 +93,7 @@ def rank_ic_apart(one: DailyRankIC, other: DailyRankIC, sessions: int) -> dict[s
     return {key: float(value[0]) for key, value in statistics(apart[None, :], DEPENDENCE * sessions).items()}
 
 
-def _return_difference(ours: np.ndarray, theirs: np.ndarray, seed: int) -> tuple[float, float, float, float]:
+def returns_apart(ours: np.ndarray, theirs: np.ndarray, seed: int) -> tuple[float, float, float, float]:
     """`excess_return`, its 95% interval, and the two-sided p value that it is zero."""
     value = float(metrics.excess_return(ours, theirs))
     if len(ours) < MIN_SESSIONS or np.array_equal(ours, theirs):
