@@ -51,6 +51,7 @@ SLOW = (
     "test_compiling.py",
     "test_extending.py",
     "test_package.py",
+    "test_without_torch.py",
 )
 SLOW_FIXTURES = {"graph", "untouched"}
 TESTS = Path(__file__).parent

@@ -14,7 +14,7 @@ import dagster as dg
 
 from niftyformer_assets.defs.reasons import tell_red_partitions
 from niftyformer_assets.settings import PROJECT
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import NiftyFormerError, torch_or_one_line
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.words import counted
 
@@ -31,7 +31,8 @@ def one_line_errors() -> Iterator[None]:
     runs are retried by themselves, one that ends with such an error is not: it would end with the same again.
     """
     try:
-        yield
+        with torch_or_one_line():
+            yield
     except NiftyFormerError as error:
         tell_red_partitions(str(error))
         _keep_from_retries()

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from rich.markup import escape
@@ -151,16 +152,23 @@ def _spread(study: Study) -> list[str]:
 
 def _begin(threads: int) -> None:
     """A process that makes experiments says nothing, and leaves processors to the others."""
-    import torch
-
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
-    torch.set_num_threads(threads)
+    if (torch := _torch()) is not None:
+        torch.set_num_threads(threads)
+
+
+def _torch() -> Any:
+    """torch, or None where it is not installed: an experiment is made up to where it is wanted, and says so."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return None
+    return torch
 
 
 def _in_process(settings: Settings, study: str, name: str) -> str:
-    import torch
-
-    definitions = build(settings, one_training=torch.cuda.is_available())
+    torch = _torch()
+    definitions = build(settings, one_training=torch is not None and torch.cuda.is_available())
     with dagster_home(settings) as instance, experiment_held(settings.workspace, name):
         experiment = find_study(settings, study).experiments[name]
         finished = _make(Terminal(), instance, definitions, settings, experiment)

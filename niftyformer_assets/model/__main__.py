@@ -16,15 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from niftyformer_assets.model.checkpoint import ModelFolder
 from niftyformer_assets.model.data import RunSettings, load_dataset
-from niftyformer_assets.model.device import choose_device
-from niftyformer_assets.model.trained import Watch
-from niftyformer_assets.model.trained_things import trained_thing
-from niftyformer_assets.model.watch import tensorboard, terminal
-from niftyformer_assets.model.written_predictions import write_predictions
 from niftyformer_assets.plain_output import allow_any_encoding
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import NiftyFormerError, torch_or_one_line
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
@@ -46,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--predict-only", action="store_true", help="predict with the model folder as it is")
     chosen = parser.parse_args(arguments)
     try:
-        _run(chosen)
+        with torch_or_one_line():
+            _run(chosen)
     except NiftyFormerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -57,6 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> None:
+    # Loaded here, so that where torch is not installed it is said in one line.
+    from niftyformer_assets.model.checkpoint import ModelFolder
+    from niftyformer_assets.model.device import choose_device
+    from niftyformer_assets.model.trained import Watch
+    from niftyformer_assets.model.trained_things import trained_thing
+    from niftyformer_assets.model.watch import tensorboard, terminal
+    from niftyformer_assets.model.written_predictions import write_predictions
+
     dataset = load_dataset(chosen.dataset)
     options = {name: getattr(chosen, name) for name in ("max_epochs", "batch_size", "precision")}
     given = {name: value for name, value in options.items() if value is not None}
