@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 WORKERS ?= 2
 
-.PHONY: demo demo-study test test-fast dev wheel check bench attack format clean help
+.PHONY: demo demo-study test test-fast docs dev wheel check bench attack format clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -50,11 +50,14 @@ format: $(VENV)/.installed-dev ## rewrite the sources as the formatter wants the
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.installed-dev ## the docs as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 wheel: $(BIN)/python ## the package as one file in dist/, for a machine or a folder elsewhere
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove the environment and caches, never data or storage
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist site *.egg-info
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 to 3.13 is needed and none was found; name one with PYTHON=..."; exit 1; }
@@ -64,7 +67,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing what NiftyFormer needs into $(VENV): a few minutes the first time"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python

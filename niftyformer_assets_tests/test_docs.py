@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import yaml
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from niftyformer_assets.artifacts import artifacts
 from niftyformer_assets.cli import app
 from niftyformer_assets.settings import PROJECT
 from niftyformer_assets_tests.conftest import SLOW, SLOW_FOLDERS, TESTS
@@ -21,7 +24,7 @@ from niftyformer_assets_tests.conftest import SLOW, SLOW_FOLDERS, TESTS
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-TEST = re.compile(r"`([a-z_]+/[a-z_/]+\.py)`")
+TEST = re.compile(r"`([a-z_]+/[a-z_0-9/]+\.py)`")
 # A path in a text, as `store/workspace.py` or `defs/automation/`; a pattern or a name to be filled in is none.
 PATH = re.compile(r"`([a-z_0-9]+/[a-z_0-9/]*(?:\.(?:py|md|json|yaml|csv|toml))?)`")
 ROOTS = (PROJECT, PROJECT / "niftyformer_assets", PROJECT / "niftyformer_assets_tests")
@@ -55,11 +58,54 @@ def test_the_tests_that_the_method_names_are_there() -> None:
     assert not missing
 
 
+def test_the_method_has_every_artifact_with_the_test_that_proves_it() -> None:
+    found: dict[str, set[str]] = {}
+    for line in (PROJECT / "docs" / "method.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            cells = line.strip("| ").split(" | ")
+            tests = {name for name in re.findall(r"`([a-z_0-9/]+(?:\.py|/))`", cells[-1]) if (TESTS / name).exists()}
+            for name in re.findall(r"`(\w+)`", cells[0]):
+                found.setdefault(name, set()).update(tests)
+    assert not [name for name in artifacts() if not found.get(name)]
+
+
 @pytest.mark.parametrize("page", ["design.md", "guide.md"])
 def test_the_paths_that_a_page_names_are_there(page: str) -> None:
     named = set(PATH.findall((PROJECT / "docs" / page).read_text(encoding="utf-8"))) - MADE
     assert named
     assert not {name for name in named if not any((root / name).exists() for root in ROOTS)}
+
+
+def test_the_site_has_every_page() -> None:
+    """Those of the code's docstrings are compared where the site is built."""
+    found: list[str] = []
+
+    def look(entries: list[Any]) -> None:
+        for entry in entries:
+            of_entry = entry if isinstance(entry, str) else next(iter(entry.values()))
+            look(of_entry) if isinstance(of_entry, list) else found.append(of_entry)
+
+    look(yaml.safe_load((PROJECT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
+    outside = {"index.md", "contributing.md", "changelog.md", "licence.md"}
+    pages = [page for page in found if not page.startswith("code/")]
+    assert sorted(pages) == sorted({page.name for page in (PROJECT / "docs").glob("*.md")} | outside)
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the extra [docs] is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)],
+        cwd=PROJECT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    code = (tmp_path / "code" / "portfolio" / "index.html").read_text(encoding="utf-8")
+    assert 'id="niftyformer_assets.portfolio.backtest.run.run_backtest"' in code
+    assert "scores and market are on different axes, or there are fewer than 2 sessions" in code
 
 
 def test_the_design_names_every_package_of_the_contract_and_no_other() -> None:
