@@ -45,9 +45,9 @@ def signal_ready(experiment: str, trades_on: str, said: str) -> Alert:
     return Alert(f"signal {_known_by(experiment, said)}", f"signal for {trades_on} ({experiment})", said)
 
 
-def signal_withheld(session: str, experiment: str, reason: str) -> Alert:
-    """Args: session: the newest of the candles that it would have been made from."""
-    return Alert(f"withheld {_known_by(session, experiment, reason)}", f"no signal from {experiment}", reason)
+def signal_withheld(session: str, reason: str) -> Alert:
+    """Args: session: the newest of the candles that it would have been made from; "" where nobody knows."""
+    return Alert(f"withheld {_known_by(session, reason)}", f"no signal of {session or 'the newest session'}", reason)
 
 
 def watch_warning(since: str, said: str) -> Alert:

@@ -100,10 +100,15 @@ def retrained_text(used: Experiment, sessions: SplitByDate | SplitByRatio) -> st
 def beside_the_one_in_use(settings: Settings, name: str) -> Finding:
     """Whether an experiment that is the one in use trained anew is proposed in its place.
 
-    Raises:
-        NiftyFormerError: an artifact of one of them is missing or damaged.
+    That the one in use is not there, or cannot be read, is no fault of the new one, and said.
     """
-    in_use = experiment_in_use(settings)
+    try:
+        return _beside(settings, name, experiment_in_use(settings))
+    except NiftyFormerError as error:
+        return Finding(False, f"{name} is not held beside the experiment in use: {error}")
+
+
+def _beside(settings: Settings, name: str, in_use: str | None) -> Finding:
     if in_use is None:
         return Finding(True, "No experiment is in use.")
     if in_use == name:

@@ -200,7 +200,7 @@ def test_a_signal_that_is_withheld_is_told_with_its_reason_and_is_no_failed_run_
             assert not job.execute_in_process(instance=instance, asset_selection=of, raise_on_error=False).success
         assert told.tick() == "1 told to json" and told.tick() == "0 told to json"
     (message,) = listener.heard
-    assert message["title"] == "NiftyFormer demo: no signal from signal"
+    assert message["title"] == "NiftyFormer demo: no signal of the newest session"
     assert "no signal for 2023-01-20: the model learned from sessions up to 2022-09-30" in message["message"]
     assert "NIFTYFORMER_SIGNAL_MAX_AGE_DAYS" in message["message"]
 

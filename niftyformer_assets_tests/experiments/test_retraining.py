@@ -172,5 +172,7 @@ def test_the_new_one_is_held_beside_the_one_in_use_on_what_both_saw_out_of_sampl
     assert ("tiny is proposed in place of older" in beside.sentence) == beside.passed
     other = settings.model_copy(update={"signal_experiment": "tiny"})
     assert "was trained no later" in beside_the_one_in_use(other, "older").sentence
+    misspelt = beside_the_one_in_use(settings.model_copy(update={"signal_experiment": "tinny"}), "tiny")
+    assert not misspelt.passed and not misspelt.defect and "there is no experiment 'tinny'" in misspelt.sentence
     (settings.experiments / "other.yaml").write_text(TINY_EXPERIMENT.replace("top_k: 3", "top_k: 4"))
     assert "it is no retraining" in beside_the_one_in_use(settings, "other").sentence

@@ -138,7 +138,7 @@ def _failed_runs(instance: dg.DagsterInstance, since: datetime) -> Iterator[Aler
         what, reason = _what(run), _why(instance, run.run_id)
         if _was_to_give_a_signal(run) and not _gave_one(instance, run.run_id):
             session = _newest_session(instance, record.start_time or record.create_timestamp.timestamp())
-            yield words.signal_withheld(session, run.tags.get("dagster/partition", run.job_name), reason)
+            yield words.signal_withheld(session, reason)
         else:
             origin = run.tags.get("dagster/backfill") or run.tags.get(AGAIN_FOR) or run.root_run_id or run.run_id
             yield words.run_failed(origin, what, reason)
