@@ -7,6 +7,7 @@ written, and one of five pages or a date.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from niftyformer_assets.settings import NAME, Settings
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import is_file
 from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets.web import HOST
 
@@ -110,7 +112,7 @@ def page_of(
     study: str | None = None,
     orders: str | None = None,
 ) -> Path | None:
-    """The file of a page, or None where there is none; links that lead out of `data` are not followed."""
+    """The file of a page, or None where none can be read; links that lead out of `data` are not followed."""
     if not all(NAME.fullmatch(name) for name in (workspace, experiment, study) if name is not None):
         return None
     folder = Workspace(data, workspace)
@@ -123,8 +125,17 @@ def page_of(
         path = folder.orders / orders
     if study is not None:
         path = folder.study(study).report / page
-    real = path.resolve()
-    return real if real.is_file() and real.is_relative_to(data.resolve()) else None
+    # As `resolve`, which does not take a link to itself.
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(os.path.realpath(data)):
+        return None
+    try:
+        if not is_file(real):
+            return None
+        with real.open("rb"):
+            return real
+    except (NiftyFormerError, OSError):  # of another user
+        return None
 
 
 def serve_reports(settings: Settings, say: Callable[[str], None]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import read_regular
 
 # How the record of a live source begins, and all that a whole record may be: what was cut is none.
 LIVE = "live candles of"
@@ -23,6 +24,7 @@ _RECORD = re.compile(
     rf"(?:{LIVE} (?:zerodha|elsewhere)|made up from \d{{4}}-\d{{2}}-\d{{2}}: MadeUpSettings\([^\n]*\)|"
     r"replay of candles [0-9a-f]{24})(?:\r?\n)?"  # as an editor may leave it
 )
+_MOST_BYTES = 1 << 16
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +130,7 @@ def _record(settings: Settings) -> Path:
 def _source_of(settings: Settings) -> str | None:
     """Whose candles the workspace holds, None where that was never recorded or the record is not whole."""
     try:
-        text = _record(settings).read_bytes().decode("utf-8")
+        text = read_regular(_record(settings), _MOST_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
     return text.strip() if _RECORD.fullmatch(text) else None

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from niftyformer_assets.settings import NAME
 from niftyformer_assets.store.atomic import write_text
+from niftyformer_assets.store.given import read_regular
 from niftyformer_assets.store.provenance import Provenance
 from niftyformer_assets.store.workspace import Workspace
+
+_MOST_BYTES = 1 << 20
 
 
 def remember(workspace: Workspace, record: Provenance, experiment: str) -> None:
@@ -25,7 +28,7 @@ def remember(workspace: Workspace, record: Provenance, experiment: str) -> None:
 def holders_of(note: Path) -> list[str]:
     """The experiments that a note of the workspace (`Workspace.made`) names, its maker first; some have it no more."""
     try:
-        names = note.read_text(encoding="utf-8").split()
+        names = read_regular(note, _MOST_BYTES).decode("utf-8").split()
     except (OSError, ValueError):
         return []
     return [name for name in names if NAME.fullmatch(name)]

@@ -27,7 +27,7 @@ from niftyformer_assets.market.kite import KiteSession
 from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.store.atomic import atomic_path
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.given import read_given_json
+from niftyformer_assets.store.given import is_file, read_given_json
 from niftyformer_assets.web import HOST, is_loopback
 
 LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
@@ -115,7 +115,7 @@ def find_token(path: Path, now: datetime, environment: Mapping[str, str] | None 
     given = (os.environ if environment is None else environment).get(TOKEN_VARIABLE, "").strip()
     if given:
         return AccessToken(given, None)
-    if not path.is_file():
+    if not is_file(path):
         raise NiftyFormerError("nobody has logged in to Kite: run `niftyformer login`.")
     try:
         content = read_given_json(path)

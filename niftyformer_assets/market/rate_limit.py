@@ -59,18 +59,17 @@ class Pacer:
         stop = stop or threading.Event()
         with self._turn:
             while not stop.is_set():
-                # Noted is when a request really leaves, not when it was due: a thread that wakes late crowds nobody.
-                with self._lock.acquire(poll_interval=0.002):
-                    left = self._taken()
-                    if left <= 0:
-                        return True
+                left = self._taken()
+                if left <= 0:
+                    return True
                 stop.wait(left)
         return False
 
     def _taken(self) -> float:
         """How long this caller must wait yet; at 0 it leaves now, and that is noted."""
+        # Noted is when a request really leaves, not when it was due: a thread that wakes late crowds nobody.
         try:
-            with os.fdopen(open_own(self._path), "r+b") as file:
+            with self._lock.acquire(poll_interval=0.002), os.fdopen(open_own(self._path), "r+b") as file:
                 left, noted = self._left(file.read(_MAX_NOTED))
                 if left <= 0:
                     noted = [*noted, time.monotonic()][-self._count :]

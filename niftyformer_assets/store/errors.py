@@ -65,3 +65,8 @@ def torch_or_one_line() -> Iterator[None]:
             "torch, which trains models and lets them predict, is not installed: in the checkout "
             "pip install -c constraints.txt -e '.[train]', elsewhere the version of torch that constraints.txt names."
         ) from None
+
+
+def unreadable(path: Path, error: OSError) -> NiftyFormerError:
+    """The error for a file that may be sound, and cannot be read now."""
+    return NiftyFormerError(f"{path} cannot be read: {error.strerror or error}. Make it readable.")

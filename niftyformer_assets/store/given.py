@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from niftyformer_assets.store.errors import damaged, missing
+from niftyformer_assets.store.errors import damaged, missing, unreadable
 
 # Far above the largest of ours, the index of many sessions and symbols.
 _MOST_JSON_BYTES = 64 << 20
@@ -35,6 +35,22 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes} bytes", str(path))
     return content
+
+
+def is_file(path: Path) -> bool:
+    """Is a regular file there, or a link to one?
+
+    Raises:
+        NiftyFormerError: nobody may look, as in a folder that is another user's.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # as a link that leads nowhere
+            return False
+        raise unreadable(path, error) from error
 
 
 def read_given_json(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import in_one_line, read_regular
 
 _HELD_BY_US: set[Path] = set()
 
@@ -53,6 +54,6 @@ def held(path: Path, what: str) -> Iterator[None]:
 
 def _said(holder: Path) -> str:
     try:
-        return holder.read_text(encoding="utf-8").strip()
+        return in_one_line(read_regular(holder, 200).decode("utf-8"))
     except (OSError, ValueError):  # it has the lock, and has not said so yet
         return "another process"

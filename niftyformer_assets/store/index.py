@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from niftyformer_assets.store import given
 from niftyformer_assets.store.atomic import atomic_path, remove_leftovers, write_text
-from niftyformer_assets.store.errors import DamagedError, NiftyFormerError, damaged, missing
+from niftyformer_assets.store.errors import DamagedError, NiftyFormerError, damaged, missing, unreadable
 
 INDEX_NAME = "index.json"
 # Sessions and symbols, which all arrays of a folder share.
@@ -138,7 +138,7 @@ def adopt(folder: Path, paths: Iterable[Path]) -> str:
 
 def settle(folder: Path) -> None:
     """Decide the entries that a killed process left naming two files: for the one that is there."""
-    if (folder / INDEX_NAME).is_file():
+    if given.is_file(folder / INDEX_NAME):
         with _locked(folder), suppress(NiftyFormerError):
             _read(folder)
             _write(folder, _known(folder, None))
@@ -166,7 +166,7 @@ def share(paths: Iterable[Path], source: Path, target: Path) -> None:
         place = target / path.relative_to(source)
         entered = None
         for folder in (path.parent, path.parent.parent):
-            if folder.is_relative_to(source) and (folder / INDEX_NAME).is_file():
+            if folder.is_relative_to(source) and given.is_file(folder / INDEX_NAME):
                 index = indexes.setdefault(folder, _read(folder))
                 if (entry := index.files.get(path.relative_to(folder).as_posix())) is not None:
                     entered = partial(
@@ -201,8 +201,8 @@ def entered_digests(paths: Iterable[Path], root: Path) -> dict[str, str]:
     """The SHA-256 that the indexes have of files, and of all files in folders, by their paths below `root`."""
     wanted, found = set(paths), {}
     beside = {folder for path in wanted for folder in (path.parent, path.parent.parent)}
-    within = {index.parent for path in wanted if path.is_dir() for index in path.rglob(INDEX_NAME)}
-    for folder in sorted(folder for folder in beside | within if (folder / INDEX_NAME).is_file()):
+    within = {index.parent for path in wanted if not given.is_file(path) for index in path.rglob(INDEX_NAME)}
+    for folder in sorted(folder for folder in beside | within if given.is_file(folder / INDEX_NAME)):
         for name, entry in _read(folder).files.items():
             file = folder / name
             if file in wanted or wanted & set(file.parents):
@@ -216,11 +216,18 @@ def sha256(content: bytes) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    """Hex SHA-256 of a file's content.
+
+    Raises:
+        NiftyFormerError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise unreadable(path, error) from error
     return digest.hexdigest()
 
 
@@ -231,14 +238,14 @@ class _Index:
 
 
 def _verified(path: Path, folder: Path) -> Entered:
-    if not path.is_file():
+    if not given.is_file(path):
         raise missing(path)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise NiftyFormerError(f"{path} cannot be read: {error.strerror or error}. Make it readable.") from error
+        raise unreadable(path, error) from error
     place, name = folder / INDEX_NAME, path.relative_to(folder).as_posix()
-    index = _read(folder) if place.is_file() else _Index({}, {})
+    index = _read(folder) if given.is_file(place) else _Index({}, {})
     entry = index.files.get(name)
     if entry is None:
         raise DamagedError(
@@ -319,8 +326,8 @@ def _write(folder: Path, index: _Index, also: str | None = None) -> None:
     text = json.dumps({**content, "seal": _seal(content)}, indent=1) + "\n"
     place = folder / INDEX_NAME
     remove_leftovers(place)  # of killed processes: whoever writes an index has its lock
-    with suppress(OSError, ValueError):
-        if place.read_text(encoding="utf-8") == text:
+    with suppress(OSError):
+        if given.read_regular(place, len(text)) == text.encode():
             return
     write_text(place, text)
 
@@ -329,13 +336,25 @@ def _seal(content: Mapping[str, Any]) -> str:
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
-def _locked(folder: Path) -> FileLock:
-    return FileLock(folder / f".{INDEX_NAME}.lock")
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / f".{INDEX_NAME}.lock")
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise NiftyFormerError(
+            f"{lock.lock_file} could not be written ({error.strerror or error}): remove what is there, or make its "
+            "folder writable."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
 def _locked_to_read(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
-        with suppress(OSError):  # where nobody may write, nobody does
+        with suppress(NiftyFormerError):  # where nobody may write, nobody does
             stack.enter_context(_locked(folder))
         yield

@@ -17,7 +17,7 @@ from typing import Any
 
 from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
-from niftyformer_assets.store.given import read_given_json
+from niftyformer_assets.store.given import is_file, read_given_json
 from niftyformer_assets.store.index import entered_digests, file_sha256
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -57,7 +57,7 @@ class Provenance:
 def read_provenance(folder: Path, asset: str) -> Provenance | None:
     """The record of an artifact, or None where there is none."""
     path = folder / f"{asset}.json"
-    if not path.is_file():
+    if not is_file(path):
         return None
     content = read_given_json(path)
     try:
@@ -126,12 +126,12 @@ def must_be_from_the_same(folder: Path, record: Provenance, of: Collection[Path]
         )
     for name, before in record.made_from.items():
         path = folder.parent / name
-        if of is not None and path.resolve() not in {each.resolve() for each in of}:
+        # As `resolve`, which does not take a link to itself.
+        place = os.path.realpath(path)
+        if of is not None and place not in {os.path.realpath(each) for each in of}:
             continue
-        if (content_fingerprint([path]) if path.exists() else None) != before:
-            raise NiftyFormerError(
-                f"{record.asset} was made from another {path.resolve()}: materialize {record.asset} again."
-            )
+        if (content_fingerprint([path]) if is_file(path) or path.exists() else None) != before:
+            raise NiftyFormerError(f"{record.asset} was made from another {place}: materialize {record.asset} again.")
 
 
 @cache
@@ -182,9 +182,10 @@ def content_fingerprint(paths: Iterable[Path]) -> str:
     """
     digest = hashlib.sha256()
     for path in paths:
-        files = sorted(p for p in path.rglob("[!.]*") if p.is_file()) if path.is_dir() else [path]
+        whole = is_file(path) or not path.is_dir()
+        files = [path] if whole else sorted(p for p in path.rglob("[!.]*") if is_file(p))
         for file in files:
-            if not file.is_file():
+            if not is_file(file):
                 raise NiftyFormerError(f"{file} does not exist: materialize the asset that writes it first.")
             digest.update(file.relative_to(path.parent).as_posix().encode())
             digest.update(file_sha256(file).encode())

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from niftyformer_assets.store.errors import UNREADABLE, damaged, missing
+from niftyformer_assets.store.given import is_file
 from niftyformer_assets.store.index import entered_path, read_entered, read_given
 
 
@@ -74,7 +75,7 @@ def read_given_parquet(path: Path) -> pd.DataFrame:
     Raises:
         NiftyFormerError: it is missing, damaged or no Parquet file; the message names it.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise missing(path)
     try:
         content = read_given(path)

@@ -8,6 +8,7 @@ from typing import Any
 
 from niftyformer_assets.finding import Finding
 from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.given import is_file
 from niftyformer_assets.store.index import read_json
 
 REPORT, METRICS, TEARSHEET = "report.html", "metrics.json", "tearsheet.html"
@@ -21,7 +22,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         NiftyFormerError: there is none, it is not the one that was written, or it is of an earlier version.
     """
     path = folder / METRICS
-    if not path.is_file():
+    if not is_file(path):
         raise NiftyFormerError(f"{path} does not exist: materialize backtest_report for this experiment.")
     content = read_json(path)
     if "outcome" not in content:
