@@ -107,6 +107,21 @@ def test_a_run_of_an_unknown_process_is_dead_once_it_should_have_started(
         assert [dead.run_id for dead in fail_dead_runs(instance)] == [run.run_id] * dies
 
 
+@pytest.mark.parametrize("process", ["0", "-1", "9" * 30, "\u0663", "x", ""])
+def test_a_tag_that_names_no_process_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    """0 would be the group of whoever asks, which always runs; and no such run keeps others from being seen."""
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        for run_id in RUNS[:2]:
+            tags = {dead_runs.PROCESS: f"{process} runs {run_id}"}
+            instance.create_run_for_job(nothing, run_id=run_id, tags=tags)
+        assert fail_dead_runs(instance) == []
+        later = time.time() + dead_runs.STARTS_WITHIN_S + 60
+        monkeypatch.setattr(dead_runs.time, "time", lambda: later)
+        assert {dead.run_id for dead in fail_dead_runs(instance)} == {*RUNS[:2]}
+
+
 def test_the_runs_of_the_command_line_name_their_process(tmp_path: Path) -> None:
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         _execute(Terminal(), instance, nothing, 1, {}, None)

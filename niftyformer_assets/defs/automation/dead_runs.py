@@ -7,6 +7,7 @@ for them (a pool's place, the panels that wait for candles in progress) would th
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ UNFINISHED = [*UNSTARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCE
 STARTS_WITHIN_S = 300
 # The process that makes and runs a run, where that is one.
 PROCESS, MACHINE = "niftyformer/process", "niftyformer/machine"
+_PID = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def own_process(run_id: str) -> dict[str, str]:
@@ -64,16 +66,21 @@ def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, f
     """The process that a run's events name last and when (seconds since 1970), else that of its tag, with the run."""
     for entry in reversed(instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
         metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
-        if "pid" in metadata:
-            return int(str(metadata["pid"].value)), entry.timestamp
-    pid = _own_pid(run)
-    return (int(pid), None) if pid.isdecimal() else None
+        if "pid" in metadata and (named := _pid(str(metadata["pid"].value))) is not None:
+            return named, entry.timestamp
+    own = _pid(_own_pid(run))
+    return None if own is None else (own, None)
 
 
 def _own_pid(run: dg.DagsterRun) -> str:
     """What the run's tag says, if it is its own and not that of a run it was launched again for."""
     pid, _, of = run.tags.get(PROCESS, "").partition(" runs ")
     return pid if of == run.run_id else ""
+
+
+def _pid(text: str) -> int | None:
+    """The number of a process; 0 asks for one's own group, and what no system gives is none."""
+    return int(text) if _PID.fullmatch(text) else None
 
 
 def _is_elsewhere(run: dg.DagsterRun) -> bool:
