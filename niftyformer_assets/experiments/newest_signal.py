@@ -17,7 +17,7 @@ from niftyformer_assets.portfolio.backtest.market import TRADED_VALUE_SESSIONS, 
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import load_arrays
 from niftyformer_assets.store.errors import NiftyFormerError
-from niftyformer_assets.store.provenance import must_be_from_the_same, must_have_record
+from niftyformer_assets.store.provenance import must_be_as_recorded, must_be_from_the_same, must_have_record
 from niftyformer_assets.store.tables import read_notes, read_parquet
 from niftyformer_assets.store.workspace import Workspace
 
@@ -70,7 +70,8 @@ def newest_signal(settings: Settings) -> NewestSignal:
     """The signal of the newest candles by the experiment in use.
 
     Raises:
-        NiftyFormerError: there is none, or it was made from other candles, or by another experiment.
+        NiftyFormerError: there is none, or it was made from other candles, or by another experiment, or is not the one
+            that was made.
     """
     workspace = settings.workspace
     panel, axes = load_arrays(workspace.market_panel)
@@ -80,6 +81,7 @@ def newest_signal(settings: Settings) -> NewestSignal:
         raise NiftyFormerError(f"no orders: there is no signal of {session}: materialize daily_signals")
     record = must_have_record(workspace.provenance, "daily_signals")
     try:
+        must_be_as_recorded(workspace.provenance, record, {path})
         must_be_from_the_same(workspace.provenance, record, {workspace.market_panel})
     except NiftyFormerError as error:
         raise NiftyFormerError(f"no orders: {error}") from None

@@ -15,6 +15,7 @@ from niftyformer_assets.portfolio.paper.following import Given, given_of
 from niftyformer_assets.store.arrays import Axes
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.index import file_sha256
+from niftyformer_assets.store.provenance import must_be_as_recorded, must_have_record
 from niftyformer_assets.store.tables import read_parquet
 from niftyformer_assets.store.workspace import Workspace
 
@@ -24,6 +25,7 @@ def signal_given(workspace: Workspace, day: str) -> Given:
     path = workspace.signal(day)
     try:
         said = read_parquet(path, ("symbol", "ranked_score", "close"))
+        must_be_as_recorded(workspace.provenance, must_have_record(workspace.provenance, "daily_signals"), {path})
     except NiftyFormerError as error:
         raise NiftyFormerError(
             f"{error} A signal that was given is not given again: restore the file from a copy, or remove it, and "

@@ -14,6 +14,7 @@ from niftyformer_assets.portfolio.backtest.market import Market
 from niftyformer_assets.portfolio.backtest.run import run_backtest
 from niftyformer_assets.portfolio.backtest.scores import Scores
 from niftyformer_assets.portfolio.watch.figures import figures_of, turnover_of, turnover_of_signal
+from niftyformer_assets.store.provenance import must_be_as_recorded, must_have_record
 from niftyformer_assets.store.tables import read_notes, read_parquet
 from niftyformer_assets.store.workspace import Workspace
 
@@ -23,7 +24,10 @@ NEEDED = ("symbol", "ranked_score", "p_up", "close", "order_value", "target_shar
 def signals_of(workspace: Workspace, experiment: str) -> dict[str, pd.DataFrame]:
     """The signals of an experiment by their sessions, of the model that gave the newest."""
     found: dict[str, tuple[str, pd.DataFrame]] = {}
-    for path in sorted(workspace.signals.glob("*.parquet")):
+    paths = sorted(workspace.signals.glob("*.parquet"))
+    if paths:
+        must_be_as_recorded(workspace.provenance, must_have_record(workspace.provenance, "daily_signals"), paths)
+    for path in paths:
         made_of = json.loads(read_notes(path).get("made_of", "{}"))
         if made_of.get("experiment") == experiment:
             found[path.stem] = (str(made_of.get("model_fingerprint")), read_parquet(path, NEEDED))

@@ -82,7 +82,7 @@ def must_have_record(folder: Path, asset: str) -> Provenance:
     return record
 
 
-def must_be_as_recorded(folder: Path, record: Provenance) -> None:
+def must_be_as_recorded(folder: Path, record: Provenance, of: Collection[Path] | None = None) -> None:
     """Refuse an artifact whose files are not those that were there when its record was written.
 
     What a file holds is checked where it is read, against its index; here, that the index has not gone
@@ -90,6 +90,7 @@ def must_be_as_recorded(folder: Path, record: Provenance) -> None:
 
     Args:
         folder: of the records; the artifacts lie beside it.
+        of: these of its files alone, all of which it must tell of.
 
     Raises:
         NiftyFormerError: the message names the file.
@@ -100,9 +101,10 @@ def must_be_as_recorded(folder: Path, record: Provenance) -> None:
             f"{folder / f'{asset}.json'} does not say which files {asset} consists of, as records of earlier versions: "
             f"materialize {asset} again."
         )
-    now = entered_digests([root / name for name in record.outputs], root)
-    for name, digest in record.outputs.items():
-        if now.get(name) != digest:
+    names = record.outputs.keys() if of is None else {path.relative_to(root).as_posix() for path in of}
+    now = entered_digests([root / name for name in names], root)
+    for name in sorted(names):
+        if now.get(name) != record.outputs.get(name, ""):
             raise NiftyFormerError(
                 f"{root / name} is not the file that the record of {asset} describes: its making was cut off, or "
                 f"another file was put in its place. Materialize {asset} again."

@@ -19,9 +19,10 @@ from niftyformer_assets.experiments.signal import decide_now
 from niftyformer_assets.experiments.watch import signals_of
 from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.settings import Settings
+from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet
 from niftyformer_assets_tests.conftest import Graph, failure_of
-from niftyformer_assets_tests.defs.test_signals import opened_until
+from niftyformer_assets_tests.defs.test_signals import as_if_given, opened_until
 
 WATCH = dg.AssetKey("model_watch")
 
@@ -61,6 +62,7 @@ def give_signals(settings: Settings) -> list[str]:
             settings.workspace.signal(days_ := str(decision.session)), decision.table, {"made_of": json.dumps(made_of)}
         )
         days.append(days_)
+    as_if_given(settings.workspace)
     return days
 
 
@@ -97,6 +99,7 @@ def test_signals_are_beside_the_test_sessions_and_what_is_not_theirs_is_warned_o
         path = settings.workspace.signal(day)
         said, notes = read_parquet(path), read_notes(path)
         write_parquet(path, said.assign(order_value=said["order_value"] + said["close"].max() * 1e4), notes)
+    as_if_given(settings.workspace)
     told, checked = watch(settings, instance)
     assert not checked.passed and checked.severity == dg.AssetCheckSeverity.WARN and not checked.blocking
     assert "turnover is not the backtest's" in str(checked.description) == str(told["in_words"])
@@ -112,7 +115,10 @@ def test_only_the_model_in_use_is_judged(settings: Settings) -> None:
         write_parquet(
             workspace.signal(day), said, {"made_of": json.dumps({"experiment": of, "model_fingerprint": model})}
         )
+    with pytest.raises(NiftyFormerError, match="is not the file that the record of daily_signals describes"):
+        signals_of(workspace, "tiny")
     path.unlink()
+    as_if_given(workspace)
     assert list(signals_of(workspace, "tiny")) == ["2023-01-13"]
     assert list(signals_of(workspace, "other")) == ["2023-01-12"] and signals_of(workspace, "none") == {}
     assert np.isfinite(said["close"]).any()

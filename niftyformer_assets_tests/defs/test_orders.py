@@ -24,7 +24,7 @@ from niftyformer_assets.portfolio.orders.proposal import ORDERS
 from niftyformer_assets.portfolio.orders.settings import OrderSettings
 from niftyformer_assets.settings import Settings, read_settings
 from niftyformer_assets.sources import simulated_market
-from niftyformer_assets.store.tables import read_parquet
+from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet
 from niftyformer_assets_tests.conftest import Graph, failure_of
 from niftyformer_assets_tests.portfolio.report.test_orders_page import Forms
 
@@ -68,6 +68,15 @@ def csv(folder: Path, **held: int) -> str:
     path = folder / "held.csv"
     path.write_text("symbol,quantity\n" + "".join(f"{name},{shares}\n" for name, shares in held.items()))
     return str(path)
+
+
+def test_another_signal_in_the_newest_ones_place_is_refused(settings: Settings, tmp_path: Path) -> None:
+    """With its entry in the index, as where the folder is another workspace's."""
+    path = settings.workspace.signal(SESSION)
+    said = read_parquet(path)
+    write_parquet(path, said.assign(target_weight=said["target_weight"].to_numpy()[::-1]), read_notes(path))
+    result, _ = made(settings, holdings=csv(tmp_path, DEMO001=1), cash=1e5)
+    assert f"{path} is not the file that the record of daily_signals describes" in failure_of(result)
 
 
 def test_nobody_asked_for_orders_and_the_page_says_how_to(graph: Graph) -> None:

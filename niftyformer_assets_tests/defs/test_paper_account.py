@@ -30,9 +30,9 @@ from niftyformer_assets.portfolio.paper.ledger import append_rows, read_ledger
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays, save_arrays
 from niftyformer_assets.store.index import file_sha256
-from niftyformer_assets.store.tables import write_parquet
+from niftyformer_assets.store.tables import read_parquet, write_parquet
 from niftyformer_assets_tests.conftest import Graph, failure_of
-from niftyformer_assets_tests.defs.test_signals import opened_until
+from niftyformer_assets_tests.defs.test_signals import as_if_given, opened_until
 
 PAPER = dg.AssetKey("paper_account")
 CHECK = dg.AssetCheckKey(PAPER, "ledger_as_it_was")
@@ -79,6 +79,7 @@ class Days:
         ]
         decision = decide_now(opened_until(self.opened, stop), so_far)
         write_parquet(self.settings.workspace.signal(str(decision.session)), decision.table)
+        as_if_given(self.settings.workspace)
 
     def run(self) -> dg.ExecuteInProcessResult:
         job = build(self.settings).resolve_job_def("signal")
@@ -229,6 +230,17 @@ def test_a_damaged_signal_is_refused_and_one_that_was_removed_trades_nothing(day
     assert days.run().success
     values = [r for r in read_ledger(days.settings.workspace.paper_account).rows if r["kind"] == "valuation"]
     assert [value["scored"] for value in values] == [True, False]
+
+
+def test_another_signal_in_a_signals_place_is_refused(days: Days) -> None:
+    """With its entry in the index, as where the folder is another workspace's."""
+    days.signal(days.last)
+    days.at(days.last)
+    path = days.settings.workspace.signal(str(days.opened.axes.dates[-1]))
+    said = read_parquet(path)
+    write_parquet(path, said.assign(close=said["close"] * 2))
+    assert f"{path} is not the file that the record of daily_signals describes" in failure_of(days.run())
+    assert not days.settings.workspace.paper_account.exists()
 
 
 def test_without_a_signal_there_is_no_account(days: Days) -> None:

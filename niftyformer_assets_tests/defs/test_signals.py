@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -26,8 +27,17 @@ from niftyformer_assets.model.predictions import read_predictions
 from niftyformer_assets.portfolio.signals.decision import COLUMNS
 from niftyformer_assets.settings import Settings
 from niftyformer_assets.store.arrays import Axes, load_arrays, save_arrays
+from niftyformer_assets.store.index import entered_digests
+from niftyformer_assets.store.provenance import must_have_record
 from niftyformer_assets.store.tables import read_notes, read_parquet, write_parquet
+from niftyformer_assets.store.workspace import Workspace
 from niftyformer_assets_tests.conftest import Graph, failure_of, tiny_settings
+
+
+def as_if_given(workspace: Workspace) -> None:
+    """Record the signals that are there as those that daily_signals gave."""
+    record = must_have_record(workspace.provenance, "daily_signals")
+    replace(record, outputs=entered_digests([workspace.signals], workspace.root)).write(workspace.provenance)
 
 
 def opened_until(opened: OpenedExperiment, stop: int) -> OpenedExperiment:
