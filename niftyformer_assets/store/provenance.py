@@ -63,11 +63,23 @@ def read_provenance(folder: Path, asset: str) -> Provenance | None:
     try:
         given = content.pop("fingerprint")
         record = Provenance(**content)
+        _must_be_texts(record)
         if record.asset != asset or record.fingerprint != given:
             raise ValueError("it does not fit its fingerprint")
         return record
     except UNREADABLE as error:
         raise damaged(path, error) from error
+
+
+def _must_be_texts(record: Provenance) -> None:
+    """The fingerprint covers neither the outputs nor where the inputs lie.
+
+    Raises:
+        ValueError: they are no texts by texts that name files.
+    """
+    for name, digest in (*record.outputs.items(), *record.made_from.items()):
+        if not name or "\0" in name or not isinstance(digest, str | None):
+            raise ValueError(f"it names no file with {name!r:.40}")
 
 
 def must_have_record(folder: Path, asset: str) -> Provenance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -148,3 +149,16 @@ def test_a_link_to_itself_among_inputs(folder: Path) -> None:
     plant_loop(folder / "a.parquet")
     with pytest.raises(NiftyFormerError, match="was made from another"):
         must_be_from_the_same(folder, must_have_record(folder, "a"))
+
+
+WRONG = [None, True, 1, "x", [1], {"a": 1}, {"a": []}, {"a\0b": "0"}, {"": "0"}]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+@pytest.mark.parametrize("name", ["outputs", "made_from"])
+def test_a_record_whose_files_are_no_texts_is_damaged(folder: Path, name: str, value: object) -> None:
+    """The fingerprint covers neither."""
+    path = folder / "a.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(NiftyFormerError, match=r"a\.json is damaged"):
+        must_have_record(folder, "a")

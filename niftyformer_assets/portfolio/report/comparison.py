@@ -21,8 +21,8 @@ from niftyformer_assets.model.predictions import of_parts, traded
 from niftyformer_assets.portfolio.evidence.tries import Tries
 from niftyformer_assets.portfolio.evidence.verdict import Standing, in_short
 from niftyformer_assets.portfolio.names import EQUAL_WEIGHT, MODEL, NAMES
-from niftyformer_assets.portfolio.report.files import METRICS, read_metrics
-from niftyformer_assets.store.errors import NiftyFormerError, damaged
+from niftyformer_assets.portfolio.report.files import METRICS, of_another_version, read_metrics
+from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError, damaged
 from niftyformer_assets.store.provenance import flat_settings
 from niftyformer_assets.store.workspace import ExperimentFolder
 
@@ -97,15 +97,20 @@ def model_comparison(
     models only and those of the report; `variants_now` is how many have been tried by now on these
     sessions. MAE and accuracy are of the label and on the part that were traded.
     """
-    reports, without = {}, dict(refused or {})
+    reports, without, rows = {}, dict(refused or {}), []
     for name, folder in experiments.items():
         if name in without:
             continue
         try:
-            reports[name] = _read(folder.backtest)
+            report = _read(folder.backtest)
         except NiftyFormerError as error:
             without[name] = str(error)
-    rows = [row for name, report in reports.items() for row in _rows(name, report, tries)]
+            continue
+        try:
+            rows += _rows(name, report, tries)
+            reports[name] = report
+        except UNREADABLE as error:
+            without[name] = str(of_another_version(folder.backtest / METRICS, error))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     # To ten digits, so that rounding errors put no equal above another.
     order = table.assign(**{EXCESS: table[EXCESS].round(10)}).sort_values(
@@ -173,7 +178,7 @@ def _read(folder: Path) -> _Report:
         for column in ("value", *INTERVAL_COLUMNS):
             figures[column] = figures[column].astype(float)
         return _Report(content, figures, Standing(**standing))
-    except (ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise damaged(folder / METRICS, error) from error
 
 

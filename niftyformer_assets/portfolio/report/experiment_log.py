@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from niftyformer_assets.portfolio.names import MODEL
-from niftyformer_assets.portfolio.report.files import METRICS, read_metrics
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.portfolio.report.files import METRICS, of_another_version, read_metrics
+from niftyformer_assets.store.errors import UNREADABLE, NiftyFormerError
 from niftyformer_assets.store.given import read_given_json
 from niftyformer_assets.store.index import read_json
 from niftyformer_assets.store.provenance import read_provenance
@@ -51,6 +51,8 @@ def experiment_log(
             rows.append({"experiment": name, "study": study_of.get(name, ""), **_row(folder, differs.get(name, {}))})
         except NiftyFormerError as error:
             left_out[name] = str(error)
+        except UNREADABLE as error:
+            left_out[name] = str(of_another_version(folder.root, error))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values(["finished", "experiment"], ascending=[False, True], ignore_index=True), left_out
 

@@ -32,6 +32,13 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return content
 
 
+def of_another_version(path: Path, error: Exception) -> NiftyFormerError:
+    """The error for what is as it was written, and holds other things than are read now."""
+    return NiftyFormerError(
+        f"{path} is of another version ({type(error).__name__}): materialize backtest_report again."
+    )
+
+
 def better_than_luck(metrics: Mapping[str, Any]) -> Finding:
     """What metrics.json says of the model beside the best baseline, its own scores permuted, and equal weight."""
     return Finding(
