@@ -33,7 +33,7 @@ AGAIN_S = 5.0
 # The pages hold everything that they show.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'",
+    "script-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
 }

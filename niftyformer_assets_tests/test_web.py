@@ -214,6 +214,19 @@ def test_a_list_that_is_far_too_long(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_list_with_far_more_members_than_an_index_has(tmp_path: Path) -> None:
+    head = b"Company Name,Industry,Symbol,Series,ISIN Code\n"
+    for body in (
+        head + b"".join(b"A%d,Power,A%d,EQ,INE%09d\n" % (n, n, n) for n in range(40_000)),
+        head + b"A,Power," + b"A" * 41 + b",EQ,INE000A01010\n",
+        head + b"A,Power," + b"A" * 100_000 + b",EQ,INE000A01010\n",
+    ):
+        with odd_server(lambda _, body=body: [answer(body)]) as server, pytest.raises(NiftyFormerError) as caught:  # type: ignore[misc]
+            fetch_list(tmp_path, date(2024, 1, 1), server.url, attempts=1)
+        assert len(str(caught.value)) < 400
+    assert not list(tmp_path.iterdir())
+
+
 def test_kite_in_one_line() -> None:
     for script, error, said in (
         (DRIPS["chunks"], kite.ServerTrouble, "no answer for the list of instruments in time"),

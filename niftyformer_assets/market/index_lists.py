@@ -24,13 +24,14 @@ from niftyformer_assets.store.index import read_given, write_entered
 Quality = Literal["list", "official", "approximate"]
 
 COLUMNS = ("company name", "industry", "symbol", "isin code")
-SYMBOL = re.compile(r"[A-Z0-9&\-]+")
+# The longest of NSE's have 20; each becomes a file's name.
+SYMBOL = re.compile(r"[A-Z0-9&\-]{1,40}")
 ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{10}")
 _DATED = re.compile(r".*_(\d{4}-\d{2}-\d{2})\.csv")
 # NSE's placeholder for a company that is being spun off; it has no candles and leaves within days.
 _PLACEHOLDER = "DUMMY"
 # The largest, of the NIFTY-500, has 40 KB.
-_MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ def parse_list(content: bytes, source: str) -> tuple[Member, ...]:
 def _member(row: Mapping[str, str], where: str) -> Member:
     company, industry, symbol, isin = (row.get(column, "").strip() for column in COLUMNS)
     if not SYMBOL.fullmatch(symbol):
-        raise NiftyFormerError(f"{where}: {symbol!r} is not a symbol: the file is cut off or mixed up.")
+        raise NiftyFormerError(f"{where}: {symbol!r:.60} is not a symbol: the file is cut off or mixed up.")
     if not ISIN.fullmatch(isin):
-        raise NiftyFormerError(f"{where}: {isin!r} is not the ISIN of {symbol}: the file is cut off or mixed up.")
+        raise NiftyFormerError(f"{where}: {isin!r:.60} is not the ISIN of {symbol}: the file is cut off or mixed up.")
     try:
         sector_of(industry)
     except NiftyFormerError as error:
@@ -162,7 +163,7 @@ def read_list(path: Path, as_of: date | None = None) -> IndexList:
     """Read one list; its date is in its name unless given. A name without an index is one of the NIFTY-200."""
     as_of = as_of or date_of(path)
     try:
-        content = read_given(path, _MOST_BYTES)
+        content = read_given(path, MOST_BYTES)
     except DamagedError:
         raise NiftyFormerError(
             f"{path} is damaged: it is not the list that was kept. Restore it, or delete it and fetch the list again "

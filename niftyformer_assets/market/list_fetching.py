@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from niftyformer_assets.indices import DEFAULT, INDICES, Index, less_a_few
-from niftyformer_assets.market.index_lists import parse_list
+from niftyformer_assets.market.index_lists import MOST_BYTES, parse_list
 from niftyformer_assets.market.membership_files import dated_lists
 from niftyformer_assets.market.servers import NSE_ROOT
 from niftyformer_assets.store.errors import NiftyFormerError
@@ -70,7 +70,7 @@ def _download(url: str, attempts: int, timeout_s: float) -> bytes:
 
     from niftyformer_assets.web import BoundedSession, is_loopback
 
-    session = BoundedSession(redirects="followed", deadline_s=3 * timeout_s)
+    session = BoundedSession(redirects="followed", deadline_s=3 * timeout_s, max_bytes=MOST_BYTES)
     session.trust_env = not is_loopback(url)
     # NSE's site answers 403 to a client that does not look like a browser.
     headers = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) niftyformer", "Accept": "text/csv,*/*"}
