@@ -92,6 +92,7 @@ ENVIRONMENT = {
     "made_up_start": "first date of the made-up market",
     "made_up_end": "last date of the made-up market",
     "cpu_allowed": "train on the CPU where there is no GPU; by itself everywhere but on Zerodha's candles",
+    "broker": "address of the Redis that hands steps to workers on several machines ([how](scale.md))",
     "reports_port": "where the reports are served on this machine, beside the web UI",
     "signal_experiment": "the experiment whose daily signals are given; the only one by itself",
     "signal_max_age_days": "days from the last session that its model learned from to the newest one, at most",

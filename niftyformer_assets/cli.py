@@ -306,6 +306,18 @@ def home() -> None:
 
 
 @app.command()
+def worker(
+    queue: Annotated[str, typer.Argument(help="default, gpu (on the machine with the GPU) or kite (on one machine).")],
+    at_a_time: Annotated[int | None, typer.Option(min=1, max=256, metavar="NUMBER", help="Steps at a time.")] = None,
+) -> None:
+    """Make the steps of runs that come to a queue, where runs are spread over machines (docs/scale.md)."""
+    with one_line_errors():
+        from niftyformer_assets.defs.workers import work
+
+        work(read_settings(), queue, at_a_time)
+
+
+@app.command()
 def exchange(
     port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1.")] = 8720,
     replay: Annotated[Path | None, typer.Option(help="Serve this folder of candles, in any vendor's format.")] = None,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -40,6 +42,14 @@ NAME = re.compile(rf"(?=.{{1,{MOST_OF_A_NAME}}}\Z)[a-z0-9](?:\.?[a-z0-9_-])*")
 def _is_http_address(value: str) -> str:
     TypeAdapter(AnyHttpUrl).validate_python(value)
     return value
+
+
+def _is_address_of_redis(value: SecretStr) -> SecretStr:
+    with suppress(ValueError):  # which would show a part of it
+        address = urlsplit(value.get_secret_value())
+        if address.scheme in ("redis", "rediss") and address.hostname and address.port != 0:
+            return value
+    raise ValueError("it is no address of a Redis, as redis://:PASSWORD@127.0.0.1:6379/0, with %2F for / in a password")
 
 
 def _paths(value: Any) -> Any:
@@ -91,6 +101,7 @@ class Settings(BaseSettings):
     made_up_start: date = date(2022, 1, 3)
     made_up_end: date = date(2023, 12, 29)
     cpu_allowed: bool | None = None
+    broker: Annotated[SecretStr, AfterValidator(_is_address_of_redis)] | None = None
     reports_port: int = Field(default=8722, ge=1, le=65535)
     signal_experiment: str | None = None
     signal_max_age_days: int = Field(default=366, ge=1, le=3660)

@@ -23,6 +23,7 @@ from niftyformer_assets.defs.jobs import jobs
 from niftyformer_assets.defs.partitions import read_partitions
 from niftyformer_assets.defs.resources import CandleSource, GpuResource, experiments
 from niftyformer_assets.defs.run_tags import settings_of_runs
+from niftyformer_assets.defs.workers import executor
 from niftyformer_assets.market.calendar import IST
 from niftyformer_assets.settings import Settings, read_settings
 
@@ -74,6 +75,5 @@ def build(
             "gpu": GpuResource(cpu_allowed=settings.may_train_on_cpu),
             **(resources or {}),
         },
-        # The light assets take longer to start in a process of their own than to compute.
-        executor=dg.in_process_executor,
+        executor=executor(settings),
     )

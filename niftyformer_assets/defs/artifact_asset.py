@@ -22,6 +22,7 @@ from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import Experiments
 from niftyformer_assets.defs.results import file_path, one_line_errors, rounded, size_of
 from niftyformer_assets.defs.shared import made_by_nobody_else, metadata_of, take_over
+from niftyformer_assets.defs.workers import KITE, QUEUE
 from niftyformer_assets.experiments.experiment import Experiment
 from niftyformer_assets.experiments.files import (
     experiment_in_use,
@@ -56,6 +57,8 @@ class Made:
 
 
 Body = Callable[..., Made]
+# Where steps go to workers, those that ask Kite or NSE go to one machine, which keeps the pace of requests.
+ASKS_KITE: Mapping[str, str] = {QUEUE: KITE}
 
 
 def known_of(row: Artifact, partitions: Partitions) -> dict[str, Any]:
@@ -138,6 +141,8 @@ def artifact_asset(
         # Dagster goes by the body's parameters, and by what is returned.
         make.__signature__ = signature.replace(parameters=by_dagster, return_annotation=dg.MaterializeResult)  # type: ignore[attr-defined]
         known = known_of(row, partitions)
+        if "candle_source" in signature.parameters:
+            known["op_tags"] = ASKS_KITE
         made: dg.AssetsDefinition = dg.asset(**(known | {"description": known["description"] + said}), **more)(make)
         return made
 

@@ -77,7 +77,9 @@ def dagster_home(settings: Settings) -> Iterator[dg.DagsterInstance]:
         raise _unusable(home, error) from error
     try:
         with instance:
-            fail_dead_runs(instance)
+            # Runs that are spread over machines have their processes where the code server is, which looks after them.
+            if settings.broker is None:
+                fail_dead_runs(instance)
             yield instance
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise _unusable(home, error) from error

@@ -148,9 +148,10 @@ class CandleSource:
 class Experiments:
     """The experiments that a run works on, each held until the run ends: another run would pull its files away."""
 
-    def __init__(self, settings: Settings, until_the_end: ExitStack) -> None:
+    def __init__(self, settings: Settings, until_the_end: ExitStack, run_id: str = "") -> None:
         self.settings = settings
         self._until_the_end = until_the_end
+        self._run = f"run {run_id}" if run_id else ""
         self._taken: set[str] = set()
 
     def take(self, name: str) -> Experiment:
@@ -164,7 +165,7 @@ class Experiments:
             from niftyformer_assets.experiments.study_reach import require_reach_of
 
             require_reach_of(self.settings, name)
-            self._until_the_end.enter_context(experiment_held(self.settings.workspace, name))
+            self._until_the_end.enter_context(experiment_held(self.settings.workspace, name, self._run))
             self._taken.add(name)
         return find_experiment(self.settings, name)
 
@@ -183,12 +184,17 @@ class Experiments:
 def experiments(context: dg.InitResourceContext) -> Iterator[Experiments]:
     """`Experiments` of a run."""
     with ExitStack() as until_the_end:
-        yield Experiments(context.resources.settings, until_the_end)
+        run_id = "" if context.run is None else context.run.run_id
+        yield Experiments(context.resources.settings, until_the_end, run_id)
 
 
-def experiment_held(workspace: Workspace, experiment: str) -> AbstractContextManager[None]:
-    """Hold an experiment for the time of a block; within this process it may be held again."""
-    return held(workspace.experiment_lock(experiment), f"experiment {experiment} of workspace {workspace.name}")
+def experiment_held(workspace: Workspace, experiment: str, run: str = "") -> AbstractContextManager[None]:
+    """Hold an experiment for the time of a block; within this process it may be held again.
+
+    What other processes make in the same run is waited for.
+    """
+    what = f"experiment {experiment} of workspace {workspace.name}"
+    return held(workspace.experiment_lock(experiment), what, run)
 
 
 class GpuResource(dg.ConfigurableResource):

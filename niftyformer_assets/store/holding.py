@@ -14,14 +14,20 @@ from niftyformer_assets.store.atomic import write_text
 from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line, read_regular
 
+# Whoever has the lock has said so by then.
+_SAID_WITHIN_S = 1.0
 _HELD_BY_US: set[Path] = set()
 
 
 @contextmanager
-def held(path: Path, what: str) -> Iterator[None]:
+def held(path: Path, what: str, within: str = "") -> Iterator[None]:
     """Hold `what` for the time of the block, by a lock at `path` that ends with the process, however it ends.
 
     A process that holds it already may hold it again, until the outer block ends.
+
+    Args:
+        within: names what the holder is a part of, as a run whose steps are made in several processes: they wait for
+            each other.
 
     Raises:
         NiftyFormerError: another process holds it; the message says which, and since when.
@@ -34,16 +40,26 @@ def held(path: Path, what: str) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        lock.acquire(timeout=0)
+        while True:
+            try:
+                lock.acquire(timeout=_SAID_WITHIN_S if within else 0)
+                break
+            except Timeout:
+                said = _said(holder)
+                if not within or (said and not said.endswith(_part_of(within))):
+                    raise
     except Timeout:
-        raise NiftyFormerError(f"{what} is in the hands of {_said(holder)}: wait until it ends, or end it.") from None
+        by = _said(holder) or "another process"
+        raise NiftyFormerError(f"{what} is in the hands of {by}: wait until it ends, or end it.") from None
     except OSError as error:
         raise NiftyFormerError(
             f"{path} could not be written ({error.strerror or error}): choose a folder that can."
         ) from error
     try:
         _HELD_BY_US.add(path)
-        write_text(holder, f"process {os.getpid()} since {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}\n")
+        write_text(
+            holder, f"process {os.getpid()} since {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}{_part_of(within)}\n"
+        )
         yield
     finally:
         _HELD_BY_US.discard(path)
@@ -52,8 +68,12 @@ def held(path: Path, what: str) -> Iterator[None]:
         lock.release()
 
 
+def _part_of(within: str) -> str:
+    return f" in {within}" if within else ""
+
+
 def _said(holder: Path) -> str:
     try:
         return in_one_line(read_regular(holder, 200).decode("utf-8"))
-    except (OSError, ValueError):  # it has the lock, and has not said so yet
-        return "another process"
+    except (OSError, ValueError):  # it has the lock and has not said so yet, or has just let go of it
+        return ""

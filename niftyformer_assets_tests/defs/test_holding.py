@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import Workspace
 
 try:
-    with experiment_held(Workspace(Path(sys.argv[1]), "demo"), "tiny"):
+    with experiment_held(Workspace(Path(sys.argv[1]), "demo"), "tiny", sys.argv[2]):
         print("held", flush=True)
         sys.stdin.read()
 except NiftyFormerError as error:
@@ -36,10 +37,14 @@ except NiftyFormerError as error:
 
 
 @contextmanager
-def another_process(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def another_process(data: Path, run: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """One that tries to hold the experiment, and its first words."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT
+        [sys.executable, "-c", HOLD, str(data), run],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
     )
     assert process.stdout is not None
     try:
@@ -100,6 +105,20 @@ def test_a_process_may_hold_again_what_it_holds(tmp_path: Path) -> None:
             pass
         with another_process(tmp_path) as (_, said):
             assert "in the hands of process" in said
+
+
+def test_what_is_made_in_one_run_waits_for_each_other(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "demo")
+    with another_process(tmp_path, "run 1") as (holding, said):
+        assert said == "held"
+        for other in ("run 2", ""):
+            refused = pytest.raises(NiftyFormerError, match=r"in the hands of process \d+ since .* in run 1: wait")
+            with refused, experiment_held(workspace, "tiny", other):
+                pass
+        ends = threading.Timer(2, holding.kill)
+        ends.start()
+        with experiment_held(workspace, "tiny", "run 1"):
+            ends.join()
 
 
 def test_what_says_who_holds_may_be_odd(tmp_path: Path) -> None:

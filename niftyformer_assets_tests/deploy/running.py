@@ -9,19 +9,21 @@ import shutil
 import signal
 import string
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 
 import dagster as dg
 
+from niftyformer_assets.defs import build
 from niftyformer_assets.settings import PROJECT, Settings
 from niftyformer_assets_tests.browser.web_ui import PROGRAMS, START_S, WebUi, _has_loaded, environment_of, until
+from niftyformer_assets_tests.conftest import Graph, failure_of
 from niftyformer_assets_tests.deploy.servers import Postgres, free_port
 
-SINGLE = PROJECT / "deploy" / "single"
-UNITS = SINGLE / "systemd"
+SINGLE, SEVERAL = PROJECT / "deploy" / "single", PROJECT / "deploy" / "several"
+UNITS, WORKERS = SINGLE / "systemd", SEVERAL / "systemd"
 INSTALLED = "/opt/niftyformer"
 _LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
     __typename
@@ -39,9 +41,11 @@ def read_unit(path: Path) -> configparser.ConfigParser:
     return unit
 
 
-def command_of(unit: str, environment: Mapping[str, str]) -> list[str]:
-    """What a unit starts, with this environment, from the programs of this Python."""
-    command = read_unit(UNITS / f"niftyformer-{unit}.service")["Service"]["ExecStart"]
+def command_of(unit: str, environment: Mapping[str, str], units: Path = UNITS) -> list[str]:
+    """What a unit starts, with this environment, from the programs of this Python; of a template name the instance."""
+    name, _, instance = unit.partition("@")
+    file = units / (f"niftyformer-{name}@.service" if instance else f"niftyformer-{name}.service")
+    command = read_unit(file)["Service"]["ExecStart"].replace("%i", instance)
     command = command.replace(f"{INSTALLED}/.venv/bin", str(PROGRAMS)).replace(INSTALLED, str(PROJECT))
     return shlex.split(string.Template(command).substitute(environment))
 
@@ -57,12 +61,20 @@ _EACH_STORAGE = """{
 class Running:
     """A web server with a daemon and a code server, and the history that they write."""
 
-    def __init__(self, settings: Settings, ui: WebUi, instance: dg.DagsterInstance) -> None:
-        self.settings, self.ui, self.instance = settings, ui, instance
+    def __init__(
+        self, settings: Settings, ui: WebUi, instance: dg.DagsterInstance, environment: dict[str, str]
+    ) -> None:
+        self.settings, self.ui, self.instance, self.environment = settings, ui, instance, environment
 
-    def launch(self, job: str, **tags: str) -> str:
-        """Queue a run as the button of the web UI does; its id."""
-        selector = {"repositoryName": "__repository__", "repositoryLocationName": "niftyformer", "pipelineName": job}
+    def launch(self, job: str, assets: Sequence[str] = (), **tags: str) -> str:
+        """Queue a run of a job as the button of the web UI does, or of some of its assets without checks; its id."""
+        selector: dict[str, object] = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "niftyformer",
+            "pipelineName": job,
+        }
+        if assets:
+            selector |= {"assetSelection": [{"path": [name]} for name in assets], "assetCheckSelection": []}
         given = [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()]
         params = {"selector": selector, "runConfigData": {}, "executionMetadata": {"tags": given}}
         answer = self.ui.ask(_LAUNCH, params=params)["launchRun"]
@@ -92,7 +104,7 @@ class Running:
         again = [run for run in self.instance.get_runs() if run.root_run_id == run_id]
         return [self.run(run_id), *reversed(again)]
 
-    def green(self, run_id: str, seconds: float = 240) -> list[dg.DagsterRun]:
+    def green(self, run_id: str, seconds: float = 600) -> list[dg.DagsterRun]:
         """Wait until a run, or the last attempt at it, has succeeded; all attempts."""
 
         def ended() -> list[dg.DagsterRun]:
@@ -109,24 +121,17 @@ class Running:
         """The steps of which a run has an event of a type, in order."""
         return [str(entry.step_key) for entry in self.instance.all_logs(run_id, of_type=of)]
 
-    def everything_up_to(self, phase: str, experiment: str = "") -> str:
-        """Make what the jobs before this one make, then queue it; its run."""
-        jobs = ["reference", "candles", "panels", "experiment"]
-        for job in jobs[: jobs.index(phase)]:
-            self.green(self.launch(job, **self._over_all(job)))
-        return self.launch(phase, **({"partition": experiment} if experiment else self._over_all(phase)))
-
-    def _over_all(self, job: str) -> dict[str, str]:
-        if job != "candles":
-            return {}
-        from niftyformer_assets.defs.partitions import read_partitions
-
-        keys = read_partitions(self.settings).symbols.get_partition_keys()
-        return {"asset_partition_range_start": keys[0], "asset_partition_range_end": keys[-1]}
+    def make_panels(self) -> None:
+        """Make what experiments are made from, here, without the deployment."""
+        with dg.DagsterInstance.ephemeral() as instance:
+            graph = Graph(self.settings, build(self.settings), instance)
+            for job in ("reference", "candles", "panels"):
+                result = graph.run(job)
+                assert result.success, failure_of(result)
 
 
 @contextmanager
-def single(settings: Settings, server: Postgres, database: str) -> Iterator[Running]:
+def single(settings: Settings, server: Postgres, database: str, **more: str) -> Iterator[Running]:
     """The units of `deploy/single/` with a database of their own, for the time of the block."""
     home = settings.dagster_home
     home.mkdir(parents=True)
@@ -136,6 +141,7 @@ def single(settings: Settings, server: Postgres, database: str) -> Iterator[Runn
         "DAGSTER_HOME": str(home),
         "NIFTYFORMER_PORT": str(free_port()),
         "NIFTYFORMER_CODE_PORT": str(free_port()),
+        **more,
     }
     environment = environment_of(settings, **ours)
     commands = {unit: command_of(unit, environment) for unit in ("code", "daemon", "webserver")}
@@ -143,7 +149,7 @@ def single(settings: Settings, server: Postgres, database: str) -> Iterator[Runn
         ui = WebUi(f"http://127.0.0.1:{ours['NIFTYFORMER_PORT']}")
         until(lambda: _answers(ui), START_S, f"the web server has loaded the definitions; see {home}/*.log")
         with dg.DagsterInstance.from_config(str(home)) as instance:
-            yield Running(settings, ui, instance)
+            yield Running(settings, ui, instance, environment)
 
 
 def _answers(ui: WebUi) -> bool:

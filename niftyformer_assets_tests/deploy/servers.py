@@ -1,4 +1,4 @@
-"""PostgreSQL as Debian packages it, run by a test on loopback in a folder of its own."""
+"""PostgreSQL and Redis as Debian packages them, run by a test on loopback in folders of their own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from niftyformer_assets.settings import PROJECT
 
 PASSWORD = "not-a-word-in-any-log"
 
@@ -111,6 +113,53 @@ def postgres() -> Iterator[Postgres]:
             server.stop("immediate")
     finally:
         shutil.rmtree(folder)
+
+
+class Redis:
+    """A server with a password and the settings of `deploy/several/`; its address, with the password, is `address`."""
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self._folder, self._program = folder, program
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.address = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        lines = ("include " + str(PROJECT / "deploy" / "several" / "redis.conf"), f"requirepass {PASSWORD}")
+        (folder / "redis.conf").write_text("\n".join((*lines, f"port {self.port}", f"dir {folder}", "")))
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen([self._program, self._folder / "redis.conf"], stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline, (self._folder / "log").read_text()
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it at once, as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(60)
+            self._process = None
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[Redis]:
+    """A running server for the time of the block; the test is skipped, saying so, where Redis is not installed."""
+    pytest.importorskip("dagster_celery", reason="needs dagster-celery: install the extra `deploy`")
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("needs Redis: Debian's package is redis-server")
+    server = Redis(folder, program)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def free_port() -> int:

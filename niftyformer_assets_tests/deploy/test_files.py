@@ -18,12 +18,25 @@ from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster._daemon.cli import create_dagster_daemon_cli
 from dagster_webserver.cli import create_dagster_webserver_cli
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from niftyformer_assets.cli import app
 from niftyformer_assets.defs import build
 from niftyformer_assets.defs.assets.model import POOL
-from niftyformer_assets.settings import PROJECT
+from niftyformer_assets.defs.workers import AT_A_TIME
+from niftyformer_assets.settings import PROJECT, Settings
 from niftyformer_assets_tests.conftest import tiny_settings
-from niftyformer_assets_tests.deploy.running import INSTALLED, SINGLE, UNITS, command_of, read_unit, with_environment
+from niftyformer_assets_tests.deploy.running import (
+    INSTALLED,
+    SEVERAL,
+    SINGLE,
+    UNITS,
+    WORKERS,
+    command_of,
+    read_unit,
+    with_environment,
+)
 
 SERVICES = ("code", "daemon", "webserver", "reports")
 CLIENT = {"PGHOST": "127.0.0.1", "PGPORT": "5432", "PGDATABASE": "made_up", "PGUSER": "made_up"}
@@ -35,8 +48,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def example() -> dict[str, str]:
-    lines = (SINGLE / "environment.example").read_text(encoding="utf-8").splitlines()
+def example(folder: Path = SINGLE) -> dict[str, str]:
+    lines = (folder / "environment.example").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
@@ -126,10 +139,37 @@ def test_the_example_of_the_environment_has_what_is_asked_for() -> None:
     assert not environment["KITE_API_SECRET"] and "PGPASSWORD" not in environment
 
 
+def test_workers_are_started_by_queue_and_know_what_the_others_know(tmp_path: Path) -> None:
+    unit = read_unit(WORKERS / "niftyformer-worker@.service")
+    service, code = unit["Service"], read_unit(UNITS / "niftyformer-code.service")["Service"]
+    for name in ("User", "WorkingDirectory", "EnvironmentFile", "UMask"):
+        assert service[name] == code[name]
+    assert service["Restart"] == "always" and "PrivateTmp" not in service
+    # With the process of a step the whole group is ended: none goes on training unseen.
+    assert "KillMode" not in service
+    commands = get_command(app)
+    assert isinstance(commands, TyperGroup)
+    for queue in AT_A_TIME:
+        program, command, *words = command_of(f"worker@{queue}", {}, WORKERS)
+        assert Path(program).name == "niftyformer"
+        assert commands.commands[command].make_context(command, words).params["queue"] == queue
+    several = example(SEVERAL)
+    assert {*several} - {*example()} <= {f"NIFTYFORMER_{name.upper()}" for name in Settings.model_fields}
+    assert several["DAGSTER_HOME"] == f"{several['NIFTYFORMER_STORAGE']}/{example()['NIFTYFORMER_WORKSPACE']}"
+
+
+def test_redis_writes_down_what_waits_and_listens_on_loopback() -> None:
+    lines = (SEVERAL / "redis.conf").read_text(encoding="utf-8").splitlines()
+    settings = dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
+    assert settings["bind"] == "127.0.0.1" and settings["protected-mode"] == "yes"
+    assert settings["appendonly"] == "yes" and settings["maxmemory-policy"] == "noeviction"
+    assert "requirepass" not in settings
+
+
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("needs systemd-analyze: Debian's package is systemd")
-    for path in UNITS.iterdir():
+    for path in (*UNITS.iterdir(), *WORKERS.iterdir()):
         # It looks for the programs and the user.
         text = re.sub(rf"={INSTALLED}/\.venv/bin/\S+", "=/bin/true", path.read_text(encoding="utf-8"))
         text = text.replace(INSTALLED, str(PROJECT)).replace("User=niftyformer", "User=root")

@@ -32,7 +32,8 @@ def running(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Itera
         text = RIDGE.replace("ic_threshold: 0.05", f"ic_threshold: {threshold}")
         (settings.experiments / f"{name}.yaml").write_text(text)
     with single(settings, server, "single") as found:
-        found.green(found.everything_up_to("panels"))
+        found.make_panels()
+        found.green(found.launch("reference"))
         yield found
 
 
@@ -62,7 +63,7 @@ def nothing_lost_or_made_twice(running: Running, attempts: list[dg.DagsterRun], 
 @pytest.mark.parametrize(("how", "experiment"), [("fast", "stopped"), ("immediate", "crashed")])
 def test_postgres_goes_down_in_mid_run(running: Running, server: Postgres, how: str, experiment: str) -> None:
     run_id = running.launch("experiment", partition=experiment)
-    until(lambda: running.events(run_id, MADE), 120, "something is made")
+    until(lambda: running.events(run_id, MADE), 300, "something is made")
     server.stop(how)
     server.start()
     running.wait_for_ui()
@@ -73,7 +74,7 @@ def test_postgres_goes_down_in_mid_run(running: Running, server: Postgres, how: 
 
 def test_a_run_is_killed_and_goes_on_once_by_itself(running: Running) -> None:
     run_id = running.launch("experiment", partition="killed")
-    until(lambda: len(running.events(run_id, DONE)) >= 2, 120, "two assets are made")
+    until(lambda: len(running.events(run_id, DONE)) >= 2, 300, "two assets are made")
     process = process_of(running.instance, running.run(run_id))
     assert process is not None
     os.kill(process[0], signal.SIGKILL)
@@ -89,7 +90,7 @@ def test_what_an_asset_refuses_is_not_tried_again(running: Running) -> None:
     (running.settings.workspace.market_panel).rename(kept := running.settings.workspace.root / "kept")
     try:
         run_id = running.launch("experiment", partition="tiny")
-        until(lambda: "dagster/will_retry" in running.run(run_id).tags, 120, "the run has failed")
+        until(lambda: "dagster/will_retry" in running.run(run_id).tags, 300, "the run has failed")
     finally:
         kept.rename(running.settings.workspace.market_panel)
     run = running.run(run_id)

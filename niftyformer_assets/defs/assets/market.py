@@ -6,7 +6,7 @@ from functools import partial
 
 import dagster as dg
 
-from niftyformer_assets.defs.artifact_asset import Made, artifact_asset, known_of
+from niftyformer_assets.defs.artifact_asset import ASKS_KITE, Made, artifact_asset, known_of
 from niftyformer_assets.defs.automation.sensors import AFTER_A_NEW_PANEL, AFTER_NEW_CANDLES
 from niftyformer_assets.defs.partitions import Partitions, told_of_wrong_files
 from niftyformer_assets.defs.resources import CandleSource
@@ -43,6 +43,7 @@ def market_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **(raw | {"description": raw["description"] + _advice(partitions)}),
+        op_tags=ASKS_KITE,
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
     )

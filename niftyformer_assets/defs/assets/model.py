@@ -7,11 +7,12 @@ import dagster as dg
 from niftyformer_assets.defs.artifact_asset import Made, artifact_asset
 from niftyformer_assets.defs.partitions import Partitions
 from niftyformer_assets.defs.resources import Experiments, GpuResource
+from niftyformer_assets.defs.workers import GPU, QUEUE
 
 # One GPU, asked for in the terms of each launcher: the pool here, a queue with Celery, a limit on Kubernetes.
 POOL = "gpu"
 GPU_TAGS = {
-    "dagster-celery/queue": "gpu",
+    QUEUE: GPU,
     "dagster-k8s/config": {"container_config": {"resources": {"limits": {"nvidia.com/gpu": 1}}}},
 }
 
