@@ -44,7 +44,9 @@ def _is_http_address(value: str) -> str:
     return value
 
 
-def _is_address_of_redis(value: SecretStr) -> SecretStr:
+def _is_address_of_redis(value: SecretStr | None) -> SecretStr | None:
+    if value is None:
+        return None
     with suppress(ValueError):  # which would show a part of it
         address = urlsplit(value.get_secret_value())
         if address.scheme in ("redis", "rediss") and address.hostname and address.port != 0:
@@ -101,7 +103,7 @@ class Settings(BaseSettings):
     made_up_start: date = date(2022, 1, 3)
     made_up_end: date = date(2023, 12, 29)
     cpu_allowed: bool | None = None
-    broker: Annotated[SecretStr, AfterValidator(_is_address_of_redis)] | None = None
+    broker: Annotated[SecretStr | None, AfterValidator(_is_address_of_redis)] = None
     reports_port: int = Field(default=8722, ge=1, le=65535)
     signal_experiment: str | None = None
     signal_max_age_days: int = Field(default=366, ge=1, le=3660)

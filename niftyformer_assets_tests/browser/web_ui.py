@@ -190,7 +190,7 @@ def web_ui(environment: Mapping[str, str]) -> Iterator[WebUi]:
 
         def loaded() -> bool:
             assert process.poll() is None, f"the web UI ended by itself:\n{log.read_text(errors='replace')}"
-            return _has_loaded(ui)
+            return has_loaded(ui)
 
         until(loaded, START_S, f"the web UI has loaded the definitions; see {log}")
         yield ui
@@ -198,7 +198,7 @@ def web_ui(environment: Mapping[str, str]) -> Iterator[WebUi]:
         _stop(process)
 
 
-def _has_loaded(ui: WebUi) -> bool:
+def has_loaded(ui: WebUi) -> bool:
     try:
         entries = ui.ask(_LOCATIONS)["workspaceOrError"]["locationEntries"]
     except OSError:  # nobody listens yet

@@ -18,7 +18,7 @@ import dagster as dg
 
 from niftyformer_assets.defs import build
 from niftyformer_assets.settings import PROJECT, Settings
-from niftyformer_assets_tests.browser.web_ui import PROGRAMS, START_S, WebUi, _has_loaded, environment_of, until
+from niftyformer_assets_tests.browser.web_ui import PROGRAMS, START_S, WebUi, environment_of, has_loaded, until
 from niftyformer_assets_tests.conftest import Graph, failure_of
 from niftyformer_assets_tests.deploy.servers import Postgres, free_port
 
@@ -154,7 +154,7 @@ def single(settings: Settings, server: Postgres, database: str, **more: str) -> 
 
 def _answers(ui: WebUi) -> bool:
     try:
-        return _has_loaded(ui)
+        return has_loaded(ui)
     except AssertionError:  # the code server does not answer it yet
         return False
 
