@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 WORKERS ?= 2
 
-.PHONY: demo demo-study test test-fast docs dev wheel check bench attack format clean help
+.PHONY: demo demo-study test test-fast coverage mutants docs dev wheel check bench attack format clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -49,6 +49,14 @@ attack: $(VENV)/.installed-dev ## kills, faulty answers and damaged files, count
 format: $(VENV)/.installed-dev ## rewrite the sources as the formatter wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+coverage: $(VENV)/.installed-dev ## the lines that the quick tests run, by package
+	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder \
+		--cov=niftyformer_assets --cov-report=json:build/coverage.json
+	$(BIN)/python benchmarks/coverage_by_package.py build/coverage.json
+
+mutants: $(VENV)/.installed-dev ## small faults in what decides on money and skill, that tests are to notice; hours
+	$(BIN)/python -m attacks.mutants
 
 docs: $(VENV)/.installed-dev ## the docs as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
