@@ -29,7 +29,7 @@ COPIED = ("niftyformer_assets", "niftyformer_assets_tests", "data/reference", "d
 _ACCOUNT = ("portfolio/backtest/test_backtest.py", "portfolio/backtest/test_slow_backtest.py")
 # By part the module that is changed, and the tests that are to notice.
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "cleaning": ("market/cleaning.py", ("market/test_cleaning.py",)),
+    "cleaning": ("market/cleaning.py", ("market/test_cleaning.py", "market/test_traded_dates.py")),
     "costs": ("portfolio/backtest/costs.py", ("portfolio/backtest/test_costs.py", *_ACCOUNT)),
     "engine": ("portfolio/backtest/engine.py", _ACCOUNT),
     "execution": ("portfolio/backtest/execution.py", ("portfolio/backtest/test_costs.py", *_ACCOUNT)),

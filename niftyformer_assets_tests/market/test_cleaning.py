@@ -83,6 +83,19 @@ def test_doubled_and_disordered_candles() -> None:
     assert ["C", "out of order"] in suspects
 
 
+def test_a_candle_twice_in_a_row_is_doubled_and_not_out_of_order() -> None:
+    market = clean({"A": flat(10).iloc[[0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9]], "B": flat(10)}, SESSIONS)
+    assert market.suspects[["symbol", "what"]].to_numpy().tolist() == [["A", "duplicate"]]
+
+
+def test_on_a_date_without_trading_only_those_that_have_a_candle_are_noted() -> None:
+    saturday = flat(10).iloc[[4]].assign(date=pd.Timestamp("2024-01-06"))
+    whole = pd.concat([flat(10).iloc[:5], saturday, flat(10).iloc[5:]], ignore_index=True)
+    market = clean({"A": whole, "B": flat(10), "C": flat(10)}, SESSIONS)
+    assert market.quarantine[["symbol", "what"]].to_numpy().tolist() == [["A", "no session"]]
+    assert market.axes.dates.tolist() == SESSIONS[:10].tolist()
+
+
 def test_a_session_without_any_candle_is_left_out() -> None:
     holed = flat(10).drop(index=4)
     market = clean({"A": holed, "B": holed}, SESSIONS)
