@@ -69,6 +69,11 @@ def test_an_impossible_candle_is_taken_out(column: str, value: float, what: str)
     assert market.segment[:, 0].tolist() == [0] * 10
 
 
+def test_a_candle_below_a_rupee_or_without_volume_is_one() -> None:
+    market = clean({"A": flat(10, price=0.05), "B": flat(10).assign(volume=0)}, SESSIONS)
+    assert market.quarantine.empty and np.isfinite(market.close).all() and np.isfinite(market.volume).all()
+
+
 def test_doubled_and_disordered_candles() -> None:
     doubled = pd.concat([flat(10), flat(10).iloc[[3]]], ignore_index=True)
     contradictory = pd.concat([flat(10), flat(10, 101.0).iloc[[3]]], ignore_index=True)
