@@ -15,10 +15,11 @@ from typer.core import TyperGroup
 
 from niftyformer_assets.exchange.fault_words import usage
 from niftyformer_assets.experiments.overrides import parse_overrides
+from niftyformer_assets.extras import torch_or_one_line
 from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.settings import Settings, read_settings
-from niftyformer_assets.store.errors import NiftyFormerError, torch_or_one_line
+from niftyformer_assets.store.errors import NiftyFormerError
 
 
 class _Commands(TyperGroup):

@@ -13,8 +13,9 @@ from typing import Any
 import dagster as dg
 
 from niftyformer_assets.defs.reasons import tell_red_partitions
+from niftyformer_assets.extras import torch_or_one_line
 from niftyformer_assets.settings import PROJECT
-from niftyformer_assets.store.errors import NiftyFormerError, torch_or_one_line
+from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.words import counted
 

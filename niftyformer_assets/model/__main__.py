@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from niftyformer_assets.extras import torch_or_one_line
 from niftyformer_assets.model.data import RunSettings, load_dataset
 from niftyformer_assets.plain_output import allow_any_encoding
-from niftyformer_assets.store.errors import NiftyFormerError, torch_or_one_line
+from niftyformer_assets.store.errors import NiftyFormerError
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 

@@ -6,8 +6,6 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 # What libraries raise of bytes that are not what they are read as: a header that asks for more memory than there is,
@@ -51,20 +49,6 @@ def damaged(path: Path, error: Exception) -> DamagedError:
 def missing(path: Path) -> NiftyFormerError:
     """The error for a file that is not there."""
     return NiftyFormerError(f"{path} does not exist: materialize the asset that writes it first.")
-
-
-@contextmanager
-def torch_or_one_line() -> Iterator[None]:
-    """Say in one line that torch is wanted where it is not installed: it is an extra, for it is most of what is."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise NiftyFormerError(
-            "torch, which trains models and lets them predict, is not installed: in the checkout "
-            "pip install -c constraints.txt -e '.[train]', elsewhere the version of torch that constraints.txt names."
-        ) from None
 
 
 def unreadable(path: Path, error: OSError) -> NiftyFormerError:
