@@ -80,6 +80,7 @@ def test_infinities_are_missing() -> None:
     with_gaps = np.where(np.isnan(factors), np.inf, factors)
     returns_too = np.where(np.isnan(returns), -np.inf, returns)
     plain, other = coefficients(factors, "ABC", returns), coefficients(with_gaps, "ABC", returns_too)
+    assert [label.name for label in plain.labels] == ["h1", "h2", "h5", "h10"]
     np.testing.assert_array_equal(other.spearman, plain.spearman)
     np.testing.assert_array_equal(other.pearson, plain.pearson)
 
@@ -102,6 +103,8 @@ def test_statistics_over_training_pairs() -> None:
     variance = (off @ off + 2 * lagged) / len(x)
     assert row["ic_t_nw_h2"] == pytest.approx(x.mean() / np.sqrt(variance / len(x)))
     assert row["coverage"] == pytest.approx(daily.coverage[0, train].mean())
+    # That of the first session is with one before the part.
+    assert row["autocorrelation"] == pytest.approx(daily.autocorrelation[0, 4:40].mean())
     assert row["ic_mean_h1"] > 0.2
 
 
