@@ -8,7 +8,7 @@ from scipy import stats
 
 from niftyformer_assets.factors.alpha158 import alpha158
 from niftyformer_assets.factors.catalogue import ALPHA158
-from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, summarise
+from niftyformer_assets.factors.ic import HORIZONS, DailyIC, daily_ic, statistics, summarise
 from niftyformer_assets.factors.labels import RETURN, UNITS, Label, Labels, Outcomes, Span, session_labels
 from niftyformer_assets.factors.returns import daily_returns
 from niftyformer_assets.factors.selection import FactorSelection, read_selected, select_factors, write_selection
@@ -106,6 +106,20 @@ def test_statistics_over_training_pairs() -> None:
     # That of the first session is with one before the part.
     assert row["autocorrelation"] == pytest.approx(daily.autocorrelation[0, 4:40].mean())
     assert row["ic_mean_h1"] > 0.2
+
+
+def test_statistics_of_few_sessions_and_across_missing_ones() -> None:
+    told = statistics(np.array([[0.1, np.nan, 0.3], [np.nan, np.nan, 0.2], [np.nan, np.nan, np.nan]]), 1)
+    expected = {
+        "mean": [0.2, 0.2, np.nan],
+        "std": [0.02**0.5, np.nan, np.nan],
+        "icir": [2**0.5, np.nan, np.nan],
+        "t": [2, np.nan, np.nan],
+        "positive": [1, 1, np.nan],
+        "sessions": [2, 1, 0],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(told[name], values, err_msg=name)
 
 
 @pytest.mark.parametrize(
