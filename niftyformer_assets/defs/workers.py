@@ -53,18 +53,22 @@ def work(settings: Settings, queue: str, at_a_time: int | None = None) -> None:
     """Make the steps of a queue until the process is ended.
 
     Raises:
-        NiftyFormerError: there is no such queue, no broker is set or it does not answer, or a worker of this queue runs
-            on this machine already.
+        NiftyFormerError: there is no such queue, no broker is set or it does not answer, the history cannot be used, or
+            a worker of this queue runs on this machine already.
     """
     if queue not in AT_A_TIME:
         raise NiftyFormerError(f"there is no queue {queue!r}: name one of {', '.join(AT_A_TIME)}")
     if settings.broker is None:
         raise NiftyFormerError("no broker is set: put its address into NIFTYFORMER_BROKER, as redis://127.0.0.1:6379/0")
     _require_extra()
+    from niftyformer_assets.defs.home import usable_home
+
+    usable_home(settings)
     name = f"{queue}@{socket.gethostname()}"
     number = at_a_time or AT_A_TIME[queue] or os.cpu_count() or 1
     broker = hashlib.sha256(settings.broker.get_secret_value().encode()).hexdigest()[:16]
-    with held(private_temporary_folder() / f"worker-{broker}-{queue}", f"queue {queue} on this machine"):
+    lock = private_temporary_folder() / f"worker-{broker}-{settings.workspace.name}-{queue}"
+    with held(lock, f"queue {queue} on this machine"):
         app = _app(settings, name)
         _take_up_again(app)
         app.worker_main(["worker", "-Q", queue, "-n", name, "-c", str(number), "--without-mingle", "-l", "INFO"])
