@@ -27,6 +27,8 @@ from niftyformer_assets_tests.deploy.running import (
 from niftyformer_assets_tests.deploy.servers import PASSWORD, Postgres, Redis, redis
 
 TRAINED = TINY_EXPERIMENT.replace("max_epochs: 2, patience: 2", "max_epochs: 20, patience: 20")
+# Many processes, each of which loads the definitions: on a busy machine that takes its time.
+pytestmark = pytest.mark.timeout(1800)
 MADE = (
     *("ic_summary", "neutralized_factors", "flow", "trend_indicator", "corr_adj", "graph_embeddings"),
     *("trained_model", "predictions"),

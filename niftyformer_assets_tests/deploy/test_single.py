@@ -16,6 +16,8 @@ from niftyformer_assets_tests.conftest import TINY_EXPERIMENT, tiny_settings
 from niftyformer_assets_tests.deploy.running import Running, single
 from niftyformer_assets_tests.deploy.servers import Postgres
 
+# Many processes, each of which loads the definitions: on a busy machine that takes its time.
+pytestmark = pytest.mark.timeout(1800)
 MADE = dg.DagsterEventType.ASSET_MATERIALIZATION
 DONE = dg.DagsterEventType.STEP_SUCCESS
 BEGUN = dg.DagsterEventType.STEP_START
