@@ -159,6 +159,8 @@ def test_what_runs_by_itself_does_so_on_live_candles_only(
         defaults |= {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
         # A killed run is in the way everywhere, and files are edited everywhere.
         assert defaults.pop("dead_runs") == defaults.pop("experiment_files") == "RUNNING"
+        # Nobody is told unless somebody is named, and nothing is trained anew unless somebody says so.
+        assert defaults.pop("alerts") == defaults.pop("retraining") == "STOPPED"
         assert defaults == dict.fromkeys(
             (
                 "daily_refresh",
@@ -281,7 +283,12 @@ def test_every_automatic_run_is_of_candles_and_what_goes_with_them(live: Live) -
     }
     assert automatic == set(PANELS)
     repository = live.graph.definitions.get_repository_def()
-    targets: list[Any] = [*repository.schedule_defs, *(sensor for sensor in repository.sensor_defs if sensor.targets)]
+    # Training anew by the month is switched on by a person.
+    targets: list[Any] = [
+        each
+        for each in (*repository.schedule_defs, *(sensor for sensor in repository.sensor_defs if sensor.targets))
+        if each.default_status.value == "RUNNING"
+    ]
     assert [definition.name for definition in targets] == [
         "daily_reference",
         "daily_refresh",
