@@ -19,7 +19,7 @@ from niftyformer_assets.extras import torch_or_one_line
 from niftyformer_assets.market.servers import KITE_ROOT, LOGIN_PORT
 from niftyformer_assets.plain_output import allow_any_encoding
 from niftyformer_assets.settings import Settings, read_settings
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import NiftyFormerError, disk_or_one_line
 
 
 class _Commands(TyperGroup):
@@ -378,7 +378,7 @@ def _open_page(address: str) -> None:
 def one_line_errors() -> Iterator[None]:
     """What a person can mend is said in one line, with exit status 1; the rest keeps its traceback."""
     try:
-        with torch_or_one_line():
+        with disk_or_one_line(), torch_or_one_line():
             yield
     except NiftyFormerError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)

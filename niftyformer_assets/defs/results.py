@@ -15,7 +15,7 @@ import dagster as dg
 from niftyformer_assets.defs.reasons import tell_red_partitions
 from niftyformer_assets.extras import torch_or_one_line
 from niftyformer_assets.settings import PROJECT
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import NiftyFormerError, disk_or_one_line
 from niftyformer_assets.store.given import in_one_line
 from niftyformer_assets.words import counted
 
@@ -32,7 +32,7 @@ def one_line_errors() -> Iterator[None]:
     runs are retried by themselves, one that ends with such an error is not: it would end with the same again.
     """
     try:
-        with torch_or_one_line():
+        with disk_or_one_line(), torch_or_one_line():
             yield
     except NiftyFormerError as error:
         tell_red_partitions(str(error))

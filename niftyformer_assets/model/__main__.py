@@ -19,7 +19,7 @@ from typing import Any
 from niftyformer_assets.extras import torch_or_one_line
 from niftyformer_assets.model.data import RunSettings, load_dataset
 from niftyformer_assets.plain_output import allow_any_encoding
-from niftyformer_assets.store.errors import NiftyFormerError
+from niftyformer_assets.store.errors import NiftyFormerError, disk_or_one_line
 from niftyformer_assets.store.workspace import ExperimentFolder
 
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--predict-only", action="store_true", help="predict with the model folder as it is")
     chosen = parser.parse_args(arguments)
     try:
-        with torch_or_one_line():
+        with disk_or_one_line(), torch_or_one_line():
             _run(chosen)
     except NiftyFormerError as error:
         print(f"error: {error}", file=sys.stderr)
